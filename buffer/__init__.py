@@ -1,0 +1,1 @@
+"""A durable, bounded log of opaque records with a cursor per target."""

@@ -1,0 +1,1 @@
+"""Modbus TCP and RTU: transactions that prove which request an answer belongs to."""

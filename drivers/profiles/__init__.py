@@ -1,0 +1,1 @@
+"""Devices as data: one YAML file for each model."""

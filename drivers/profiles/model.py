@@ -1,0 +1,105 @@
+"""What a device model offers, as data: the structs behind a profile's YAML.
+
+Addresses here are zero-based, as sent on the wire; the YAML says its notation
+(``pdu:100``, ``4x:40101``) and the loader converts.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+Table = Literal["coil", "discrete", "holding", "input"]
+PointType = Literal[
+    "bool",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float32",
+    "float64",
+]
+WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Evidence = Literal["hardware-recorded", "manual", "code", "generic"]
+
+REGISTERS: dict[str, int] = {
+    "bool": 1,
+    "int16": 1,
+    "uint16": 1,
+    "int32": 2,
+    "uint32": 2,
+    "float32": 2,
+    "int64": 4,
+    "uint64": 4,
+    "float64": 4,
+}
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity a device offers: ``value = raw * scale + offset``, in ``unit``."""
+
+    name: str
+    table: Table
+    address: int
+    """Zero-based, as sent on the wire, 0..65535."""
+    type: PointType
+    word_order: WordOrder = "ABCD"
+    bit: int | None = None
+    """For ``bool`` in a register table: which bit, 0 = least significant."""
+    scale: Fraction = Fraction(1)
+    """Multiplies; exact, so that 2301 x 0.1 is 230.1 and not 230.10000000000002."""
+    offset: Fraction = Fraction(0)
+    unit: str = "1"
+    """UCUM code."""
+    decimals: int | None = None
+    not_available: tuple[int, ...] = ()
+    """Raw codes (unsigned, after word order) that mean "no value": BAD."""
+    enum: dict[int, str] = {}
+    bits: dict[int, str] = {}
+    """Named bits of a status word: bit -> name; each becomes ``{point}.{name}``."""
+    minimum: float | None = None
+    maximum: float | None = None
+    """Plausible range of the value; outside it a reading is UNCERTAIN."""
+    writable: bool = False
+    write_min: float | None = None
+    write_max: float | None = None
+    every_s: float | None = None
+    """Overrides the device's period for this point."""
+    label: dict[str, str] = {}
+    code: str | None = None
+    """HJ 212 factor code where one exists."""
+
+    @property
+    def registers(self) -> int:
+        """Registers (or bits, in a bit table) that the point occupies."""
+        return REGISTERS[self.type]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A device model and its points."""
+
+    profile: str
+    revision: int = 1
+    maker: str
+    models: tuple[str, ...]
+    protocol: Literal["modbus"] = "modbus"
+    evidence: Evidence
+    source: str
+    notes: str = ""
+    baud: int | None = None
+    framing: str | None = None
+    timeout_s: float | None = None
+    pause_s: float = 0.0
+    """Quiet time the device wants between an answer and the next request."""
+    max_reply_s: float | None = None
+    """Longest reply time the maker states: a lower bound for a ghost's life."""
+    max_registers: int = 125
+    ambiguous: bool = False
+    """Offers one request size only: the first answer after a time-out is dropped."""
+    transaction_id: Literal["checked", "ignored"] = "checked"
+    """Modbus TCP: ``ignored`` for gateways that never echo the number."""
+    points: tuple[Point, ...]

@@ -1,0 +1,1 @@
+"""The gateway: assembles drivers, buffer and uplinks into one supervised daemon."""

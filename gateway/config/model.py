@@ -1,0 +1,123 @@
+"""The site as the rest of the gateway sees it: resolved, in base units, no YAML left.
+
+Durations are seconds, sizes are bytes, addresses are zero-based, profiles are already
+merged into each device's points. Structs compare by value: a reload restarts exactly
+what differs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from drivers.profiles.model import Point, Profile
+
+Engine = Literal["own", "pymodbus"]
+
+
+class SerialLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A serial port by its stable name, and how bytes travel on it."""
+
+    device: str
+    baud: int = 9600
+    framing: str = "8N1"
+    echo: Literal["auto", "yes", "no"] = "auto"
+
+
+class TcpEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a Modbus TCP server listens."""
+
+    host: str
+    port: int = 502
+
+
+class Bus(msgspec.Struct, frozen=True, kw_only=True):
+    """One serial line or TCP endpoint."""
+
+    name: str
+    protocol: Literal["modbus-rtu", "modbus-tcp"]
+    engine: Engine = "own"
+    serial: SerialLine | None = None
+    tcp: TcpEndpoint | None = None
+    timeout_s: float = 0.5
+    pause_s: float = 0.0
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured instrument with its points, profile already merged in."""
+
+    name: str
+    bus: str
+    address: int
+    every_s: float
+    points: tuple[Point, ...]
+    profile: Profile | None = None
+    asset: str | None = None
+    timeout_s: float | None = None
+    max_registers: int = 125
+    label: dict[str, str] = {}
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing the regulator knows: an outlet, a treatment or production facility."""
+
+    id: str
+    kind: str
+    outlet: str | None = None
+    treats: tuple[str, ...] = ()
+
+
+class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Who and where the site is."""
+
+    code: str | None = None
+    name: dict[str, str] = {}
+    region: str | None = None
+    grid: str | None = None
+    position: tuple[float, float] | None = None
+    """Longitude, latitude in degrees, CGCS2000."""
+    timezone: str = "Asia/Shanghai"
+
+
+class BufferLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records are kept and how much room they may take."""
+
+    path: Path
+    max_bytes: int = 512_000_000
+    keep_free: int = 200_000_000
+
+
+class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One MQTT platform."""
+
+    name: str
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    password_env: str | None = None
+    prefix: str = "ecogate/v1/{gateway}"
+    in_flight: int = 20
+    batch_records: int = 200
+    batch_bytes: int = 128_000
+    linger_s: float = 0.0
+    """Waits this long for more records before a message leaves; 0 = at once."""
+    compress: bool = False
+    keepalive_s: float = 30.0
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one gateway is told."""
+
+    gateway: str
+    info: SiteInfo = SiteInfo()
+    assets: dict[str, Asset] = {}
+    buffer: BufferLimits
+    buses: dict[str, Bus] = {}
+    devices: dict[str, Device] = {}
+    targets: dict[str, MqttTarget] = {}
+    clock_trust: Literal["ntp", "always"] = "ntp"
+    source: Path | None = None
+    """The file this came from."""

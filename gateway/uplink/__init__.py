@@ -1,0 +1,1 @@
+"""From the buffer to a platform, and the proof back."""
