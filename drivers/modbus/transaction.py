@@ -7,12 +7,11 @@ open request (an RTU answer carries no number).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from drivers.profiles.model import Table
+from drivers.profiles.model import Table
 
 
 class Span(msgspec.Struct, frozen=True):
