@@ -1,0 +1,52 @@
+# Every target sets itself up: Python 3.11 or newer, make and git are enough.
+# PYTHON=/path/to/python3 chooses an interpreter; ARGS go to the command behind a target.
+.PHONY: help demo test bars bench check lint fmt docs clean
+.SILENT:
+
+help:
+	echo "make demo   a gateway, simulated devices, a broker and a judge (ARGS='--for 30s')"
+	echo "make test   every kind of test, small counts (ARGS='-k buffer')"
+	echo "make check  lint, types, imports, generated documents"
+	echo "make bars   the full counts and the benchmark, up to an hour"
+	echo "make bench  the benchmark alone (ARGS=--quick for a look)"
+	echo "make fmt    format; make lint: ruff alone; make docs: generate documents"
+
+demo:
+	.ci/setup.sh demo
+	exec .venv/bin/ecogate demo $(ARGS)
+
+test:
+	.ci/apt.sh
+	.ci/setup.sh dev
+	exec .ci/test.sh $(ARGS)
+
+bars:
+	.ci/apt.sh
+	.ci/setup.sh dev
+	exec .venv/bin/python -m benchmarks.bars $(ARGS)
+
+bench:
+	.ci/apt.sh
+	.ci/setup.sh dev
+	exec .venv/bin/python -m benchmarks $(ARGS)
+
+check:
+	.ci/setup.sh dev
+	exec .ci/check.sh
+
+lint:
+	.ci/setup.sh dev
+	exec .venv/bin/ruff check .
+
+fmt:
+	.ci/setup.sh dev
+	.venv/bin/ruff check --fix --quiet . || true
+	exec .venv/bin/ruff format .
+
+docs:
+	.ci/setup.sh dev
+	exec .venv/bin/python docs/generate.py
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
