@@ -1,6 +1,6 @@
 # Every target sets itself up: Python 3.11 or newer, make and git are enough.
 # PYTHON=/path/to/python3 chooses an interpreter; ARGS go to the command behind a target.
-.PHONY: help demo test bars bench check lint fmt docs clean
+.PHONY: help demo test bars bench check lint fmt docs lock clean
 .SILENT:
 
 help:
@@ -46,6 +46,9 @@ fmt:
 docs:
 	.ci/setup.sh dev
 	exec .venv/bin/python docs/generate.py
+
+lock:
+	exec .ci/lock.sh $(ARGS)
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis

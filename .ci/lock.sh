@@ -1,0 +1,14 @@
+#!/bin/sh
+# Pins the versions: constraints.txt for set-up, requirements.lock (hashes, no extras)
+# for releases. Wants uv; refuses to write an address into a file.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-uv}
+"$uv" pip compile pyproject.toml --quiet --all-extras --universal "$@" \
+    --no-header --no-annotate -o constraints.txt
+"$uv" pip compile pyproject.toml --quiet --universal --generate-hashes \
+    --no-header --no-annotate -c constraints.txt -o requirements.lock
+if grep -n '://' constraints.txt requirements.lock; then
+    echo "an address in a lock file: do not commit it" >&2
+    exit 1
+fi
