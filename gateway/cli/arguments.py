@@ -1,0 +1,36 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.cli.exits import CliError, Exit
+from gateway.texts import t
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_site(parser: argparse.ArgumentParser, *, positional: bool) -> None:
+    """``[SITE]`` for verbs about the site itself, ``--site PATH`` for all others."""
+    if positional:
+        parser.add_argument("site", nargs="?", metavar="SITE", help=t("cli.help.site"))
+    else:
+        parser.add_argument("--site", metavar="PATH", help=t("cli.help.site"))
+
+
+def site_path(args: argparse.Namespace) -> Path:
+    """The site file meant: the argument, ECOGATE_SITE, or ./site.yaml.
+
+    Raises:
+        CliError: None of the three names a file.
+    """
+    named = args.site or os.environ.get("ECOGATE_SITE")
+    if named:
+        return Path(named)
+    usual = Path("site.yaml")
+    if usual.is_file():
+        return usual
+    raise CliError(t("cli.no_site"), Exit.USAGE)
