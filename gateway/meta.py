@@ -1,0 +1,264 @@
+"""What the numbers mean: the site's description, one immutable version after another.
+
+A record is stored with the id of the version it was made under, and each version is
+durable before the first record that names it, so that a backlog made under an older
+site file is published under its own description after any restart.
+
+    {data}/meta/{id}.json     the wire payload of ``meta/{id}``, never changed
+    {data}/meta/index         which versions are old, since when, up to which seq
+
+The id is the first eight hex digits of the SHA-256 of the canonical content (sorted
+keys, no spaces, UTF-8) without the id itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from drivers.profiles.model import Point
+    from gateway.config.model import Device, Site
+
+log = logging.getLogger(__name__)
+
+KEEP_MS = 7 * 86_400_000
+"""A version stays published this long after its last record was delivered."""
+
+_FILE = re.compile(r"^[0-9a-f]{8}\.json$")
+
+
+class Old(msgspec.Struct):
+    """A version that no new record refers to."""
+
+    until_seq: int
+    """No record above this seq refers to it."""
+    since_ms: int
+    cleared: list[str] = []
+    """Targets whose retained topic is empty again."""
+
+
+class MetaStore:
+    """The versions that stored records may refer to, on disk and in memory."""
+
+    def __init__(self, folder: Path, *, wall_ms: Callable[[], int]) -> None:
+        """Read what earlier runs left in ``folder``; damaged files are set aside."""
+        self._folder = folder
+        self._wall_ms = wall_ms
+        folder.mkdir(parents=True, exist_ok=True)
+        self._payloads = dict(_load(folder))
+        self._old = _load_index(folder / "index")
+        self._unsaved: set[str] = set()
+        self.current = ""
+
+    def adopt(self, content: dict[str, Any], high: int) -> str:
+        """Make this content the current version, durably.
+
+        Args:
+            content: From ``describe``.
+            high: The store's highest seq: records above it use the new version.
+
+        Returns:
+            The version's id, for ``record.encode``. A full disk does not stop
+            collection: the version is then kept in memory and saved by ``retry``.
+        """
+        meta = content_id(content)
+        if meta not in self._payloads:
+            self._payloads[meta] = msgspec.json.encode(
+                {"v": 1, "meta": meta, **content}
+            )
+            self._unsaved.add(meta)
+            self.retry()
+        before = msgspec.json.encode(self._old)
+        self._old.pop(meta, None)
+        for other in self._payloads:
+            if other != meta and other not in self._old:
+                self._old[other] = Old(high, self._wall_ms())
+        if msgspec.json.encode(self._old) != before:
+            self._write_index()
+        self.current = meta
+        return meta
+
+    def retry(self) -> bool:
+        """Save what could not be saved before; whether all is on disk now."""
+        for meta in sorted(self._unsaved):
+            path = self._folder / f"{meta}.json"
+            try:
+                _write_durably(path, self._payloads[meta])
+            except OSError as exc:
+                log.warning("%s: kept in memory only: %s", path, exc)
+                return False
+            self._unsaved.discard(meta)
+        return True
+
+    def payload(self, meta: str) -> bytes | None:
+        """What stands on the retained topic of this version; None: not known here."""
+        return self._payloads.get(meta)
+
+    def ids(self) -> list[str]:
+        """Every version on disk."""
+        return list(self._payloads)
+
+    def unused(self, target: str, floor: int) -> list[str]:
+        """Versions whose retained topic on this target may be emptied now.
+
+        Args:
+            target: Its name.
+            floor: All records at or below this seq are resolved for this target.
+        """
+        edge = self._wall_ms() - KEEP_MS
+        return [
+            meta
+            for meta, old in self._old.items()
+            if floor >= old.until_seq
+            and old.since_ms <= edge
+            and target not in old.cleared
+        ]
+
+    def cleared(self, meta: str, target: str, targets: Iterable[str]) -> None:
+        """Note that a target's topic is empty; forget the version after the last."""
+        old = self._old.get(meta)
+        if old is None:
+            return
+        old.cleared.append(target)
+        if set(targets) <= set(old.cleared):
+            del self._old[meta]
+            self._payloads.pop(meta, None)
+            (self._folder / f"{meta}.json").unlink(missing_ok=True)
+        self._write_index()
+
+    def _write_index(self) -> None:
+        try:
+            _write_durably(self._folder / "index", msgspec.json.encode(self._old))
+        except OSError as exc:
+            log.warning("%s: not written: %s", self._folder / "index", exc)
+
+
+def content_id(content: dict[str, Any]) -> str:
+    """Eight hex digits that name this content."""
+    canonical = msgspec.json.encode(content, order="sorted")
+    return hashlib.sha256(canonical).hexdigest()[:8]
+
+
+def describe(site: Site, software: str, serial: str | None = None) -> dict[str, Any]:
+    """The content of ``meta``: who, where, which devices, which points.
+
+    Args:
+        site: The resolved site file.
+        software: Our version.
+        serial: The gateway's own serial number, where it has one.
+    """
+    info = site.info
+    points = [
+        (device, point) for device in site.devices.values() for point in device.points
+    ]
+    return {
+        "gateway": _said(id=site.gateway, sn=serial, sw=software),
+        "site": _said(
+            code=info.code,
+            std="HJ 608-2017" if info.code else None,
+            name=info.name,
+            region=info.region,
+            grid=info.grid,
+            pos=list(info.position) if info.position else None,
+            datum="CGCS2000" if info.position else None,
+            tz=info.timezone,
+        ),
+        "assets": [
+            _said(id=a.id, kind=a.kind, outlet=a.outlet, treats=list(a.treats))
+            for a in site.assets.values()
+        ],
+        "devices": [_device(device) for device in site.devices.values()],
+        "points": [
+            _point(n, device, point) for n, (device, point) in enumerate(points, 1)
+        ],
+    }
+
+
+def _device(device: Device) -> dict[str, Any]:
+    profile = device.profile
+    return _said(
+        id=device.name,
+        asset=device.asset,
+        label=device.label,
+        maker=profile.maker if profile else None,
+        model=profile.models[0] if profile and profile.models else None,
+        profile=f"{profile.profile}@{profile.revision}" if profile else None,
+        evidence=profile.evidence if profile else None,
+    )
+
+
+def _point(n: int, device: Device, point: Point) -> dict[str, Any]:
+    every_s = device.every_s if point.every_s is None else point.every_s
+    bounded = point.minimum is not None or point.maximum is not None
+    return _said(
+        n=n,
+        device=device.name,
+        name=point.name,
+        label=point.label,
+        code=point.code,
+        unit=point.unit,
+        range=[point.minimum, point.maximum] if bounded else None,
+        decimals=point.decimals,
+        every_ms=round(every_s * 1000),
+        enum={str(code): word for code, word in sorted(point.enum.items())},
+        bits={str(bit): word for bit, word in sorted(point.bits.items())},
+    )
+
+
+def _said(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values of any kind
+    """The fields that say something: optional ones are absent, not null."""
+    return {
+        name: value for name, value in fields.items() if value not in (None, {}, [])
+    }
+
+
+def _load(folder: Path) -> Iterable[tuple[str, bytes]]:
+    for path in sorted(folder.iterdir()):
+        if not _FILE.match(path.name):
+            continue
+        payload = path.read_bytes()
+        try:
+            content = msgspec.json.decode(payload, type=dict[str, Any])
+        except msgspec.DecodeError:
+            content = {}
+        content.pop("v", None)
+        named = content.pop("meta", None)
+        if named == path.stem and content_id(content) == named:
+            yield named, payload
+        else:
+            log.error("%s: damaged, set aside as .bad", path)
+            path.rename(path.with_suffix(".bad"))
+
+
+def _load_index(path: Path) -> dict[str, Old]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Old])
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError:
+        # Costs nothing but time: ``adopt`` marks every version old again.
+        log.warning("%s: damaged, made anew", path)
+        return {}
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

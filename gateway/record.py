@@ -1,0 +1,417 @@
+"""What the gateway keeps and sends: records to stored bytes and on to wire JSON.
+
+Stored form, version 1 (big endian); the tail is finished JSON, so that publishing
+only joins bytes:
+
+    0   u8   version, 1
+    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event
+    2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows
+    3   u8   0
+    4   u32  boot id          8   u32  meta id
+    12  i64  wall clock, ms since 1970 UTC, as read at acquisition
+    20  i64  monotonic clock, ms since boot
+    28  [u8 trusted, u32 boot, i64 wall, i64 monotonic: the end of a gap or an event]
+    ..  UTF-8: a JSON object without its opening brace
+
+The date is worked out when a record is sent (``to_wire``), never in the stored bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from drivers.values import Flaw, Value
+from gateway.clock import Instant
+
+VERSION = 1
+EXACT_INT = 2**53
+"""Largest integer every JSON reader keeps exactly (IEEE 754 double, RFC 8259, 6)."""
+
+Kind = Literal["scan", "gap", "lost", "event"]
+Severity = Literal["info", "warning", "alarm"]
+EventState = Literal["raised", "updated", "acknowledged", "cleared"]
+When = Callable[[Instant], "DatedTime"]
+
+_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event")
+_HEAD = struct.Struct(">BBBxIIqq")
+_SECOND = struct.Struct(">BIqq")
+_TRUSTED, _HAS_SECOND = 1, 2
+_JSON = msgspec.json.Encoder()
+
+
+class RecordError(ValueError):
+    """A record that cannot be stored, or stored bytes that cannot be read."""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What one device answered in one poll."""
+
+    device: str
+    at: Instant
+    values: dict[str, Value]
+    flaws: dict[str, Flaw] = {}
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Slots in which points were not asked, and why."""
+
+    device: str
+    points: tuple[str, ...]
+    since: Instant
+    until: Instant
+    slots: int
+    cause: str
+    open: bool = False
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """Seqs that will never arrive: together with the records they cover every seq."""
+
+    first: int
+    last: int
+    t_ms: int
+    """Acquisition time of the first and last of them, UTC ms, as far as known."""
+    until_ms: int
+    counts: dict[str, int]
+    cause: str
+    certain: bool
+    at_most: int
+    at: Instant
+    """When the loss was noticed."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person or the platform should know."""
+
+    id: str
+    type: str
+    severity: Severity
+    state: EventState = "raised"
+    at: Instant
+    """When it began."""
+    until: Instant | None = None
+    device: str | None = None
+    bus: str | None = None
+    asset: str | None = None
+    values: dict[str, Value] = {}
+    text: dict[str, str] = {}
+    """The same sentence in ``zh`` and ``en``."""
+
+
+Record = Scan | Gap | Lost | Event
+
+
+class DatedTime(msgspec.Struct, frozen=True):
+    """What is known now about when an instant of an untrusted clock was."""
+
+    t: int
+    """UTC ms, the best estimate."""
+    clock: Literal["corrected", "unknown"]
+    t_min: int | None = None
+    t_max: int | None = None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a stored record says about itself without reading its JSON."""
+
+    kind: Kind
+    meta: str
+    at: Instant
+
+
+class _ScanTail(msgspec.Struct, omit_defaults=True):
+    device: str
+    values: dict[str, Value]
+    q: dict[str, Flaw] = {}
+
+
+class _GapTail(msgspec.Struct, omit_defaults=True):
+    device: str
+    points: tuple[str, ...]
+    slots: int
+    cause: str
+    open: bool = False
+
+
+class _LostTail(msgspec.Struct):
+    seq_from: int
+    seq_to: int
+    t: int
+    until: int
+    counts: dict[str, int]
+    cause: str
+    certain: bool
+    at_most: int
+
+
+class _EventTail(msgspec.Struct, omit_defaults=True):
+    id: str
+    type: str
+    severity: Severity
+    state: EventState
+    device: str | None = None
+    bus: str | None = None
+    asset: str | None = None
+    values: dict[str, Value] = {}
+    text: dict[str, str] = {}
+
+
+def dated_as_read(at: Instant) -> DatedTime:
+    """The wall clock's own word, marked as unknown: what can always be said."""
+    return DatedTime(at.wall_ms, "unknown")
+
+
+def encode(record: Record, meta: str) -> bytes:
+    """The stored form of a record.
+
+    Args:
+        record: Its numbers must be finite.
+        meta: Eight hex digits: the version of the site it is to be read with.
+
+    Raises:
+        RecordError: NaN, infinity, or an id that is not eight hex digits.
+    """
+    until: Instant | None = None
+    if type(record) is Scan:
+        kind, at = 1, record.at
+        tail = _JSON.encode(
+            _ScanTail(record.device, _wire_values(record.values), record.flaws)
+        )
+        if b"null" in tail:
+            _refuse_not_finite(record.values, f"scan of {record.device}")
+    elif type(record) is Gap:
+        kind, at, until = 2, record.since, record.until
+        tail = _JSON.encode(
+            _GapTail(
+                record.device, record.points, record.slots, record.cause, record.open
+            )
+        )
+    elif type(record) is Lost:
+        kind, at = 3, record.at
+        tail = _JSON.encode(
+            _LostTail(
+                record.first,
+                record.last,
+                record.t_ms,
+                record.until_ms,
+                record.counts,
+                record.cause,
+                record.certain,
+                record.at_most,
+            )
+        )
+    elif type(record) is Event:
+        kind, at, until = 4, record.at, record.until
+        _refuse_not_finite(record.values, f"event {record.id}")
+        tail = _JSON.encode(
+            _EventTail(
+                record.id,
+                record.type,
+                record.severity,
+                record.state,
+                record.device,
+                record.bus,
+                record.asset,
+                _wire_values(record.values),
+                record.text,
+            )
+        )
+    else:
+        raise RecordError(f"cannot store a {type(record).__name__}")
+    flags = (_TRUSTED if at.trusted else 0) | (0 if until is None else _HAS_SECOND)
+    try:
+        head = _HEAD.pack(
+            VERSION, kind, flags, _id32(at.boot), _id32(meta), at.wall_ms, at.mono_ms
+        )
+    except struct.error as exc:
+        raise RecordError(f"instant out of range: {at!r}") from exc
+    if until is not None:
+        head += _SECOND.pack(
+            until.trusted, _id32(until.boot), until.wall_ms, until.mono_ms
+        )
+    return head + tail[1:]
+
+
+def head(data: bytes) -> Head:
+    """Kind, meta id and instant of a stored record.
+
+    Raises:
+        RecordError: Unknown version or kind, or too short.
+    """
+    kind, flags, boot, meta, wall, mono = _open(data)
+    return Head(
+        _KINDS[kind - 1],
+        f"{meta:08x}",
+        Instant(wall, mono, f"{boot:08x}", bool(flags & _TRUSTED)),
+    )
+
+
+def meta_of(data: bytes) -> bytes:
+    """The four bytes that name the meta version: enough to tell batches apart."""
+    return data[8:12]
+
+
+def kind_of(data: bytes) -> Kind:
+    """The record's kind; see ``head``."""
+    return _KINDS[_open(data)[0] - 1]
+
+
+def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
+    """One JSON object of a message's ``records``; the stored JSON is not read again.
+
+    Args:
+        seq: The record's place in the store.
+        data: Its stored form.
+        when: Dates instants whose clock was not trusted; others keep their time.
+
+    Raises:
+        RecordError: Unknown version or kind, or too short.
+    """
+    kind, flags, boot, _meta, wall, mono = _open(data)
+    if flags == _TRUSTED and kind == 1:  # nearly every record there is
+        return b'{"seq":%d,"kind":"scan","t":%d,%b' % (seq, wall, data[28:])
+    at = Instant(wall, mono, f"{boot:08x}", bool(flags & _TRUSTED))
+    dated = None if at.trusted else when(at)
+    parts = [
+        b'{"seq":%d,"kind":"%b","%b":%d'
+        % (
+            seq,
+            _KINDS[kind - 1].encode(),
+            # A lost record's t and until are those of what it states.
+            b"noted" if kind == 3 else b"t",  # noqa: PLR2004
+            at.wall_ms if dated is None else dated.t,
+        )
+    ]
+    start = _HEAD.size
+    if flags & _HAS_SECOND:
+        until = _instant2(data)
+        start += _SECOND.size
+        end = None if until.trusted else when(until)
+        parts.append(b',"until":%d' % (until.wall_ms if end is None else end.t))
+        if dated is None:
+            at, dated = until, end
+    if dated is not None:
+        parts.append(_clock_words(at, dated))
+    parts.extend((b",", data[start:]))
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> tuple[Record, str]:
+    """The record behind stored bytes, and its meta id; for export and inspection.
+
+    Raises:
+        RecordError: Unknown version or kind, or damaged.
+    """
+    first = head(data)
+    flags = data[2]
+    start = _HEAD.size
+    until: Instant | None = None
+    if flags & _HAS_SECOND:
+        until = _instant2(data)
+        start += _SECOND.size
+    body = b"{" + data[start:]
+    try:
+        return _record(first, until, body), first.meta
+    except msgspec.MsgspecError as exc:
+        raise RecordError(f"stored {first.kind}: {exc}") from exc
+
+
+def _record(first: Head, until: Instant | None, body: bytes) -> Record:
+    at = first.at
+    if first.kind == "scan":
+        s = msgspec.json.decode(body, type=_ScanTail)
+        return Scan(s.device, at, s.values, s.q)
+    if first.kind == "gap":
+        g = msgspec.json.decode(body, type=_GapTail)
+        return Gap(g.device, g.points, at, until or at, g.slots, g.cause, g.open)
+    if first.kind == "lost":
+        x = msgspec.json.decode(body, type=_LostTail)
+        return Lost(
+            x.seq_from,
+            x.seq_to,
+            x.t,
+            x.until,
+            x.counts,
+            x.cause,
+            x.certain,
+            x.at_most,
+            at,
+        )
+    fields: dict[str, Any] = msgspec.structs.asdict(
+        msgspec.json.decode(body, type=_EventTail)
+    )
+    return Event(at=at, until=until, **fields)
+
+
+def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
+    if len(data) <= _HEAD.size:
+        raise RecordError(f"expected more than {_HEAD.size} bytes, got {len(data)}")
+    version, kind, flags, boot, meta, wall, mono = _HEAD.unpack_from(data)
+    if version != VERSION:
+        raise RecordError(
+            f"expected stored version {VERSION}, got {version}: "
+            "written by another release of ecogate"
+        )
+    if not 1 <= kind <= len(_KINDS):
+        raise RecordError(f"expected a kind of 1..{len(_KINDS)}, got {kind}")
+    return kind, flags, boot, meta, wall, mono
+
+
+def _instant2(data: bytes) -> Instant:
+    try:
+        trusted, boot, wall, mono = _SECOND.unpack_from(data, _HEAD.size)
+    except struct.error as exc:
+        raise RecordError(f"cut off after {len(data)} bytes") from exc
+    return Instant(wall, mono, f"{boot:08x}", bool(trusted))
+
+
+def _clock_words(at: Instant, dated: DatedTime) -> bytes:
+    words = b',"clock":"%b","boot":"%b","mono":%d' % (
+        dated.clock.encode(),
+        at.boot.encode(),
+        at.mono_ms,
+    )
+    if dated.t_min is not None:
+        words += b',"t_min":%d' % dated.t_min
+    if dated.t_max is not None:
+        words += b',"t_max":%d' % dated.t_max
+    return words
+
+
+def _wire_values(values: dict[str, Value]) -> dict[str, Value]:
+    """The same dict, or a copy in which integers no double can hold are text."""
+    for value in values.values():
+        if type(value) is int and not -EXACT_INT <= value <= EXACT_INT:
+            break
+    else:
+        return values
+    return {
+        name: str(value)
+        if type(value) is int and not -EXACT_INT <= value <= EXACT_INT
+        else value
+        for name, value in values.items()
+    }
+
+
+def _refuse_not_finite(values: dict[str, Value], where: str) -> None:
+    # msgspec writes NaN and infinities as null: "null" in a text is the other reason.
+    for name, value in values.items():
+        if type(value) is float and not math.isfinite(value):
+            raise RecordError(
+                f"{where}, {name}: expected a finite number, got {value!r}: "
+                "say BAD with a reason instead"
+            )
+
+
+def _id32(text: str) -> int:
+    if len(text) == 8:  # noqa: PLR2004 - eight hex digits, as the stored form says
+        try:
+            return int(text, 16)
+        except ValueError:
+            pass
+    raise RecordError(f"expected eight hex digits, got {text!r}")

@@ -1,0 +1,108 @@
+"""The seam between the pump and a protocol: one connection to one platform.
+
+LinkError
+├── ConnectError        no connection: try again soon
+│   └── CredentialsError    the platform knows us not: try again, but rarely
+├── LinkLostError       the connection is gone; what was on its way is unproved
+│   └── TakenOverError      another client came with our id
+└── RefusedError        the platform answered "no" to one message; the link lives
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from gateway.config.model import MqttTarget
+
+
+class LinkError(Exception):
+    """Something between us and a platform went wrong."""
+
+
+class ConnectError(LinkError):
+    """No connection came about."""
+
+
+class CredentialsError(ConnectError):
+    """The platform refused who we say we are."""
+
+
+class LinkLostError(LinkError):
+    """The connection is gone."""
+
+
+class TakenOverError(LinkLostError):
+    """The platform closed the connection because our id connected again."""
+
+
+class RefusedError(LinkError):
+    """One message was refused."""
+
+    def __init__(self, reason: str, *, for_good: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.for_good = for_good
+        """The same bytes can never be accepted: split them or set them aside."""
+
+
+class LinkLimits(msgspec.Struct, frozen=True):
+    """What the platform announced."""
+
+    max_packet: int | None = None
+    """Bytes of a whole packet, topic and headers included; None: not said."""
+    receive_max: int = 65_535
+    """Messages without proof that it lets us have on their way."""
+    version: str = ""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """Who connects, and what is said for us if we vanish."""
+
+    client_id: str
+    will_topic: str
+    will_payload: bytes
+
+
+class Link(Protocol):
+    """One connection, used once: a new one is made for every attempt."""
+
+    async def connect(self) -> LinkLimits:
+        """Connect and agree on limits.
+
+        Raises:
+            ConnectError: No; the message says where, what came and what to do.
+        """
+        ...
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False
+    ) -> asyncio.Future[None]:
+        """Send one message at least once (QoS 1).
+
+        Returns:
+            Done on the platform's own proof; else RefusedError or LinkLostError.
+            Proofs come in the order of publishing.
+        """
+        ...
+
+    def on_lost(self, callback: Callable[[LinkLostError], None]) -> None:
+        """Have this called once when the connection goes without ``close``."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye and close; may be called twice."""
+        ...
+
+
+class Connector(Protocol):
+    """Makes the next link to a target."""
+
+    def __call__(self, target: MqttTarget, terms: Terms) -> Link:
+        """A link that is not connected yet."""
+        ...

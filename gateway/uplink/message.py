@@ -1,0 +1,157 @@
+"""Entries of the buffer to messages: never two meta versions or topics in one.
+
+{"v":1,"gw":G,"store":S,"meta":M,"lane":L,"sent":T,"records":[R,R,...]}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from gateway.record import RecordError, dated_as_read, kind_of, meta_of, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.record import When
+    from gateway.uplink.source import Entry
+    from gateway.uplink.topics import Topics
+
+Lane = Literal["live"]
+
+PACKET_HEAD = 32
+"""Bytes of a PUBLISH beside topic and payload: type, length (<= 5), topic's length,
+packet id, property length; the rest is room for properties (MQTT 5, 3.3)."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Some consecutive records, ready to be published."""
+
+    topic: str
+    payload: bytes
+    meta: str
+    first: int
+    last: int
+    records: int
+    data_bytes: int
+
+
+class Misfit(msgspec.Struct, frozen=True):
+    """One record that cannot be sent as it is."""
+
+    seq: int
+    reason: str
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """How large one message may be."""
+
+    records: int
+    payload: int
+    """Aimed at: a single larger record still travels alone."""
+    hard: int | None = None
+    """Bytes of payload and topic that the platform takes at most."""
+
+
+class Packer:
+    """Joins stored records into messages of one gateway for one target."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        gateway: str,
+        store: str,
+        *,
+        when: When = dated_as_read,
+        compress: bool = False,
+    ) -> None:
+        self._topics = topics
+        self._gateway = gateway
+        self._store = store
+        self._when = when
+        self._compress = compress
+        self._openings: dict[tuple[str, str], bytes] = {}
+
+    def pack(
+        self, entries: Sequence[Entry], bounds: Bounds, lane: Lane, sent_ms: int
+    ) -> Message | Misfit:
+        """The next message from the front of ``entries``.
+
+        Args:
+            entries: At least one, in seq order.
+            bounds: Its size.
+            lane: How it travels.
+            sent_ms: Now, UTC ms.
+
+        Returns:
+            A message of one or more records; a misfit where the first record is
+            unreadable or larger than the platform takes.
+        """
+        first = entries[0]
+        try:
+            topic = self._topic(first.data)
+            wires = [to_wire(first.seq, first.data, self._when)]
+        except RecordError as exc:
+            return Misfit(first.seq, str(exc))
+        meta = meta_of(first.data)
+        opening = self._opening(topic, meta, lane) + b'%d,"records":[' % sent_ms
+        room = bounds.payload if bounds.hard is None else bounds.hard - len(topic)
+        room = min(room, bounds.payload) - len(opening) - 2 - len(wires[0])
+        last = first
+        for entry in entries[1 : bounds.records]:
+            wire = self._joining(entry, topic, meta)
+            if wire is None or (room := room - len(wire) - 1) < 0:
+                break
+            wires.append(wire)
+            last = entry
+        payload = opening + b",".join(wires) + b"]}"
+        plain = len(payload)
+        if self._compress:
+            payload = _compressed(payload)
+        if bounds.hard is not None and len(payload) + len(topic) > bounds.hard:
+            return Misfit(
+                first.seq,
+                f"{len(payload)} bytes with one record, the platform takes "
+                f"{bounds.hard - len(topic)}",
+            )
+        return Message(
+            topic, payload, meta.hex(), first.seq, last.seq, len(wires), plain
+        )
+
+    def _topic(self, data: bytes) -> str:
+        return self._topics.event if kind_of(data) == "event" else self._topics.data
+
+    def _joining(self, entry: Entry, topic: str, meta: bytes) -> bytes | None:
+        """The record's JSON if it may share this message."""
+        if meta_of(entry.data) != meta:
+            return None
+        try:
+            if self._topic(entry.data) != topic:
+                return None
+            return to_wire(entry.seq, entry.data, self._when)
+        except RecordError:
+            return None  # it will be first next time, and be said then
+
+    def _opening(self, topic: str, meta: bytes, lane: Lane) -> bytes:
+        key = (topic, meta.hex())
+        opening = self._openings.get(key)
+        if opening is None:
+            text = msgspec.json.encode(
+                {
+                    "v": 1,
+                    "gw": self._gateway,
+                    "store": self._store,
+                    "meta": key[1],
+                    "lane": lane,
+                }
+            )
+            opening = self._openings[key] = text[:-1] + b',"sent":'
+        return opening
+
+
+def _compressed(payload: bytes) -> bytes:
+    import zstandard  # noqa: PLC0415 - 5 MiB that most sites do not need
+
+    packed = zstandard.ZstdCompressor(level=3).compress(payload)
+    return packed if len(packed) < len(payload) else payload
