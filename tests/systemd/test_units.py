@@ -101,14 +101,13 @@ def test_the_user_is_made_and_may_open_serial_ports(tmp_path):
     assert re.search(r"^dialout:x:20:ecogate$", group, re.M), group
 
 
-@pytest.mark.needs("systemd-tmpfiles")
-def test_the_folders_can_be_made():
-    done = run("systemd-tmpfiles", "--cat-config", UNITS / "ecogate.tmpfiles")
+def test_folders_belong_to_the_service_and_are_closed_to_others():
+    text = (UNITS / "ecogate.tmpfiles").read_text()
 
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line[:1] not in ("", "#")]
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines
-    assert all(re.match(r"[dz] /\S+ 0\d{3} \w+ ecogate -$", line) for line in lines)
+    for line in lines:
+        assert re.match(r"[dz] /\S+ 0\d\d0 (root|ecogate) ecogate -$", line), line
 
 
 def test_udev_rules_are_well_formed():
