@@ -1,0 +1,325 @@
+"""One unit on a Modbus bus, as a bus worker sees it.
+
+A scan asks block after block. What costs the others nothing ends nothing: an exception
+reply is a sign of life, and the next block is asked. Silence or a bad frame ends the
+scan, because a unit that is silent once is silent for every block, and each would cost
+a time-out. A refused block is searched for the culprit at once (``refusals``), so that
+its other points still get their value in the same scan.
+
+The device holds no port, schedules nothing and retries nothing. What it keeps are
+plans, compiled decoders, and what the unit refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from drivers.errors import (
+    PointError,
+    PointUnsupportedError,
+    ProfileError,
+    ResponseTimeoutError,
+    TransientError,
+)
+from drivers.modbus import decode
+from drivers.modbus.plan import Block, Limits, block, plan
+from drivers.modbus.refusals import Attempt, Refusals
+from drivers.modbus.write import encode
+from drivers.values import Answer, Flaw, Quality, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from drivers.errors import DriverError
+    from drivers.modbus.decode import Decoder
+    from drivers.modbus.transaction import Bus, Reply, Timing
+    from drivers.profiles.model import Point
+
+UNSUPPORTED = Flaw(Quality.BAD, "unsupported")
+SEARCHING = Flaw(Quality.BAD, "searching")
+"""A block was refused and the search for the culprit goes on in the next scan."""
+
+_GATEWAY_SILENT = frozenset({"exception_10", "exception_11"})
+"""A gateway's word that the unit behind it gave none (V1.1b3, 7: codes 0A and 0B)."""
+_SEARCH_REQUESTS = 40
+"""Refusals taken in one scan: a search must not hold the bus for long."""
+_DETAIL_LINES = 3
+
+
+class _Asked(NamedTuple):
+    """One request of a plan, ready to be sent and read."""
+
+    attempt: Attempt
+    decoder: Decoder
+
+
+class _Ready(NamedTuple):
+    version: int
+    requests: tuple[_Asked, ...]
+    unsupported: tuple[str, ...]
+
+
+class ModbusDevice:
+    """One configured unit; implements ``drivers.values.Device``."""
+
+    def __init__(
+        self,
+        name: str,
+        unit: int,
+        bus: Bus,
+        points: Iterable[Point],
+        timing: Timing,
+        max_registers: int = 125,
+        *,
+        limits: Limits | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
+        """Set up a unit; nothing is sent.
+
+        Args:
+            name: What the site file calls it; used in messages.
+            unit: Modbus address, 1..247 (0..255 over TCP).
+            bus: The line or connection it is on.
+            points: Everything that may be asked for.
+            timing: How long this unit may take.
+            max_registers: The most registers it accepts in one request.
+            limits: All limits of a plan; overrides ``max_registers``.
+            refusals: What is known to be refused (tests, or carried over a reload).
+        """
+        self.name = name
+        self.unit = unit
+        self._bus = bus
+        self._points = {point.name: point for point in points}
+        self._timing = timing
+        self._limits = limits or Limits(registers=max_registers)
+        self._refusals = refusals or Refusals()
+        self._plans: dict[tuple[str, ...], _Ready] = {}
+        self._alive = False
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Everything that may be asked for."""
+        return tuple(self._points.values())
+
+    async def scan(
+        self,
+        points: Sequence[str],
+        *,
+        wait_s: float | None = None,
+        want_raw: bool = False,
+    ) -> Answer:
+        """Ask for these points now; see ``drivers.values.Device.scan``.
+
+        Raises:
+            BusError: The port is gone.
+            ProfileError: A name is no point of this device.
+        """
+        now = asyncio.get_running_loop().time()
+        self._refusals.lapse(now)
+        ready = self._ready(tuple(points))
+        scan = _Scan(want_raw=want_raw)
+        for name in ready.unsupported:
+            scan.bad(self._points[name], UNSUPPORTED)
+        todo = deque(ready.requests)
+        while todo:
+            asked = todo.popleft()
+            span = asked.attempt.block.span
+            try:
+                reply = await self._bus.read(self.unit, span, self._timing, wait_s)
+            except PointUnsupportedError as exc:
+                self._search(asked.attempt, exc, scan, todo)
+            except PointError as exc:
+                scan.note(self._say(asked.attempt.block, exc))
+                if exc.reason in _GATEWAY_SILENT:
+                    self._give_up((asked, *todo), exc, scan)
+                    break
+                scan.answered = True
+                scan.all_bad(asked.attempt.block.points, exc.reason)
+            except TransientError as exc:
+                self._silent(asked.attempt.block, exc)
+                scan.note(self._say(asked.attempt.block, exc))
+                self._give_up((asked, *todo), exc, scan)
+                break
+            else:
+                self._take(asked, reply, scan)
+        self._alive = scan.answered and not todo
+        return scan.answer()
+
+    async def write(self, point: str, value: Value, *, verify: bool = False) -> None:
+        """Write one point within its limits and confirm the echo.
+
+        Args:
+            point: Name of a writable point.
+            value: In the point's unit.
+            verify: Read the point back and compare.
+
+        Raises:
+            DriverError: Not writable, out of its limits, refused, no answer, or
+                (``verify``) the device kept another value: reason ``not_taken``.
+        """
+        target = self._points.get(point)
+        if target is None:
+            raise self._unknown(point)
+        words = encode(target, value)
+        await self._bus.write(
+            self.unit, target.table, target.address, words, self._timing
+        )
+        if not verify:
+            return
+        exact = block([target])
+        reply = await self._bus.read(self.unit, exact.span, self._timing)
+        kept = _words(target, reply)
+        if kept != words:
+            raise PointError(
+                f"device {self.name}, {point}: wrote {_hex(words)}, "
+                f"read back {_hex(kept)}",
+                reason="not_taken",
+            )
+
+    def worst_case_s(self, points: Sequence[str]) -> float:
+        """The longest time this scan can hold the bus if nothing answers.
+
+        One time-out, whatever the number of points: the first silence ends a scan.
+        """
+        if not points:
+            return 0.0
+        return self._timing.timeout_s + self._timing.pause_s
+
+    def _ready(self, names: tuple[str, ...]) -> _Ready:
+        ready = self._plans.get(names)
+        if ready is not None and ready.version == self._refusals.version:
+            return ready
+        for name in names:
+            if name not in self._points:
+                raise self._unknown(name)
+        chosen = {name: self._points[name] for name in names}
+        planned = plan(chosen.values(), self._limits, self._refusals)
+        ready = _Ready(
+            self._refusals.version,
+            tuple(_asked(Attempt(b)) for b in planned.blocks),
+            planned.unsupported,
+        )
+        self._plans[names] = ready
+        return ready
+
+    def _unknown(self, name: str) -> ProfileError:
+        return ProfileError(f"device {self.name}: no point named {name!r}")
+
+    def _take(self, asked: _Asked, reply: Reply, scan: _Scan) -> None:
+        attempt = asked.attempt
+        span = attempt.block.span
+        end = span.start + span.count
+        if reply.start > span.start or reply.start + reply.count < end:
+            message = f"bus read {reply.start}+{reply.count}, wanted {span}"
+            raise ProfileError(f"device {self.name}: {message}")
+        now = asyncio.get_running_loop().time()
+        self._refusals.answered(attempt, reply.start, reply.count, now)
+        scan.answered = True
+        asked.decoder.decode(reply.data, reply.start, scan.values, scan.flaws)
+        if scan.raw is not None:
+            scan.raw.update(asked.decoder.raw(reply.data, reply.start))
+
+    def _search(
+        self,
+        attempt: Attempt,
+        exc: PointUnsupportedError,
+        scan: _Scan,
+        todo: deque[_Asked],
+    ) -> None:
+        """A block was refused: queue what finds out why, or mark its points."""
+        scan.answered = True
+        scan.refusals += 1
+        if scan.refusals > _SEARCH_REQUESTS:
+            for point in attempt.block.points:
+                scan.bad(point, SEARCHING)
+            return
+        now = asyncio.get_running_loop().time()
+        next_ = self._refusals.refused(attempt, _on_the_wire(exc.sent), now)
+        for part in reversed(next_):
+            todo.appendleft(_asked(part))
+        if not next_:
+            scan.note(self._say(attempt.block, exc))
+            for point in attempt.block.points:
+                scan.bad(point, UNSUPPORTED)
+
+    def _silent(self, block_: Block, exc: TransientError) -> None:
+        """One silence proves no dead unit: the room read along may be to blame."""
+        if self._alive and isinstance(exc, ResponseTimeoutError):
+            now = asyncio.get_running_loop().time()
+            self._refusals.silent(block_, _on_the_wire(exc.sent), now)
+
+    def _give_up(self, left: Iterable[_Asked], exc: DriverError, scan: _Scan) -> None:
+        for asked in left:
+            scan.all_bad(asked.attempt.block.points, exc.reason)
+
+    def _say(self, block_: Block, exc: DriverError) -> str:
+        span = block_.span
+        return (
+            f"device {self.name}, unit {self.unit}, {span.table} "
+            f"{span.start}+{span.count} ({', '.join(_some(block_.points))}): {exc}; "
+            f"sent {exc.sent.hex(' ') or 'nothing'}; "
+            f"received {exc.received.hex(' ') or 'nothing'}"
+        )
+
+
+class _Scan:
+    """The answer of one scan as it grows."""
+
+    def __init__(self, *, want_raw: bool) -> None:
+        self.values: dict[str, Value] = {}
+        self.flaws: dict[str, Flaw] = {}
+        self.raw: dict[str, bytes] | None = {} if want_raw else None
+        self.answered = False
+        self.refusals = 0
+        self._notes: list[str] = []
+
+    def bad(self, point: Point, flaw: Flaw) -> None:
+        self.flaws[point.name] = flaw
+        for word in point.bits.values():
+            self.flaws[f"{point.name}.{word}"] = flaw
+
+    def all_bad(self, points: Iterable[Point], reason: str) -> None:
+        flaw = Flaw(Quality.BAD, reason)
+        for point in points:
+            self.bad(point, flaw)
+
+    def note(self, text: str) -> None:
+        if len(self._notes) < _DETAIL_LINES:
+            self._notes.append(text)
+
+    def answer(self) -> Answer:
+        detail = "\n".join(self._notes)
+        return Answer(self.values, self.flaws, self.answered, self.raw, detail)
+
+
+def _asked(attempt: Attempt) -> _Asked:
+    points, start = attempt.block.points, attempt.block.span.start
+    return _Asked(attempt, decode.decoder(points, start))
+
+
+def _on_the_wire(sent: bytes) -> tuple[int, int] | None:
+    """Start and count of a read request, RTU (8 bytes) or TCP (12 bytes)."""
+    pdu = {8: sent[1:6], 12: sent[7:12]}.get(len(sent))
+    if pdu is None:
+        return None
+    return int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
+
+
+def _words(point: Point, reply: Reply) -> tuple[int, ...]:
+    raw = decode.decoder([point], point.address).raw(reply.data, reply.start)[
+        point.name
+    ]
+    if point.table == "coil":
+        return (raw[0],)
+    return tuple(int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2))
+
+
+def _hex(words: tuple[int, ...]) -> str:
+    return " ".join(f"{word:04X}" for word in words)
+
+
+def _some(points: Sequence[Point], most: int = 3) -> list[str]:
+    names = [point.name for point in points[:most]]
+    return [*names, f"and {len(points) - most} more"] if len(points) > most else names
