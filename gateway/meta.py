@@ -49,8 +49,20 @@ class Old(msgspec.Struct):
 class MetaStore:
     """The versions that stored records may refer to, on disk and in memory."""
 
-    def __init__(self, folder: Path, *, wall_ms: Callable[[], int]) -> None:
-        """Read what earlier runs left in ``folder``; damaged files are set aside."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wall_ms: Callable[[], int],
+        targets: Iterable[str] = (),
+    ) -> None:
+        """Read what earlier runs left in ``folder``; damaged files are set aside.
+
+        Args:
+            folder: ``meta`` in the data folder; made where it is missing.
+            wall_ms: The wall clock.
+            targets: Names of all targets: a version goes when all have let it go.
+        """
         self._folder = folder
         self._wall_ms = wall_ms
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +70,7 @@ class MetaStore:
         self._old = _load_index(folder / "index")
         self._unsaved: set[str] = set()
         self.current = ""
+        self.targets = frozenset(targets)
 
     def adopt(self, content: dict[str, Any], high: int) -> str:
         """Make this content the current version, durably.
@@ -123,13 +136,13 @@ class MetaStore:
             and target not in old.cleared
         ]
 
-    def cleared(self, meta: str, target: str, targets: Iterable[str]) -> None:
+    def cleared(self, meta: str, target: str) -> None:
         """Note that a target's topic is empty; forget the version after the last."""
         old = self._old.get(meta)
         if old is None:
             return
         old.cleared.append(target)
-        if set(targets) <= set(old.cleared):
+        if self.targets <= set(old.cleared):
             del self._old[meta]
             self._payloads.pop(meta, None)
             (self._folder / f"{meta}.json").unlink(missing_ok=True)

@@ -75,7 +75,7 @@ class Lost(msgspec.Struct, frozen=True):
     first: int
     last: int
     t_ms: int
-    """Acquisition time of the first and last of them, UTC ms, as far as known."""
+    """Acquisition time of the first and last of them, UTC ms; 0: not known."""
     until_ms: int
     counts: dict[str, int]
     cause: str
@@ -138,15 +138,15 @@ class _GapTail(msgspec.Struct, omit_defaults=True):
     open: bool = False
 
 
-class _LostTail(msgspec.Struct):
+class _LostTail(msgspec.Struct, omit_defaults=True):
     seq_from: int
     seq_to: int
-    t: int
-    until: int
     counts: dict[str, int]
     cause: str
     certain: bool
     at_most: int
+    t: int = 0
+    until: int = 0
 
 
 class _EventTail(msgspec.Struct, omit_defaults=True):
@@ -197,12 +197,12 @@ def encode(record: Record, meta: str) -> bytes:
             _LostTail(
                 record.first,
                 record.last,
-                record.t_ms,
-                record.until_ms,
                 record.counts,
                 record.cause,
                 record.certain,
                 record.at_most,
+                record.t_ms,
+                record.until_ms,
             )
         )
     elif type(record) is Event:

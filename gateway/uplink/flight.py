@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 class Flight:
     """One message on its way."""
 
-    __slots__ = ("first", "last", "proved", "records", "refusal", "sent_s")
+    __slots__ = (
+        "blames_message",
+        "first",
+        "last",
+        "proved",
+        "records",
+        "refusal",
+        "sent_s",
+    )
 
     def __init__(self, message: Message, sent_s: float) -> None:
         self.first = message.first
@@ -21,6 +29,7 @@ class Flight:
         self.sent_s = sent_s
         self.proved = False
         self.refusal: str | None = None
+        self.blames_message = False
 
 
 class Window:
@@ -42,12 +51,9 @@ class Window:
         return self._flights[0] if self._flights else None
 
     @property
-    def refused(self) -> Flight | None:
-        """The first refused message: nothing new should leave before it is settled."""
-        for flight in self._flights:
-            if flight.refusal is not None:
-                return flight
-        return None
+    def refused(self) -> bool:
+        """Whether a message was refused: nothing new leaves before all is settled."""
+        return any(flight.refusal is not None for flight in self._flights)
 
     @property
     def settled(self) -> bool:

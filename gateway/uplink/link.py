@@ -44,11 +44,12 @@ class TakenOverError(LinkLostError):
 class RefusedError(LinkError):
     """One message was refused."""
 
-    def __init__(self, reason: str, *, for_good: bool) -> None:
+    def __init__(self, reason: str, *, blames_message: bool) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.for_good = for_good
-        """The same bytes can never be accepted: split them or set them aside."""
+        self.blames_message = blames_message
+        """It may be this message's own fault; else the platform refuses whatever
+        comes (not authorized, quota exceeded)."""
 
 
 class LinkLimits(msgspec.Struct, frozen=True):

@@ -57,29 +57,30 @@ class Reconnect:
 
 
 class Suspicion:
-    """Whether one record is what the platform cannot take.
+    """Whether single records are what the platform cannot take.
 
     A record is set aside only on proof: it failed several times by itself, *and* a
-    later record got through. When later ones fail too, the platform is the cause and
+    later record got through. When many in a row fail, the platform is the cause and
     nothing is set aside.
     """
 
     TRIES_REFUSED = 3
     TRIES_CUT = 5
     """A connection that ends is weaker evidence than an answer."""
+    IN_A_ROW = 16
 
     def __init__(self) -> None:
         self._seq = 0
         self._failures = 0
-        self.passed_by: int | None = None
-        self.reason = ""
+        self.passed_by: dict[int, str] = {}
+        """Suspects without proof yet: seq -> reason."""
 
     def failed(self, seq: int, reason: str, *, answered: bool) -> Verdict:
         """This record, sent alone, was refused or ended the connection.
 
         Returns:
             ``again``: send it again. ``pass_by``: go on with the next for now.
-            ``hold``: two in a row fail: wait, then begin again with the first.
+            ``hold``: too many in a row: wait, then begin again with the first.
         """
         if seq != self._seq:
             self._seq, self._failures = seq, 0
@@ -88,16 +89,16 @@ class Suspicion:
         if self._failures < limit:
             return "again"
         self._failures = 0
-        if self.passed_by is not None and self.passed_by != seq:
-            self.passed_by = None
+        if len(self.passed_by) >= self.IN_A_ROW:
+            self.passed_by.clear()
             return "hold"
-        self.passed_by, self.reason = seq, reason
+        self.passed_by[seq] = reason
         return "pass_by"
 
-    def accepted(self) -> tuple[int, str] | None:
-        """A record got through; the one passed by before it, now proved bad."""
-        self._failures = 0
-        if self.passed_by is None:
-            return None
-        seq, self.passed_by = self.passed_by, None
-        return seq, self.reason
+    def accepted(self) -> list[tuple[int, str]]:
+        """A record got through; those passed by before it are now proved bad."""
+        if not self.passed_by:
+            return []
+        proved = list(self.passed_by.items())
+        self.passed_by.clear()
+        return proved

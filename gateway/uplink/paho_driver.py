@@ -1,0 +1,335 @@
+"""One paho-mqtt client on one socket, without its thread: the event loop drives it.
+
+paho queues what is published without a connection and sends it again by itself on
+reconnect. Here a client lives for one connection, publishes only while connected, and
+the buffer is the only queue (eclipse-paho/paho.mqtt.python#24, #492).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.uplink.daemon import DaemonExecutor
+from gateway.uplink.link import (
+    ConnectError,
+    CredentialsError,
+    LinkLimits,
+    LinkLostError,
+    RefusedError,
+    TakenOverError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from gateway.config.model import MqttTarget
+    from gateway.uplink.link import Terms
+
+CONNECT_S = 5.0
+"""For name, TCP connection and CONNACK each."""
+MISC_S = 1.0
+
+V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+_VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
+# Reason codes, MQTT 5, 2.4 and 3.4.2.1; those of 3.1.1 are converted by paho.
+_UNSUPPORTED_VERSION = 0x84
+_CREDENTIALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+_TAKEN_OVER = 0x8E
+_REFUSED = 0x80
+_MESSAGE_AT_FAULT = frozenset({0x80, 0x83, 0x95, 0x99})
+"""Unspecified, implementation specific, packet too large, payload format invalid."""
+
+
+class VersionRefusedError(ConnectError):
+    """The broker does not speak this version of MQTT."""
+
+
+class HungUpError(ConnectError):
+    """The broker closed instead of answering CONNECT."""
+
+
+class PahoDriver:
+    """One connection; see ``link.Link`` for what its methods promise."""
+
+    def __init__(
+        self,
+        target: MqttTarget,
+        terms: Terms,
+        version: MQTTProtocolVersion,
+        password: str | None,
+        on_lost: Callable[[LinkLostError], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._target = target
+        self._where = f"{target.host}:{target.port}"
+        self._version = version
+        self._on_lost = on_lost
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._connack: asyncio.Future[LinkLimits] = self._loop.create_future()
+        self._misc: asyncio.TimerHandle | None = None
+        self._socket: socket.socket | None = None
+        self._writing = False
+        self._flush_due = False
+        self._closing = False
+        self.lost: LinkLostError | None = None
+        self._client = self._make_client(terms, password)
+
+    def _make_client(self, terms: Terms, password: str | None) -> paho.Client:
+        target = self._target
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=terms.client_id,
+            protocol=self._version,
+            clean_session=None if self._version is V5 else True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_S
+        # We bound what is on its way; paho must neither hold back nor send again.
+        client.max_inflight_messages_set(0)
+        if target.username is not None:
+            client.username_pw_set(target.username, password)
+        client.will_set(terms.will_topic, terms.will_payload, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = self._on_register_write
+        client.on_socket_unregister_write = self._on_unregister_write
+        properties = None
+        if self._version is V5:
+            # paho's Properties has no annotations.
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+        client.connect_async(
+            target.host,
+            target.port,
+            keepalive=max(1, round(target.keepalive_s)),
+            properties=properties,
+        )
+        return client
+
+    async def connect(self) -> LinkLimits:
+        """Open the socket in a thread, then wait for CONNACK."""
+        opening = self._loop.run_in_executor(_DAEMON, self._client.reconnect)
+        try:
+            async with asyncio.timeout(2 * CONNECT_S):
+                await asyncio.shield(opening)
+        except (OSError, ValueError) as exc:  # time-outs and bad names included
+            _discard(opening, self._client)
+            why = getattr(exc, "strerror", None) or str(exc) or "no answer"
+            raise ConnectError(
+                f"{self._where}: {why}: check address, port and network"
+            ) from exc
+        except asyncio.CancelledError:
+            _discard(opening, self._client)
+            raise
+        self._take_over_socket()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await self._connack
+        except TimeoutError:
+            self.close()
+            raise ConnectError(
+                f"{self._where}: connected, but no CONNACK in {CONNECT_S:g} s: "
+                "is this an MQTT broker?"
+            ) from None
+        except (asyncio.CancelledError, ConnectError):
+            self.close()
+            raise
+
+    def _take_over_socket(self) -> None:
+        opened = self._client.socket()
+        if not isinstance(opened, socket.socket):
+            raise ConnectError(f"{self._where}: the connection closed at once")
+        self._socket = opened
+        # A message must not wait for the TCP acknowledgement of the one before.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._loop.add_reader(opened, self._client.loop_read)
+        self._flush()
+        self._misc = self._loop.call_later(MISC_S, self._on_misc)
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool
+    ) -> asyncio.Future[None]:
+        """Hand one message to paho; the future is done on its PUBACK."""
+        proof: asyncio.Future[None] = self._loop.create_future()
+        if self.lost is not None or self._closing:
+            proof.set_exception(self.lost or LinkLostError("closed"))
+            return proof
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._waiting[info.mid] = proof
+        else:
+            proof.set_exception(LinkLostError(paho.error_string(info.rc)))
+        return proof
+
+    def close(self) -> None:
+        """DISCONNECT if connected; close the socket; no callback after this."""
+        self._closing = True
+        if self._socket is not None:
+            self._client.disconnect()
+            # Sends DISCONNECT if the socket takes it, and then closes the socket.
+            self._client.loop_write()
+            if self._socket is not None:
+                self._forget(self._socket)
+        self._end(LinkLostError("closed"))
+
+    # -- the socket, driven by the loop --------------------------------------
+
+    def _on_register_write(self, *_args: object) -> None:
+        # Also called by the connecting thread, before the socket is ours.
+        if self._socket is not None and not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _on_unregister_write(self, *_args: object) -> None:
+        if self._writing and self._socket is not None:
+            self._writing = False
+            self._loop.remove_writer(self._socket)
+
+    def _flush(self) -> None:
+        """Write at once; wait for the socket only if it does not take it all."""
+        self._flush_due = False
+        if self._socket is None:
+            return
+        self._client.loop_write()
+        if self._socket is not None and self._client.want_write() and not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._socket, self._client.loop_write)
+
+    def _on_socket_close(self, *_args: object) -> None:
+        if self._socket is not None:
+            self._forget(self._socket)
+
+    def _forget(self, sock: socket.socket) -> None:
+        self._socket = None
+        self._loop.remove_reader(sock)
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(sock)
+        if self._closing:
+            sock.close()
+
+    def _on_misc(self) -> None:
+        """Keepalive: PINGREQ after silence, the end after a silent PINGREQ."""
+        if self._socket is not None:
+            self._misc = self._loop.call_later(MISC_S, self._on_misc)
+            self._client.loop_misc()
+
+    # -- what paho reports ---------------------------------------------------
+
+    def _on_connect(
+        self,
+        _client: paho.Client,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if self._connack.done():
+            return
+        if not reason.is_failure:
+            self._connack.set_result(self._limits(properties))
+        elif reason.value == _UNSUPPORTED_VERSION:
+            name = _VERSION_NAMES[self._version]
+            self._connack.set_exception(
+                VersionRefusedError(f"{self._where}: the broker refuses {name}")
+            )
+        elif reason.value in _CREDENTIALS:
+            self._connack.set_exception(
+                CredentialsError(
+                    f"{self._where}: {reason}: check user name, password and client id"
+                )
+            )
+        else:
+            self._connack.set_exception(ConnectError(f"{self._where}: {reason}"))
+
+    def _limits(self, properties: Properties | None) -> LinkLimits:
+        def announced(name: str) -> int | None:
+            value = getattr(properties, name, None)
+            return value if isinstance(value, int) else None
+
+        return LinkLimits(
+            max_packet=announced("MaximumPacketSize"),
+            receive_max=announced("ReceiveMaximum") or 65_535,
+            version=_VERSION_NAMES[self._version],
+        )
+
+    def _on_publish(
+        self,
+        _client: paho.Client,
+        _data: object,
+        mid: int,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        proof = self._waiting.pop(mid, None)
+        if proof is None or proof.done():
+            return
+        if reason.value < _REFUSED:
+            proof.set_result(None)
+        else:
+            proof.set_exception(
+                RefusedError(
+                    f"{reason} (0x{reason.value:02x})",
+                    blames_message=reason.value in _MESSAGE_AT_FAULT,
+                )
+            )
+
+    def _on_disconnect(
+        self,
+        _client: paho.Client,
+        _data: object,
+        flags: paho.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
+            self._end(TakenOverError(f"{self._where}: {reason}"))
+        elif flags.is_disconnect_packet_from_server:
+            self._end(LinkLostError(f"{self._where}: the broker closed: {reason}"))
+        else:
+            self._end(LinkLostError(f"{self._where}: connection lost"))
+
+    def _end(self, cause: LinkLostError) -> None:
+        """The connection is over: whatever was on its way is unproved."""
+        if self.lost is not None:
+            return
+        self.lost = cause
+        if self._misc is not None:
+            self._misc.cancel()
+        if not self._connack.done():
+            self._connack.set_exception(
+                HungUpError(f"{self._where}: the broker hung up on CONNECT")
+            )
+            self._connack.exception()  # seen, even if nobody waits any more
+        for proof in self._waiting.values():
+            if not proof.done():
+                proof.set_exception(cause)
+        self._waiting.clear()
+        if not self._closing:
+            self._on_lost(cause)
+
+
+def _discard(opening: asyncio.Future[MQTTErrorCode], client: paho.Client) -> None:
+    """Nobody waits for this connection any more: close it when it comes about."""
+
+    def close(done: asyncio.Future[MQTTErrorCode]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            opened = client.socket()
+            if opened is not None:
+                opened.close()
+
+    opening.add_done_callback(close)
+
+
+_DAEMON = DaemonExecutor()

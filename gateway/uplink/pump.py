@@ -1,0 +1,261 @@
+"""From the buffer to one platform, for as long as the gateway runs.
+
+The buffer is the only queue: what is on its way is also still stored, and a record
+leaves it only on the platform's own proof. A connection that ends is replaced, and
+delivery begins again with the first record that is not proved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from gateway.record import dated_as_read
+from gateway.texts import t
+from gateway.uplink import status
+from gateway.uplink.delivery import Delivery
+from gateway.uplink.link import CredentialsError, LinkError, Terms
+from gateway.uplink.message import Packer
+from gateway.uplink.retry import Reconnect
+from gateway.uplink.session import Kit, Session
+from gateway.uplink.topics import topics_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.config.model import MqttTarget
+    from gateway.meta import MetaStore
+    from gateway.record import When
+    from gateway.uplink.link import Connector, Link
+    from gateway.uplink.source import Source
+
+log = logging.getLogger(__name__)
+
+PROOF_S = 15.0
+"""A message unproved for so long ends the connection."""
+CLOSE_S = 1.0
+
+State = Literal["connecting", "online", "offline", "refused", "taken_over", "stopped"]
+
+
+class PumpHealth(msgspec.Struct, kw_only=True):
+    """How one target is doing; times are the wall clock's, ms."""
+
+    target: str
+    state: State = "connecting"
+    since_ms: int = 0
+    reason: str = ""
+    """Why it is not online, for people."""
+    version: str = ""
+    records: int = 0
+    messages: int = 0
+    in_flight: int = 0
+    connections: int = 0
+    set_aside: int = 0
+    last_set_aside: str = ""
+    backlog: int = 0
+    oldest_t_ms: int | None = None
+
+
+class Pump:
+    """Delivers the buffer's records to one target."""
+
+    def __init__(
+        self,
+        target: MqttTarget,
+        source: Source,
+        connector: Connector,
+        metas: MetaStore,
+        *,
+        gateway: str,
+        version: str,
+        wall_ms: Callable[[], int],
+        vitals: Callable[[], status.Vitals] = status.Vitals,
+        when: When = dated_as_read,
+        promise: Callable[[float], None] = lambda _by: None,
+        on_change: Callable[[PumpHealth], None] | None = None,
+        on_set_aside: Callable[[int, str], None] | None = None,
+        rng: random.Random | None = None,
+        proof_s: float = PROOF_S,
+    ) -> None:
+        """Prepare; nothing is opened before ``run``.
+
+        Args:
+            target: What the site file says.
+            source: The buffer.
+            connector: Makes a link for every attempt.
+            metas: The site's versions.
+            gateway: Our id, in every message.
+            version: Our release, in ``status``.
+            wall_ms: The wall clock.
+            vitals: The rest of ``status``; called every 60 s and on change.
+            when: Dates records whose clock was not trusted.
+            promise: Told once a second until when this loop will report again.
+            on_change: Called with each change of ``state``.
+            on_set_aside: Called with seq and reason of a record that is given up.
+            rng: Spreads reconnects.
+            proof_s: A message unproved for so long ends the connection.
+        """
+        self._target = target
+        self._source = source
+        self._connector = connector
+        self._metas = metas
+        self._gateway = gateway
+        self._version = version
+        self._wall_ms = wall_ms
+        self._vitals = vitals
+        self._promise = promise
+        self._on_change = on_change
+        self._reconnect = Reconnect(rng or random.Random())  # noqa: S311 - jitter
+        self._topics = topics_of(target, gateway)
+        self._client_id = f"ecogate-{gateway}-{target.name}"
+        self._delivery = Delivery(source, target.name, on_set_aside)
+        self._kit = Kit(
+            target=target,
+            topics=self._topics,
+            source=source,
+            packer=Packer(
+                self._topics,
+                gateway,
+                source.store,
+                when=when,
+                compress=target.compress,
+            ),
+            metas=metas,
+            delivery=self._delivery,
+            status=self._status,
+            wall_ms=wall_ms,
+            promise=promise,
+            proof_s=proof_s,
+        )
+        self._session: Session | None = None
+        self._health = PumpHealth(target=target.name, since_ms=wall_ms())
+
+    def health(self) -> PumpHealth:
+        """How this target is doing now."""
+        health, session = self._health, self._session
+        backlog = self._source.backlog(self._target.name)
+        if session is not None and session.refusal:
+            self._state("refused", session.refusal)
+        elif session is not None:
+            self._state("online")
+        health.in_flight = session.in_flight if session else 0
+        health.records = self._delivery.records
+        health.messages = self._delivery.messages
+        health.set_aside = self._delivery.set_aside
+        health.last_set_aside = self._delivery.last_set_aside
+        health.backlog = backlog.records
+        health.oldest_t_ms = backlog.oldest_t_ms
+        return health
+
+    def status_changed(self) -> None:
+        """Something ``vitals`` tells has changed: say ``status`` within a second."""
+        if self._session is not None:
+            self._session.status_changed()
+
+    async def run(self) -> None:
+        """Deliver until cancelled.
+
+        On cancellation, messages on their way get up to a second to be proved, then
+        ``status`` says that this stop was meant.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self._connection()
+            except LinkError as exc:
+                self._report(exc)
+                delay = self._reconnect.delay_s(exc, loop.time())
+                if self._reconnect.taken_over_often(loop.time()):
+                    self._state("taken_over", str(exc))
+                self._promise(loop.time() + delay + 10.0)
+                await asyncio.sleep(delay)
+
+    async def _connection(self) -> None:
+        """One attempt and, if it succeeds, the connection's whole life."""
+        loop = asyncio.get_running_loop()
+        self._promise(loop.time() + 30.0)
+        link = self._connector(
+            self._target,
+            Terms(
+                self._client_id,
+                self._topics.status,
+                status.will(self._gateway, self._wall_ms()),
+            ),
+        )
+        try:
+            limits = await link.connect()
+            self._reconnect.connected()
+            self._health.connections += 1
+            self._health.version = limits.version
+            self._session = Session(self._kit, link, limits)
+            self._state("online")
+            await self._session.run()
+        except asyncio.CancelledError:
+            await self._farewell()
+            self._state("stopped")
+            raise
+        finally:
+            self._session = None
+            await _close(link)
+
+    async def _farewell(self) -> None:
+        if self._session is not None:
+            await self._session.farewell(
+                status.stopped(self._gateway, self._wall_ms()), CLOSE_S
+            )
+
+    def _status(self) -> bytes:
+        backlog = self._source.backlog(self._target.name)
+        return status.online(
+            self._gateway,
+            self._version,
+            self._metas.current,
+            self._vitals(),
+            status.Progress(
+                store=self._source.store,
+                seq_high=self._source.high,
+                records=backlog.records,
+                oldest_t=backlog.oldest_t_ms,
+                set_aside=self._delivery.set_aside,
+            ),
+            self._wall_ms(),
+        )
+
+    def _report(self, exc: LinkError) -> None:
+        was_online = self._health.state in {"online", "refused"}
+        refused = isinstance(exc, CredentialsError)
+        state: State = "refused" if refused else "offline"
+        if self._health.state != "taken_over":
+            self._state(state, str(exc), lost=was_online)
+
+    def _state(self, state: State, reason: str = "", *, lost: bool = False) -> None:
+        """Note the state; each change is logged and told once."""
+        health = self._health
+        health.reason = reason
+        if health.state == state:
+            return
+        health.state, health.since_ms = state, self._wall_ms()
+        name = self._target.name
+        if state == "online":
+            log.info("%s", t("uplink.online", target=name, version=health.version))
+        elif state == "taken_over":
+            log.warning(
+                "%s", t("uplink.taken_over", target=name, client=self._client_id)
+            )
+        elif state in {"offline", "refused"}:
+            key = "uplink.offline" if lost else "uplink.unreachable"
+            log.warning("%s", t(key, target=name, reason=reason))
+        if self._on_change is not None:
+            self._on_change(health)
+
+
+async def _close(link: Link) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await link.close()
