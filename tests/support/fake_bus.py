@@ -1,90 +1,114 @@
-"""A Modbus bus without wires: registers in a dict, refusals and silence on request.
-
-It uses the room around a span as a real bus does, so that what a device offers as room
-is tested too: by turns it reads 0, 1 or 2 registers more (8 or 16 bits).
-"""
+"""A port and devices made of numbers, for tests of what polls them."""
 
 from __future__ import annotations
 
-import itertools
-import struct
-from typing import TYPE_CHECKING
+import asyncio
 
-from drivers.errors import DriverError, PointUnsupportedError, ResponseTimeoutError
-from drivers.modbus.transaction import Reply, Span, Timing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from drivers.profiles.model import Table
-
-FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-TIMING = Timing(timeout_s=0.5)
+from drivers.errors import BusError
+from drivers.profiles.model import Point
+from drivers.values import Answer, Flaw, Quality
+from gateway.config.model import Bus, Device, TcpEndpoint
 
 
-class FakeBus:
-    """One unit behind a bus; implements ``drivers.modbus.transaction.Bus``."""
+def bus_conf(name="plc", timeout_s=0.5):
+    return Bus(
+        name=name,
+        protocol="modbus-tcp",
+        tcp=TcpEndpoint(host="127.0.0.1"),
+        timeout_s=timeout_s,
+    )
 
-    def __init__(self, *, default: int | None = 0, most: int = 125) -> None:
-        self.registers: dict[tuple[Table, int], int] = {}
-        self.default = default
-        self.most = most
-        self.missing: set[tuple[Table, int]] = set()
-        self.silent: Callable[[Table, int, int], bool] = lambda _t, _s, _c: False
-        self.fails: Callable[[int], DriverError | None] = lambda _n: None
-        self.asked: list[tuple[Table, int, int]] = []
-        self.spans: list[Span] = []
-        self.written: list[tuple[Table, int, tuple[int, ...]]] = []
-        self.waits: list[float | None] = []
-        self._turn = itertools.cycle((0, 1, 2))
 
-    async def open(self) -> None: ...
+def device_conf(name, bus="plc", address=1, every_s=1.0, points=("p1", "p2"), **more):
+    made = tuple(
+        point
+        if isinstance(point, Point)
+        else Point(name=point, table="holding", address=n, type="uint16")
+        for n, point in enumerate(points)
+    )
+    return Device(
+        name=name, bus=bus, address=address, every_s=every_s, points=made, **more
+    )
 
-    async def close(self) -> None: ...
 
-    async def read(
-        self, unit: int, span: Span, timing: Timing, wait_s: float | None = None
-    ) -> Reply:
-        del timing
-        table = span.table
-        bits = table in {"coil", "discrete"}
-        extra = next(self._turn) * (8 if bits else 1)
-        after = min(extra, span.room_after)
-        before = min(extra - after, span.room_before)
-        start, count = span.start - before, span.count + before + after
-        self.spans.append(span)
-        self.asked.append((table, start, count))
-        self.waits.append(wait_s)
-        sent = struct.pack(">BBHHH", unit, FUNCTION[table], start, count, 0xBEEF)
-        assert start >= 0
-        assert start + count <= 0x10000
-        assert count <= (2000 if bits else 125)
-        if error := self.fails(len(self.asked)):
-            raise error
-        if self.silent(table, start, count):
-            raise ResponseTimeoutError(f"unit {unit}: no answer", sent=sent)
-        cells = [(table, at) for at in range(start, start + count)]
-        if count > (2000 if bits else self.most) or self.missing.intersection(cells):
-            raise PointUnsupportedError(
-                "exception 2", sent=sent, received=b"\x03\x83\x02"
-            )
-        values = [self.registers.get(cell, self.default) for cell in cells]
-        if None in values:
-            raise PointUnsupportedError("exception 2", sent=sent)
-        if bits:
-            packed = sum(bool(v) << i for i, v in enumerate(values))
-            return Reply(start, count, packed.to_bytes((count + 7) // 8, "little"))
-        return Reply(start, count, struct.pack(f">{count}H", *values))
+class FakePort:
+    """Opens while ``there``; ``pull`` makes the next exchange fail."""
 
-    async def write(
-        self,
-        unit: int,
-        table: Table,
-        address: int,
-        words: tuple[int, ...],
-        timing: Timing,
-    ) -> None:
-        del unit, timing
-        self.written.append((table, address, words))
-        for i, word in enumerate(words):
-            self.registers[table, address + i] = word
+    def __init__(self, there=True):
+        self.there = there
+        self.is_open = False
+        self.opened = 0
+        self.busy_until = 0.0
+        self.held = []
+        """(start, seconds, unit) of each exchange."""
+
+    async def open(self):
+        await asyncio.sleep(0)
+        if not self.there:
+            raise BusError("no such port; plug it in")
+        self.is_open = True
+        self.opened += 1
+
+    async def close(self):
+        self.is_open = False
+
+    def read(self, unit, span, timing, wait_s=None):
+        return self.hold(unit, 0.01)
+
+    async def write(self, unit, table, address, words, timing):
+        await self.hold(unit, 0.01)
+
+    async def hold(self, unit, seconds):
+        loop = asyncio.get_running_loop()
+        assert loop.time() >= self.busy_until, "two exchanges at once"
+        self.busy_until = loop.time() + seconds
+        self.held.append((loop.time(), seconds, unit))
+        await asyncio.sleep(seconds)
+        if not self.there or not self.is_open:
+            raise BusError("port vanished")
+
+
+class FakeDevice:
+    """Answers in ``takes_s`` while ``alive``, else costs the time-out."""
+
+    def __init__(self, conf, port, takes_s=0.03, timeout_s=0.5, wire_s=0.02):
+        self.conf = conf
+        self.port = port
+        self.takes_s = takes_s
+        self.timeout_s = timeout_s
+        self.wire_s = wire_s
+        self.alive = True
+        self.asked = asyncio.Event()
+        self.scans = []
+        """(loop time, points, wait_s) of each question."""
+        self.fail_with = None
+        self.blocks = 1
+        self.written = []
+
+    async def scan(self, points, *, wait_s=None, want_raw=False):
+        loop = asyncio.get_running_loop()
+        self.scans.append((loop.time(), tuple(points), wait_s))
+        self.asked.set()
+        if self.fail_with is not None:
+            raise self.fail_with
+        wait = self.timeout_s if wait_s is None else min(wait_s, self.timeout_s)
+        if not self.alive or self.takes_s / self.blocks > wait + self.wire_s:
+            await self._read(wait + self.wire_s)
+            flaw = Flaw(Quality.BAD, "timeout")
+            return Answer({}, dict.fromkeys(points, flaw), answered=False)
+        for _ in range(self.blocks):
+            await self._read(self.takes_s / self.blocks)
+        raw = dict.fromkeys(points, b"\0\1") if want_raw else None
+        return Answer(dict.fromkeys(points, 1.5), {}, answered=True, raw=raw)
+
+    async def _read(self, seconds):
+        # Through the shared port, so that commands find their place in between.
+        await self.port.read(self.conf.address, None, None)
+        await self.port.inner.hold(self.conf.address, max(seconds - 0.01, 0.0))
+
+    async def write(self, point, value):
+        await self.port.write(self.conf.address, "holding", 0, (1,), None)
+        self.written.append((point, value))
+
+    def worst_case_s(self, points):
+        return self.timeout_s + self.wire_s

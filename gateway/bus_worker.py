@@ -1,0 +1,513 @@
+"""One task per bus: opens it, asks its devices on schedule, hands on what came.
+
+    closed --open--> polling --BusError--> closed (again at once, then 0.5, 1, 2, 2 s)
+
+A device's failure costs its neighbours nothing (:mod:`gateway.roster`); a lost port
+costs nobody else's bus anything. Every scheduled slot ends in a Scan or inside a Gap
+(:mod:`gateway.slots`). State changes are told once, as an event and one log line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from drivers.errors import BusError
+from drivers.values import Answer, Flaw, Quality
+from gateway.backoff import OFFLINE_AFTER, reopen_pause_s
+from gateway.clock import Instant
+from gateway.commands import Commands, SharedBus
+from gateway.record import Event, Record, Scan
+from gateway.roster import Job, Roster, Unit, settle_state
+from gateway.schedule import Slots, phase
+from gateway.slots import Ledger
+from gateway.texts import both, t
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from drivers.modbus.transaction import Bus as Port
+    from drivers.values import Device as Driver
+    from drivers.values import Value
+    from gateway.clock import Clock
+    from gateway.config.model import Bus as BusConf
+    from gateway.config.model import Device as DeviceConf
+    from gateway.progress import Beats
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OPEN_LIMIT_S = 4.0
+"""A port that does not open in this time is tried again: back within 5 s."""
+GRACE_S = 10.0
+"""On top of what a loop step may take by itself until the watchdog hears of it."""
+STEP_MS = 20
+"""The wall clock left the monotonic one by more than this: lay the grids anew."""
+
+Link = Literal["closed", "open", "gone"]
+
+
+class BusWorker:
+    """Owns one port and the devices behind it."""
+
+    def __init__(
+        self,
+        conf: BusConf,
+        port: Port,
+        devices: Iterable[DeviceConf],
+        *,
+        gateway: str,
+        make_device: Callable[[DeviceConf, Port], Driver],
+        clock: Clock,
+        sink: Callable[[Record], None],
+        beats: Beats,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            conf: The bus as configured.
+            port: What speaks to it; opened and closed by this worker only.
+            devices: Its devices, in the order of the site file.
+            gateway: Seeds the phase of the schedule.
+            make_device: Puts a driver before the port.
+            clock: Dates what is read.
+            sink: Takes every record, at once and without waiting.
+            beats: Where the worker promises progress.
+        """
+        self.conf = conf
+        self.name = conf.name
+        self.units: dict[str, Unit] = {}
+        self.link: Link = "closed"
+        self.link_error = ""
+        self.link_since: Instant | None = None
+        self.reopened = 0
+        self.commands = Commands(conf.name)
+        self._gateway = gateway
+        self._make_device = make_device
+        self._port = SharedBus(port, self.commands)
+        self._clock = clock
+        self._sink = sink
+        self._beats = beats
+        self._wanted = {device.name: device for device in devices}
+        self._changed = True
+        self._failures = 0
+        """Times in a row that the port was lost before any exchange went through."""
+        self._orders = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._offset = 0.0
+        self._skew_ms = 0
+        self._look_at_clock = False
+
+    # -- for others ---------------------------------------------------------
+
+    async def read_now(
+        self, device: str, points: Sequence[str] | None = None
+    ) -> Answer:
+        """Ask a device between two exchanges; raw bytes included.
+
+        Raises:
+            KeyError: No such device here.
+            DriverError: Bus gone or too many commands waiting.
+        """
+        unit = self.units[device]
+        names = points or [point.name for point in unit.conf.points]
+        return await self._command(lambda: unit.driver.scan(names, want_raw=True))
+
+    async def write(self, device: str, point: str, value: Value) -> None:
+        """Write one point between two exchanges; see ``drivers.values.Device``."""
+        unit = self.units[device]
+        await self._command(lambda: unit.driver.write(point, value))
+
+    def hand_over(self, devices: Iterable[DeviceConf]) -> None:
+        """Take this list of devices from the next pause between polls on.
+
+        Devices that did not change keep their schedule, state and counters; the port
+        stays open.
+        """
+        self._wanted = {device.name: device for device in devices}
+        self._changed = True
+        self._wake()
+
+    def realign(self) -> None:
+        """The wall clock stepped: look at it before the next poll."""
+        self._look_at_clock = True
+        self._wake()
+
+    # -- the task -----------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled; BusError is handled here, bugs are the supervisor's."""
+        loop = asyncio.get_running_loop()
+        self._beat = self._beats.add(f"bus:{self.name}", loop.time() + GRACE_S)
+        self._failures = 0
+        self.commands.wake = self._wake
+        at = self._clock.now()
+        self._skew_ms = at.wall_ms - at.mono_ms
+        self._offset = at.wall_ms / 1000 - loop.time()
+        roster = Roster(loop.time())
+        self._close_gaps(self.units.values(), loop.time(), "fault")
+        try:
+            self._adopt(loop.time())
+            while True:
+                try:
+                    await self._open(loop.time())
+                    await self._serve(roster)
+                except BusError as exc:
+                    self._lost(exc)
+                finally:
+                    await self._port.close()
+                await self._pause(reopen_pause_s(self._failures - 1))
+        finally:
+            self.commands.close(t("error.bus_stopped", bus=self.name))
+            self._close_gaps(self.units.values(), loop.time(), "maintenance")
+            self._beats.remove(self._beat)
+            self.link = "closed"
+
+    async def _open(self, now: float) -> None:
+        self._beat.promise(now + OPEN_LIMIT_S + GRACE_S)
+        try:
+            async with asyncio.timeout(OPEN_LIMIT_S):
+                await self._port.open()
+        except TimeoutError:
+            raise BusError(
+                t("error.bus_open_slow", bus=self.name, limit=f"{OPEN_LIMIT_S:g}")
+            ) from None
+        self.commands.reopen()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the port is opened again; gaps are told meanwhile."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._miss((job for unit in self.units.values() for job in unit.jobs), now)
+        self._adopt(now)
+        if self._failures > 1:
+            await self._sleep_until(now + seconds)
+        self._realign(self._clock.now())
+
+    async def _serve(self, roster: Roster) -> None:
+        """Poll until the port is lost; both changes cut the gaps of silent units."""
+        loop = asyncio.get_running_loop()
+        roster.fill(self.units.values(), loop.time())
+        self._close_gaps(roster.pending(), loop.time(), "bus_gone")
+        try:
+            await self._poll(roster)
+        except BusError:
+            self._close_gaps(roster.pending(), loop.time(), "backed_off")
+            raise
+
+    async def _poll(self, roster: Roster) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            if self._changed and self._adopt(now):
+                roster.fill(self.units.values(), now)
+            if self.commands.waiting:
+                await self.commands.serve()
+                continue
+            if self._look_at_clock:
+                self._look_at_clock = False
+                self._realign(self._clock.now())
+                roster.fill(self.units.values(), now)
+            turn = roster.next(now)
+            if turn.job is not None:
+                await self._ask(roster, turn.job, now)
+            elif turn.probe is not None:
+                await self._probe(roster, turn.probe, turn.wait_s, now)
+            else:
+                until = turn.until
+                if roster.pending():
+                    until = min(until, self._tell_gaps(roster, now))
+                await self._sleep_until(until)
+
+    async def _ask(self, roster: Roster, job: Job, now: float) -> None:
+        """Poll one job; its slot is settled whatever happens."""
+        loop = asyncio.get_running_loop()
+        unit = job.unit
+        at = self._clock.now()
+        if abs(at.wall_ms - at.mono_ms - self._skew_ms) > STEP_MS:
+            self._look_at_clock = True
+        for gap in job.ledger.ask(now):
+            self._sink(gap)
+        unit.asked += 1
+        self._beat.promise(now + unit.worst_s + GRACE_S)
+        answer: Answer | None = None
+        why = "interrupted"  # stopped, or a bug: the slot was asked all the same
+        try:
+            answer = await unit.driver.scan(job.points)
+            if not answer.answered and unit.state == "online" and not unit.failures:
+                # One lost frame is no lost slot: ask once more if nobody is due.
+                again = loop.time()
+                unit.failures = 1
+                if roster.room(again) > again - now:
+                    now, at = again, self._clock.now()
+                    self._beat.promise(now + unit.worst_s + GRACE_S)
+                    answer = await unit.driver.scan(job.points)
+                else:
+                    unit.failures = 0
+        except BusError as exc:
+            why = exc.reason
+            raise
+        finally:
+            self._keep(unit, at, answer or _all_bad(job.points, why))
+        after = loop.time()
+        self._through()
+        self._judge(unit, at, answer)
+        roster.polled(job, after, after - now, answered=answer.answered)
+
+    async def _probe(
+        self, roster: Roster, unit: Unit, wait_s: float | None, now: float
+    ) -> None:
+        """Ask a silent unit; only an answer, or a failure that counts, is recorded."""
+        loop = asyncio.get_running_loop()
+        job = unit.jobs[0]
+        at = self._clock.now()
+        self._beat.promise(now + unit.worst_s + GRACE_S)
+        unit.asked += 1
+        answer = await unit.driver.scan(job.points, wait_s=wait_s)
+        after = loop.time()
+        self._through()
+        known_dead = unit.failures >= OFFLINE_AFTER
+        if (answer.answered or not known_dead) and job.ledger.open_slot(now):
+            for gap in job.ledger.ask(now):
+                self._sink(gap)
+            self._keep(unit, at, answer)
+        self._judge(unit, at, answer)
+        if answer.answered:
+            roster.up(unit)
+        else:
+            roster.probed(unit, after, after - now, wait_s)
+
+    # -- what came ----------------------------------------------------------
+
+    def _keep(self, unit: Unit, at: Instant, answer: Answer) -> None:
+        if answer.flaws:
+            for flaw in answer.flaws.values():
+                unit.reasons[flaw.reason] = unit.reasons.get(flaw.reason, 0) + 1
+        self._sink(Scan(unit.conf.name, at, answer.values, answer.flaws))
+
+    def _judge(self, unit: Unit, at: Instant, answer: Answer) -> None:
+        """Count, and tell a change between online and offline."""
+        if answer.answered:
+            unit.answered += 1
+            unit.failures = 0
+            if answer.values:
+                unit.last_good = at
+            if unit.state == "online":
+                return
+        else:
+            unit.failures += 1
+        was, unit.state = unit.state, settle_state(unit)
+        if unit.state == "offline" and was != "offline":
+            self._device_event(unit, at, "raised", answer.detail)
+        elif unit.state == "online" and was == "offline":
+            self._device_event(unit, at, "cleared", "")
+        elif unit.since is None and unit.state == "online":
+            unit.since = at
+            log.info(t("log.device_first", device=unit.conf.name, bus=self.name))
+
+    def _device_event(
+        self, unit: Unit, at: Instant, state: Literal["raised", "cleared"], detail: str
+    ) -> None:
+        name = unit.conf.name
+        if state == "raised":
+            unit.since = at
+            said = {"device": name, "bus": self.name, "failures": unit.failures}
+            text = both("event.device_offline", **said)
+            log.warning("%s %s", t("event.device_offline", **said), detail)
+            began, until = at, None
+        else:
+            began, until = unit.since or at, at
+            unit.since = at
+            away = _minutes(at.mono_ms - began.mono_ms)
+            said = {"device": name, "bus": self.name, "away": away}
+            text = both("event.device_online", **said)
+            log.info(t("event.device_online", **said))
+        self._sink(
+            Event(
+                id=f"device_offline:{name}:{began.boot}:{began.mono_ms}",
+                type="device_offline",
+                severity="warning",
+                state=state,
+                at=began,
+                until=until,
+                device=name,
+                bus=self.name,
+                asset=unit.conf.asset,
+                text=text,
+            )
+        )
+
+    # -- the port -----------------------------------------------------------
+
+    def _lost(self, exc: BusError) -> None:
+        """The port is gone; told once, when trying again at once did not help."""
+        self._failures += 1
+        self.link_error = str(exc)
+        self.commands.close(str(exc))
+        if self._failures > 1 and self.link != "gone":
+            self.link = "gone"
+            self.link_since = at = self._clock.now()
+            log.warning(t("event.bus_gone", bus=self.name, error=str(exc)))
+            self._bus_event(
+                "raised", at, None, both("event.bus_gone", bus=self.name, error=exc)
+            )
+
+    def _through(self) -> None:
+        """An exchange went through, with or without an answer: the port works."""
+        if self._failures == 0 and self.link == "open":
+            return
+        self._failures = 0
+        was, began = self.link, self.link_since
+        self.link = "open"
+        self.link_since = at = self._clock.now()
+        if was == "gone":
+            self.reopened += 1
+            began = began or at
+            away = _minutes(at.mono_ms - began.mono_ms)
+            log.info(t("event.bus_back", bus=self.name, away=away))
+            self._bus_event(
+                "cleared", began, at, both("event.bus_back", bus=self.name, away=away)
+            )
+
+    def _bus_event(
+        self,
+        state: Literal["raised", "cleared"],
+        began: Instant,
+        until: Instant | None,
+        text: dict[str, str],
+    ) -> None:
+        self._sink(
+            Event(
+                id=f"bus_gone:{self.name}:{began.boot}:{began.mono_ms}",
+                type="bus_gone",
+                severity="warning",
+                state=state,
+                at=began,
+                until=until,
+                bus=self.name,
+                text=text,
+            )
+        )
+
+    # -- slots and devices --------------------------------------------------
+
+    def _miss(self, jobs: Iterable[Job], now: float) -> None:
+        """Windows that closed while the port was gone belong to its gap."""
+        for job in jobs:
+            for gap in job.ledger.skip(now, "bus_gone"):
+                self._sink(gap)
+
+    def _tell_gaps(self, roster: Roster, now: float) -> float:
+        """Open and restate the gaps of silent units; when to look again."""
+        wake = math.inf
+        for unit in roster.pending():
+            for job in unit.jobs:
+                if now >= job.ledger.wake():
+                    for gap in job.ledger.skip(now, "backed_off"):
+                        self._sink(gap)
+                wake = min(wake, job.ledger.wake())
+        return wake
+
+    def _adopt(self, now: float) -> bool:
+        """Bring the units in line with the wanted devices; whether any changed."""
+        if not self._changed:
+            return False
+        self._changed = False
+        kept: dict[str, Unit] = {}
+        turns = len(self._wanted)
+        for turn, (name, conf) in enumerate(self._wanted.items()):
+            unit = self.units.get(name)
+            if unit is None or unit.conf != conf:
+                if unit is not None:
+                    self._dismiss(unit, now)
+                fraction = phase(self._gateway, self.name, turn, turns)
+                unit = self._unit(conf, fraction, now)
+            kept[name] = unit
+        for name, unit in self.units.items():
+            if name not in kept:
+                self._dismiss(unit, now)
+        self.units = kept
+        return True
+
+    def _unit(self, conf: DeviceConf, fraction: float, now: float) -> Unit:
+        unit = Unit(conf, self._make_device(conf, self._port))
+        groups: dict[float, list[str]] = {}
+        for point in conf.points:
+            groups.setdefault(point.every_s or conf.every_s, []).append(point.name)
+        for every_s, names in sorted(groups.items()):
+            slots = Slots(every_s, fraction, now, self._offset)
+            covers = ("*",) if len(groups) == 1 else tuple(names)
+            ledger = Ledger(conf.name, covers, slots, self._when)
+            self._orders += 1
+            unit.jobs.append(Job(unit, tuple(names), ledger, self._orders))
+            unit.worst_s = max(unit.worst_s, 2 * unit.driver.worst_case_s(names))
+        return unit
+
+    def _close_gaps(self, units: Iterable[Unit], now: float, cause: str) -> None:
+        """Settle what has passed under this cause; what follows has another."""
+        for unit in units:
+            for job in unit.jobs:
+                for gap in job.ledger.close(now, cause):
+                    self._sink(gap)
+
+    def _dismiss(self, unit: Unit, now: float) -> None:
+        for job in unit.jobs:
+            job.ticket += 1
+        self._close_gaps((unit,), now, "maintenance")
+
+    # -- time ---------------------------------------------------------------
+
+    def _when(self, moment: float) -> Instant:
+        """A moment of the loop's time, by every clock as they stand now."""
+        now = self._clock.now()
+        ago = round((asyncio.get_running_loop().time() - moment) * 1000)
+        return Instant(now.wall_ms - ago, now.mono_ms - ago, now.boot, now.trusted)
+
+    def _realign(self, at: Instant) -> None:
+        """Lay the grids anew if the wall clock stepped; slot numbers stay."""
+        skew_ms = at.wall_ms - at.mono_ms
+        if abs(skew_ms - self._skew_ms) <= STEP_MS:
+            return
+        self._offset += (skew_ms - self._skew_ms) / 1000
+        self._skew_ms = skew_ms
+        for unit in self.units.values():
+            for job in unit.jobs:
+                job.ledger.slots.realign(job.ledger.next, self._offset)
+
+    async def _sleep_until(self, moment: float) -> None:
+        """Until that loop time, or until woken; one timer, no task."""
+        loop = asyncio.get_running_loop()
+        self._beat.promise(moment + GRACE_S)
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_at(moment, _wake, waiter) if moment < math.inf else None
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+    async def _command(self, work: Callable[[], Awaitable[T]]) -> T:
+        return await self.commands.submit(work)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _all_bad(points: Sequence[str], reason: str) -> Answer:
+    flaw = Flaw(Quality.BAD, reason)
+    return Answer({}, dict.fromkeys(points, flaw), answered=False)
+
+
+def _minutes(ms: int) -> str:
+    seconds = ms // 1000
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004

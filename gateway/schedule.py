@@ -1,0 +1,128 @@
+"""When a job is due: slots on a grid aligned to the wall clock, on the loop's time.
+
+A *job* is the points of one device that share a period. Its slot 0 is the moment the
+job starts (the first poll goes out at once); every later slot n lies at
+
+    wall time = m * period + phase          for consecutive whole numbers m
+
+so that two runs, and two gateways, sample at comparable moments. All waiting is on the
+loop's monotonic time; the wall clock only says where the grid lies. When it steps, the
+grid moves to the nearest place (never more than half a period), slot numbers stay: no
+step makes a job stop, run twice, or catch up. Slot times are computed from the grid's
+base, never by adding periods up, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+import math
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EARLY_S = 0.002
+"""A timer that fires this early is on time: uvloop keeps whole milliseconds."""
+
+TURNS_SHARE = 0.45
+"""The devices of one bus take their turns inside this share of the period."""
+
+
+def phase(gateway: str, bus: str, turn: int = 0, turns: int = 1) -> float:
+    """Where in its period a device is polled, as a fraction 0..1.
+
+    Buses are spread by a hash of their names, so that twenty endpoints do not all fire
+    at the same millisecond. The devices of one bus follow each other in the first part
+    of the period: together they leave one long pause, into which the probe of a dead
+    unit fits with its full time-out.
+    """
+    seed = blake2b(f"{gateway}/{bus}".encode(), digest_size=4).digest()
+    start = int.from_bytes(seed, "big") / 2**32
+    return (start + TURNS_SHARE * turn / max(turns, 1)) % 1.0
+
+
+class Slots:
+    """The slots of one job, numbered from 0; knows nothing of what became of them."""
+
+    __slots__ = ("_base", "_phase_s", "_start", "every_s")
+
+    def __init__(
+        self, every_s: float, fraction: float, start: float, wall_offset: float
+    ) -> None:
+        """Lay the grid.
+
+        Args:
+            every_s: Period in seconds, above 0.
+            fraction: The job's phase as a fraction of the period.
+            start: Loop time of slot 0.
+            wall_offset: Wall clock minus loop time, in seconds.
+        """
+        self.every_s = every_s
+        self._phase_s = fraction * every_s
+        self._start = start
+        # Half a period at least between the first poll, which comes at once, and the
+        # second: a slow line is not asked twice in a row.
+        self._base = self._grid(start + every_s / 2, wall_offset)
+
+    def due(self, slot: int) -> float:
+        """Loop time of a slot."""
+        if slot <= 0:
+            return self._start
+        return self._base + (slot - 1) * self.every_s
+
+    def current(self, now: float) -> int:
+        """The last slot due at ``now``; -1 before the first."""
+        late = now + EARLY_S - self._base
+        if late < 0:
+            return 0 if now + EARLY_S >= self._start else -1
+        # The small part forgives rounding where base + n * every is not exact.
+        return 1 + math.floor(late / self.every_s + 1e-9)
+
+    def realign(self, next_slot: int, wall_offset: float) -> float:
+        """Move the grid after a wall clock step, by the shortest way.
+
+        Returns:
+            By how many seconds slots from ``next_slot`` on now lie later.
+        """
+        slot = max(next_slot, 1)
+        was = self.due(slot)
+        after = self._grid(was - self.every_s / 2, wall_offset)
+        self._base += after - was
+        return after - was
+
+    def _grid(self, not_before: float, wall_offset: float) -> float:
+        """Loop time of the first grid place at or after a loop time."""
+        wall = not_before + wall_offset - self._phase_s
+        places = math.ceil(wall / self.every_s - 1e-9)
+        return places * self.every_s + self._phase_s - wall_offset
+
+
+def best_room(
+    start: float, end: float, wanted: float, busy: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """Where in ``start..end`` a probe of ``wanted`` seconds disturbs no due poll.
+
+    Args:
+        start: Earliest loop time.
+        end: The horizon; a room that begins before it may reach beyond.
+        wanted: Seconds the probe would take.
+        busy: (due, seconds) of the polls to come, in any order.
+
+    Returns:
+        Start and length of the first room that fits, else of the longest one.
+    """
+    best = (start, 0.0)
+    free_from = start
+    for due, seconds in sorted(busy):
+        if free_from >= end:
+            break
+        room = due - free_from
+        if room >= wanted:
+            return free_from, room
+        if room > best[1]:
+            best = (free_from, room)
+        free_from = max(free_from, due + seconds)
+    else:
+        if free_from < end:
+            return free_from, math.inf
+    return best
