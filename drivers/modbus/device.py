@@ -3,8 +3,9 @@
 A scan asks block after block. What costs the others nothing ends nothing: an exception
 reply is a sign of life, and the next block is asked. Silence or a bad frame ends the
 scan, because a unit that is silent once is silent for every block, and each would cost
-a time-out. A refused block is searched for the culprit at once (``refusals``), so that
-its other points still get their value in the same scan.
+a time-out. An answer that could not be proved says nothing about the next block's, but
+a second one ends the scan as well. A refused block is searched for the culprit at once
+(``refusals``), so that its other points still get their value in the same scan.
 
 The device holds no port, schedules nothing and retries nothing. What it keeps are
 plans, compiled decoders, and what the unit refuses.
@@ -20,8 +21,8 @@ from drivers.errors import (
     PointError,
     PointUnsupportedError,
     ProfileError,
-    ResponseTimeoutError,
     TransientError,
+    UnprovableError,
 )
 from drivers.modbus import decode
 from drivers.modbus.plan import Block, Limits, block, plan
@@ -96,7 +97,6 @@ class ModbusDevice:
         self._limits = limits or Limits(registers=max_registers)
         self._refusals = refusals or Refusals()
         self._plans: dict[tuple[str, ...], _Ready] = {}
-        self._alive = False
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -138,13 +138,15 @@ class ModbusDevice:
                 scan.answered = True
                 scan.all_bad(asked.attempt.block.points, exc.reason)
             except TransientError as exc:
-                self._silent(asked.attempt.block, exc)
                 scan.note(self._say(asked.attempt.block, exc))
+                if isinstance(exc, UnprovableError) and not scan.unprovable:
+                    scan.unprovable = True
+                    scan.all_bad(asked.attempt.block.points, exc.reason)
+                    continue
                 self._give_up((asked, *todo), exc, scan)
                 break
             else:
                 self._take(asked, reply, scan)
-        self._alive = scan.answered and not todo
         return scan.answer()
 
     async def write(self, point: str, value: Value, *, verify: bool = False) -> None:
@@ -236,19 +238,13 @@ class ModbusDevice:
                 scan.bad(point, SEARCHING)
             return
         now = asyncio.get_running_loop().time()
-        next_ = self._refusals.refused(attempt, _on_the_wire(exc.sent), now)
+        next_ = self._refusals.refused(attempt, now)
         for part in reversed(next_):
             todo.appendleft(_asked(part))
         if not next_:
             scan.note(self._say(attempt.block, exc))
             for point in attempt.block.points:
                 scan.bad(point, UNSUPPORTED)
-
-    def _silent(self, block_: Block, exc: TransientError) -> None:
-        """One silence proves no dead unit: the room read along may be to blame."""
-        if self._alive and isinstance(exc, ResponseTimeoutError):
-            now = asyncio.get_running_loop().time()
-            self._refusals.silent(block_, _on_the_wire(exc.sent), now)
 
     def _give_up(self, left: Iterable[_Asked], exc: DriverError, scan: _Scan) -> None:
         for asked in left:
@@ -273,6 +269,7 @@ class _Scan:
         self.raw: dict[str, bytes] | None = {} if want_raw else None
         self.answered = False
         self.refusals = 0
+        self.unprovable = False
         self._notes: list[str] = []
 
     def bad(self, point: Point, flaw: Flaw) -> None:
@@ -297,14 +294,6 @@ class _Scan:
 def _asked(attempt: Attempt) -> _Asked:
     points, start = attempt.block.points, attempt.block.span.start
     return _Asked(attempt, decode.decoder(points, start))
-
-
-def _on_the_wire(sent: bytes) -> tuple[int, int] | None:
-    """Start and count of a read request, RTU (8 bytes) or TCP (12 bytes)."""
-    pdu = {8: sent[1:6], 12: sent[7:12]}.get(len(sent))
-    if pdu is None:
-        return None
-    return int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
 
 
 def _words(point: Point, reply: Reply) -> tuple[int, ...]:

@@ -1,10 +1,9 @@
 """What one unit refuses, learned by halving, remembered, and doubted rarely.
 
 A device may refuse a block because of one register in it (exception 2), because of a
-hole, because of the room read around it, or because it takes no request that long
-(exception 3). Halving finds out which:
+hole, or because it takes no request that long (exception 3). That the room around it is
+not to blame is the bus's word: it asked for the bare block before. Halving finds out:
 
-    refused with room around     ask for the block alone; answered: the room is refused
     refused, several points      ask for its halves, cut at a hole where there is one
         a half is refused        go on with that half
         both halves answered     reading across the boundary between them is refused
@@ -26,12 +25,9 @@ from drivers.modbus.plan import Block, block
 from drivers.profiles.model import Table
 
 if TYPE_CHECKING:
-    from drivers.modbus.transaction import Span
     from drivers.profiles.model import Point
 
 RETRY_S = 600.0
-_STRIKES = 2
-"""Padded requests in a row without an answer until the room is held guilty."""
 
 
 class Split(msgspec.Struct):
@@ -48,8 +44,6 @@ class Attempt(msgspec.Struct, frozen=True):
 
     block: Block
     split: Split | None = None
-    padded: tuple[int, int] | None = None
-    """The wider request, start and count, that was refused before this exact one."""
 
 
 class _Finding(msgspec.Struct, frozen=True):
@@ -69,8 +63,6 @@ class Refusals:
         self._refused: set[tuple[Table, int]] = set()
         self._boundaries: set[tuple[Table, int]] = set()
         self._probation: set[tuple[Table, int]] = set()
-        self._roomy: set[tuple[Table, int, int]] = set()
-        self._strikes: dict[tuple[Table, int, int], int] = {}
         self.version = 0
         """Changes whenever a plan made before may no longer be the right one."""
 
@@ -120,71 +112,40 @@ class Refusals:
 
     # What an exchange teaches
 
-    def refused(
-        self, attempt: Attempt, asked: tuple[int, int] | None, now: float
-    ) -> list[Attempt]:
-        """Take in that a request was refused.
+    def refused(self, attempt: Attempt, now: float) -> list[Attempt]:
+        """Take in that a block was refused.
 
         Args:
             attempt: What was tried.
-            asked: Start and count that really were on the wire; None if unknown.
             now: Monotonic seconds.
 
         Returns:
             What to try next, in order. Nothing: its points are unsupported.
         """
-        span = attempt.block.span
-        if asked is None:
-            asked = (
-                span.start - span.room_before,
-                span.count + span.room_before + span.room_after,
-            )
-        exact = block(attempt.block.points)
-        if asked != (span.start, span.count) and (span.room_before or span.room_after):
-            return [Attempt(exact, attempt.split, asked)]
         if attempt.split is not None:
             attempt.split.innocent = True
-        cut = _cut(exact.points)
+        span, points = attempt.block.span, attempt.block.points
+        cut = _cut(points)
         if cut == 0:
             self._refuse(span.table, span.start, span.count, now)
             return []
-        left, right = block(exact.points[:cut]), block(exact.points[cut:])
+        left, right = block(points[:cut]), block(points[cut:])
         split = Split(span.table, right.span.start)
         return [Attempt(left, split), Attempt(right, split)]
 
     def answered(self, attempt: Attempt, start: int, count: int, now: float) -> None:
         """Take in that a request was answered with these registers."""
-        span = attempt.block.span
-        if count != span.count:
-            key = (span.table, span.start, span.count)
-            if key not in self._roomy:
-                self._roomy.add(key)
-                self._strikes.pop(key, None)
-        if attempt.padded is not None:
-            self._refuse_room(span, attempt.padded, now)
-        if attempt.split is not None:
-            self._halved(attempt.split, now)
+        split = attempt.split
+        if split is not None:
+            split.waiting -= 1
+            if not split.waiting and not split.innocent:
+                self._close(split.table, split.boundary, now)
         if self._probation:
-            cells = {(span.table, at) for at in range(start, start + count)}
+            table = attempt.block.span.table
+            cells = {(table, at) for at in range(start, start + count)}
             if not self._probation.isdisjoint(cells):
                 self._probation -= cells
                 self.version += 1
-
-    def silent(self, block_: Block, asked: tuple[int, int] | None, now: float) -> None:
-        """Take in that a unit, alive just before, said nothing to this request.
-
-        Some devices stay silent where they should refuse: when that happens twice to a
-        block read with room around it, and never was such a request answered, the
-        room is given up.
-        """
-        span = block_.span
-        key = (span.table, span.start, span.count)
-        if asked is None or asked == (span.start, span.count) or key in self._roomy:
-            return
-        self._strikes[key] = self._strikes.get(key, 0) + 1
-        if self._strikes[key] >= _STRIKES:
-            del self._strikes[key]
-            self._refuse_room(span, asked, now)
 
     def lapse(self, now: float) -> None:
         """Doubt at most one finding that is older than the retry time."""
@@ -201,26 +162,12 @@ class Refusals:
         }
         self._refused -= cells
         self._probation |= cells
-        self._roomy.clear()
 
     def _refuse(self, table: Table, start: int, count: int, now: float) -> None:
         cells = {(table, at) for at in range(start, start + count)}
         self._refused |= cells
         self._probation -= cells
         self._note(_Finding(table, start, count, now + self._retry_s))
-
-    def _refuse_room(self, span: Span, asked: tuple[int, int], now: float) -> None:
-        before = span.start - asked[0]
-        after = asked[0] + asked[1] - span.start - span.count
-        if before > 0:
-            self._close(span.table, span.start, now)
-        if after > 0:
-            self._close(span.table, span.start + span.count, now)
-
-    def _halved(self, split: Split, now: float) -> None:
-        split.waiting -= 1
-        if not split.waiting and not split.innocent:
-            self._close(split.table, split.boundary, now)
 
     def _close(self, table: Table, boundary: int, now: float) -> None:
         self._boundaries.add((table, boundary))

@@ -143,7 +143,7 @@ def test_room_stays_inside_the_address_space():
 
 def refuse_alone(refusals, point, now=0.0):
     (block,) = plan([point], Limits(pad=0)).blocks
-    assert refusals.refused(Attempt(block), None, now) == []
+    assert refusals.refused(Attempt(block), now) == []
 
 
 def test_a_refused_point_is_left_out_and_no_block_or_room_covers_it():
@@ -177,7 +177,7 @@ def test_blocks_join_again_once_the_doubted_point_answers():
     refusals = Refusals(retry_s=600)
     refuse_alone(refusals, words(5)[0])
     refusals.lapse(600.0)
-    (alone,) = [b for b in plan(words(5), refusals=refusals).blocks]
+    (alone,) = plan(words(5), refusals=refusals).blocks
 
     refusals.answered(Attempt(alone), 5, 1, 600.1)
 
