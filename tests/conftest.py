@@ -5,6 +5,7 @@
 * ``@pytest.mark.needs("mosquitto")`` leaves a test out where the tool is missing and
   the summary names it; with ``CI=true`` in the environment anything left out fails.
 * ``@pytest.mark.bars`` tests run with ``ECOGATE_BARS=1`` or ``-m bars`` only.
+* ``count(small, full)`` and ``figure(name, value)`` are fixtures for stated bars.
 * Randomness starts from one seed, printed first; ``ECOGATE_SEED`` repeats a run.
 """
 
@@ -35,7 +36,7 @@ hypothesis.settings.register_profile(
     "test", deadline=None, max_examples=60, print_blob=True
 )
 hypothesis.settings.register_profile(
-    "bars", deadline=None, max_examples=2000, print_blob=True
+    "bars", deadline=None, max_examples=500, print_blob=True
 )
 hypothesis.settings.load_profile("bars" if BARS else "test")
 
@@ -94,6 +95,23 @@ async def _no_task_left_running():
 def seed(request):
     """A number for this test's randomness: say it in the assertion's message."""
     return random.Random(f"{SEED}/{request.node.nodeid}").randrange(2**31)
+
+
+@pytest.fixture
+def count():
+    """How often: ``count(20, 10_000)`` is 20, and 10,000 in ``make bars``."""
+    return lambda small, full: full if BARS else small
+
+
+@pytest.fixture
+def figure(record_property, request):
+    """State a number a reader wants: ``figure("wrong", 0)``; kept by ``make bars``."""
+
+    def state(name, value):
+        record_property(name, value)
+        print(f"{request.node.name}: {name} = {value}")
+
+    return state
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,169 @@
+"""One run: start everything, wait, ask the kernel and the subscriber."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import broker, process, site
+from benchmarks.child import Child
+from benchmarks.sizes import Size
+
+_READY_S = 30.0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How a run is made."""
+
+    size: Size
+    engine: str = "own"
+    warm_up_s: float = 10.0
+    window_s: float = 60.0
+    broker: str = "mosquitto"
+    folder: Path = Path("/var/tmp")  # noqa: S108 - on a disk where /tmp is in memory
+    purpose: str = "processor"
+    gateway: tuple[str, ...] = ()
+    """The command in front of ``run SITE``; the installed one where empty."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What a run showed. Counts are of the window; ``wrong`` and so on of all."""
+
+    size: str
+    engine: str
+    purpose: str
+    window_s: float
+    values_due: int
+    values: int
+    cpu_s_per_1000: float
+    core_share: float
+    fresh_p50_ms: float
+    fresh_p99_ms: float
+    fresh_max_ms: float
+    drift_ms: float
+    pss_mib: float
+    rss_mib: float
+    start_s: float
+    disk_bytes_per_value: float
+    device_bytes_per_value: float | None
+    wrong: int
+    duplicates: int
+    other_records: dict[str, int]
+
+
+def run(plan: Plan) -> Row:
+    """Make one run.
+
+    Raises:
+        ChildError: A process did not start or ended early.
+    """
+    size = plan.size
+    with contextlib.ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="ecogate-bench-", dir=plan.folder)
+            )
+        )
+        start_ns = time.monotonic_ns()
+        platform, broker_port = broker.start(plan.broker, folder)
+        stack.enter_context(platform)
+        devices = stack.enter_context(
+            _python(
+                "devices", ["benchmarks.devices", size.devices, size.points, start_ns],
+                folder,
+            )
+        )  # fmt: skip
+        ports = devices.hear("ports", _READY_S)
+        subscriber = stack.enter_context(
+            _python(
+                "subscriber", ["benchmarks.subscriber", broker_port, start_ns], folder
+            )
+        )
+        subscriber.hear("ready", _READY_S)
+        settings = site.write(folder, size, plan.engine, ports, broker_port)
+        gateway = stack.enter_context(
+            Child(
+                "gateway",
+                [*(plan.gateway or _ecogate()), "run", str(settings)],
+                folder / "gateway.log",
+                talks=False,
+            )
+        )
+        first_ns = subscriber.hear("first_ns", _READY_S)
+        time.sleep(plan.warm_up_s)
+        before = _count(gateway, folder)
+        time.sleep(plan.window_s)
+        after = _count(gateway, folder)
+        pss, rss = process.pss_bytes(gateway.pid), process.rss_bytes(gateway.pid)
+        time.sleep(0.5)  # what was on its way at the end of the window
+        subscriber.tell({"from_ns": before["at_ns"], "to_ns": after["at_ns"]})
+        seen = subscriber.hear("report", _READY_S)
+        gateway.check()
+    return _row(plan, before, after, seen, pss, rss, first_ns - gateway.spawned_ns)
+
+
+def _row(
+    plan: Plan,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    seen: dict[str, Any],
+    pss: int,
+    rss: int,
+    start_ns: int,
+) -> Row:
+    window_s = (after["at_ns"] - before["at_ns"]) / 1e9
+    cpu_s = after["cpu_s"] - before["cpu_s"]
+    values = seen["values"]
+    per_value = 1 / values if values else 0.0
+    device = None
+    if before["device"] is not None and after["device"] is not None:
+        device = round((after["device"] - before["device"]) * per_value, 1)
+    return Row(
+        size=plan.size.name,
+        engine=plan.engine,
+        purpose=plan.purpose,
+        window_s=round(window_s, 2),
+        values_due=round(plan.size.values_per_s * window_s),
+        values=values,
+        cpu_s_per_1000=round(cpu_s * per_value * 1000, 5),
+        core_share=round(cpu_s / window_s, 4),
+        fresh_p50_ms=round(seen["fresh_ms"]["p50"], 2),
+        fresh_p99_ms=round(seen["fresh_ms"]["p99"], 2),
+        fresh_max_ms=round(seen["fresh_ms"]["max"], 2),
+        drift_ms=round(seen["drift_ms"], 1),
+        pss_mib=round(pss / 2**20, 1),
+        rss_mib=round(rss / 2**20, 1),
+        start_s=round(start_ns / 1e9, 3),
+        disk_bytes_per_value=round((after["disk"] - before["disk"]) * per_value, 1),
+        device_bytes_per_value=device,
+        wrong=seen["wrong"],
+        duplicates=seen["duplicates"],
+        other_records=seen["other"],
+    )
+
+
+def _count(gateway: Child, folder: Path) -> dict[str, Any]:
+    gateway.check()
+    return {
+        "at_ns": time.monotonic_ns(),
+        "cpu_s": process.cpu_s(gateway.pid),
+        "disk": process.written_bytes(gateway.pid),
+        "device": process.device_written_bytes(folder),
+    }
+
+
+def _python(name: str, words: list[object], folder: Path) -> Child:
+    command = [sys.executable, "-m", *(str(word) for word in words)]
+    return Child(name, command, folder / f"{name}.log")
+
+
+def _ecogate() -> list[str]:
+    # The installed command, as a service starts it.
+    script = Path(sys.executable).with_name("ecogate")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "gateway"]
