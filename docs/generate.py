@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each prints the whole document.
 DOCUMENTS: dict[str, list[str]] = {
-    "docs/site.schema.json": ["-m", "gateway.cli", "schema"],
+    "docs/site.schema.json": ["-m", "gateway", "schema"],
     "docs/devices.md": ["-m", "drivers.profiles.devices_page"],
 }
 
