@@ -167,3 +167,7 @@ class BenchUnit:
     def mark(self) -> int:
         """The counter."""
         return self.counter
+
+    def span(self, table: str) -> tuple[int, int]:
+        """All of it, in both register tables."""
+        return (0, 0) if table in BIT_TABLES else (0, self.limit)

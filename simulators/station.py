@@ -8,7 +8,7 @@ instant a request is complete, also where the reply leaves later.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from simulators.births import Birth, BirthLog
 from simulators.faults import Exchange, Piece, Plan, Switchboard
@@ -267,11 +267,3 @@ def _tcp(request: Request, pdu: bytes) -> bytes:
 
 def _rtu(request: Request, pdu: bytes) -> bytes:
     return rtu_frame(request.unit, pdu)
-
-
-class Closable(Protocol):
-    """What can be closed."""
-
-    def close(self) -> None:
-        """May be called twice."""
-        ...

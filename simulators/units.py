@@ -51,6 +51,10 @@ class Unit(Protocol):
         """What the birth log notes of the last read; a counter where there is one."""
         ...
 
+    def span(self, table: str) -> tuple[int, int]:
+        """First address of a table, and the one behind its last; equal: no table."""
+        ...
+
 
 def answer(unit: Unit, request: Request) -> bytes:
     """The reply PDU of a healthy device: data, or an exception it has reason for."""
@@ -105,6 +109,11 @@ class MapUnit:
         """How many reads there were."""
         return self._reads
 
+    def span(self, table: str) -> tuple[int, int]:
+        """Around all that the table holds."""
+        held = [address for name, address in self.words if name == table]
+        return (min(held), max(held) + 1) if held else (0, 0)
+
 
 class Holey:
     """A unit some of whose addresses are refused with exception 2 (FM-31)."""
@@ -127,6 +136,10 @@ class Holey:
     def mark(self) -> int:
         """The inner unit's."""
         return self._unit.mark()
+
+    def span(self, table: str) -> tuple[int, int]:
+        """The inner unit's."""
+        return self._unit.span(table)
 
     def _check(self, address: int, count: int) -> None:
         if not self.holes.isdisjoint(range(address, address + count)):
