@@ -4,7 +4,8 @@ DriverError
 ├── BusError                the port is gone: close it, reopen it by its stable name
 ├── TransientError          no usable answer: quality BAD, poll again on schedule
 │   ├── ResponseTimeoutError
-│   └── BadFrameError       CRC, length, echo or match failed until the deadline
+│   ├── BadFrameError       CRC, length, echo or match failed until the deadline
+│   └── UnprovableError     an answer now could be mistaken for an earlier one
 ├── PointError              the device answered, this point failed: go on with others
 │   └── PointUnsupportedError   split off, retried rarely
 └── ProfileError            profile or wiring is wrong: a person must act
@@ -52,6 +53,12 @@ class BadFrameError(TransientError):
     """Bytes arrived, but none that prove to answer the open request."""
 
     reason = "bad_frame"
+
+
+class UnprovableError(TransientError):
+    """No answer could prove now that it is this request's: not asked, or dropped."""
+
+    reason = "unprovable"
 
 
 class PointError(DriverError):

@@ -1,0 +1,239 @@
+"""Which shape the next request to a unit takes, so that its answer proves itself.
+
+Pure; the clock is passed in. One :class:`UnitProof` a unit, older than any connection.
+
+An RTU answer carries unit, function, byte count and data, but no number and no address:
+two requests are told apart by **shape** (function, byte count) alone. Over TCP the
+transaction id helps, but a serial-to-Ethernet gateway may put a late RTU answer under a
+new id, so the same rules hold there. A request never takes a shape that
+
+* a **ghost** holds: a request that timed out, whose answer may still come;
+* was answered within the last W seconds, W = 2 x the time-out in force: a repeated
+  answer is not taken for the next one;
+* one of the two requests before it had, as long as the room offers another.
+
+The shape is the span, padded by as little as it takes inside the room the planner gave
+and the device serves (``room.py``). When nothing is free, ``choose`` says until when.
+
+What no master can detect: a frame of exactly the open request's shape (same unit,
+function, byte count, right checksum; over TCP also its id) that arrives between the
+request and the true answer. Nor, for the same reason, an answer that comes later than a
+ghost lives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from drivers.modbus.room import Room
+from drivers.modbus.wire import MAX_BITS, MAX_REGISTERS, READ_FUNCTION
+
+if TYPE_CHECKING:
+    from drivers.modbus.transaction import Span
+
+WINDOW_TIMES_TIMEOUT: Final = 2.0
+_LAST_BIT_FUNCTION = 2
+_MOST_ROOMS = 512
+_SPACE = 65536
+
+
+class Shape(msgspec.Struct, frozen=True, gc=False):
+    """What is asked for, and how much data that must bring."""
+
+    function: int
+    start: int
+    count: int
+    size: int
+    """Data bytes of the answer."""
+    before: int
+    after: int
+    """How far it was padded."""
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """No shape is free before this loop time."""
+
+    until: float
+
+
+class _Ghost(NamedTuple):
+    sent_at: float
+    until: float
+    span: Span | None
+    shape: Shape | None
+
+
+class UnitProof:
+    """What was asked of one unit lately, and what may still come back."""
+
+    __slots__ = ("_busy", "_excepted", "_ghosts", "_recent", "_rooms", "distrust")
+
+    def __init__(self) -> None:
+        self._busy: dict[int, float] = {}
+        self._ghosts: dict[int, _Ghost] = {}
+        self._recent: deque[int] = deque(maxlen=2)
+        self._rooms: dict[Span, Room] = {}
+        self._excepted: dict[int, tuple[int, float]] = {}
+        self.distrust = False
+        """The next answer is thrown away (one-size devices after a time-out)."""
+
+    # -- before a request -----------------------------------------------------
+
+    def choose(self, span: Span, now: float, *, bare: bool = False) -> Shape | Hold:
+        """The smallest shape that holds the span and proves its answer.
+
+        Args:
+            span: What is wanted, and the room around it.
+            now: Loop time.
+            bare: Without padding, to learn whether the span itself is refused.
+        """
+        function = READ_FUNCTION[span.table]
+        count, bits = span.count, function <= _LAST_BIT_FUNCTION
+        before = after = 0
+        if not bare:
+            room = self._rooms.get(span) or self._new_room(span)
+            before, after = room.limits(span.room_before, span.room_after, now)
+            before = min(before, span.start)
+            after = min(after, _SPACE - span.start - count)
+        most = min(count + before + after, MAX_BITS if bits else MAX_REGISTERS)
+        busy, recent = self._busy, self._recent
+        soonest, second = now, None
+        wide = count
+        while wide <= most or wide == count:
+            size = (wide + 7) // 8 if bits else 2 * wide
+            key = function << 9 | size
+            until = busy.get(key, 0.0)
+            if until > now:
+                soonest = until if soonest <= now else min(soonest, until)
+            else:
+                pad = wide - count
+                behind = min(pad, after)
+                shape = Shape(
+                    function,
+                    span.start - pad + behind,
+                    wide,
+                    size,
+                    pad - behind,
+                    behind,
+                )
+                if key not in recent:
+                    return shape
+                second = second or shape
+            # Only every eighth bit changes the byte count of a bit table.
+            wide = 8 * size + 1 if bits else wide + 1
+        return second or Hold(soonest)
+
+    def write_free(self, function: int, address: int, count: int, now: float) -> float:
+        """Until when the echo of an earlier write of this kind may come; 0 = free."""
+        until = self._busy.get(_write_key(function, address, count), 0.0)
+        return until if until > now else 0.0
+
+    def sent(self, shape: Shape) -> None:
+        """This request goes out now."""
+        key = shape.function << 9 | shape.size
+        self._recent.append(key)
+        if key in self._ghosts:
+            del self._ghosts[key]
+
+    # -- after it -------------------------------------------------------------
+
+    def answered(self, span: Span, shape: Shape, now: float, window_s: float) -> None:
+        """The proved answer came."""
+        self._busy[shape.function << 9 | shape.size] = now + window_s
+        room = self._rooms.get(span)
+        if room is not None:
+            room.answered(shape.before, shape.after, now)
+
+    def silent(
+        self, span: Span, shape: Shape, sent_at: float, life_s: float, now: float
+    ) -> None:
+        """No proved answer came in time (or the port went away): a ghost is left."""
+        key = shape.function << 9 | shape.size
+        until = sent_at + life_s
+        self._busy[key] = max(until, self._busy.get(key, 0.0))
+        self._ghosts[key] = _Ghost(sent_at, until, span, shape)
+        room = self._rooms.get(span)
+        if room is not None:
+            room.silent(shape.before, shape.after, now)
+
+    def refused(self, span: Span, shape: Shape, now: float) -> None:
+        """Exception 2 or 3: learn the room's edge, or that the span itself is it."""
+        room = self._rooms.get(span) or self._new_room(span)
+        if shape.count > span.count:
+            room.refused(shape.before, shape.after, now)
+        else:
+            room.forget()
+
+    def excepted(self, function: int, code: int, until: float) -> None:
+        """An exception was accepted; until then its repeat could come."""
+        self._excepted[function] = code, until
+
+    def write_silent(
+        self, function: int, address: int, count: int, sent_at: float, life_s: float
+    ) -> None:
+        """A write was not confirmed in time."""
+        key, until = _write_key(function, address, count), sent_at + life_s
+        self._busy[key] = until
+        self._ghosts[key] = _Ghost(sent_at, until, None, None)
+
+    # -- what else came ---------------------------------------------------------
+
+    def late(
+        self, function: int, size: int, now: float, window_s: float
+    ) -> float | None:
+        """A frame that does not answer the open request: a ghost's answer?
+
+        Returns:
+            Seconds since the ghost's request, or None when no ghost has this shape.
+            The ghost is gone then, and a repeat of its answer is held off for a window.
+        """
+        key = function << 9 | size
+        ghost = self._ghosts.pop(key, None)
+        if ghost is None:
+            return None
+        self._busy[key] = now + window_s
+        if ghost.span is not None and ghost.shape is not None:
+            room = self._rooms.get(ghost.span)
+            if room is not None:
+                room.answered(ghost.shape.before, ghost.shape.after, now)
+        return now - ghost.sent_at
+
+    def known(self, function: int, size: int) -> bool:
+        """Whether this shape was ever answered: then such a frame is a repeat."""
+        return function << 9 | size in self._busy
+
+    def doubtful(self, function: int, code: int, now: float) -> bool:
+        """Whether an exception could belong to an earlier request.
+
+        An exception carries no size: while a ghost of its function lives, or the same
+        one was accepted within the window, it proves nothing by itself.
+        """
+        return self.haunted(function, now) or (
+            self._excepted.get(function, (0, 0.0))[0] == code
+            and self._excepted[function][1] > now
+        )
+
+    def haunted(self, function: int, now: float) -> bool:
+        """Whether a live ghost has this function."""
+        return any(
+            ghost.until > now and key >> 9 & 0xFF == function
+            for key, ghost in self._ghosts.items()
+        )
+
+    def ghosts(self, now: float) -> int:
+        """How many live."""
+        return sum(ghost.until > now for ghost in self._ghosts.values())
+
+    def _new_room(self, span: Span) -> Room:
+        if len(self._rooms) >= _MOST_ROOMS:  # plans change; old spans never come back
+            self._rooms.clear()
+        room = self._rooms[span] = Room()
+        return room
+
+
+def _write_key(function: int, address: int, count: int) -> int:
+    """Above all keys of reads; the low 17 bits of those are function and size."""
+    return (address << 16 | count) << 20 | function << 9
