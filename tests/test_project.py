@@ -194,3 +194,50 @@ def test_setup_says_in_one_line_what_is_missing(tmp_path, case):
     assert said in last
     assert last.startswith("ecogate setup: ")
     assert "Traceback" not in done.stderr
+
+
+def _apt(tmp_path, *, user, apt_get):
+    """Run .ci/apt.sh with one tool missing and an apt-get that does as told."""
+    folder, fakes = tmp_path / ".ci", tmp_path / "bin"
+    folder.mkdir()
+    fakes.mkdir()
+    policy = tmp_path / "policy-rc.d"
+    script = (ROOT / ".ci/apt.sh").read_text()
+    (folder / "apt.sh").write_text(script.replace("/usr/sbin/policy-rc.d", str(policy)))
+    (folder / "apt.txt").write_text("# why\nnosuchpackage nosuchtool for tests\n")
+    for name, body in {
+        "apt-get": apt_get.format(bin=fakes, policy=policy),
+        "id": f"echo {user}",
+        "sudo": "exit 1",
+    }.items():
+        (fakes / name).write_text(f"#!/bin/sh\n{body}\n")
+        (fakes / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", folder / "apt.sh"],
+        env={"PATH": f"{fakes}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done, policy
+
+
+def test_tools_are_installed_without_starting_their_services(tmp_path):
+    apt_get = "[ -x {policy} ] && touch {bin}/nosuchtool && chmod 755 {bin}/nosuchtool"
+
+    done, policy = _apt(tmp_path, user=0, apt_get=apt_get)
+
+    assert done.returncode == 0
+    assert "installing nosuchpackage" in done.stderr
+    assert "not installed" not in done.stderr
+    assert not policy.exists()
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_tools_that_cannot_be_installed_are_named(tmp_path, user):
+    done, policy = _apt(tmp_path, user=user, apt_get="exit 100")
+
+    assert done.returncode == 0
+    assert "not installed: nosuchpackage" in done.stderr
+    assert not policy.exists()
