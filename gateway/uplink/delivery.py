@@ -39,6 +39,8 @@ class Delivery:
         self._single_until = 0
         self.after = source.floor(target)
         """The highest seq handed to the link."""
+        self.stale = False
+        """``after`` moved back: what was read ahead no longer follows it."""
         self.hold_until = 0.0
         """No records before this time of the loop."""
         self.records = self.messages = self.set_aside = 0
@@ -47,11 +49,14 @@ class Delivery:
     @property
     def single(self) -> bool:
         """Send one record at a time: one of them is suspected."""
-        return self.after < self._single_until or bool(self._suspicion.passed_by)
+        return self.after < self._single_until or self._suspicion.active
 
     def rewind(self) -> None:
         """Begin again with the first record that is not proved."""
-        self.after = self._source.floor(self._target)
+        self._back_to(self._source.floor(self._target))
+
+    def _back_to(self, after: int) -> None:
+        self.after, self.stale = after, True
 
     def skips(self, seq: int) -> bool:
         """Whether this record is passed by for now."""
@@ -66,8 +71,8 @@ class Delivery:
         """One message was proved."""
         self.records += flight.records
         self.messages += 1
-        for seq, reason in self._suspicion.accepted():
-            self.put_aside(seq, reason)
+        if (seq := self._suspicion.accepted(flight.first)) is not None:
+            self._back_to(seq - 1)
 
     def put_aside(self, seq: int, reason: str) -> None:
         """This record can never be delivered here: go on, and say so."""
@@ -92,7 +97,7 @@ class Delivery:
                 self.proved(flight.first, flight.last)
         bad = [f for f in flights if f.refusal is not None]
         first = bad[0]
-        self.after = first.first - 1
+        self._back_to(first.first - 1)
         if not all(f.blames_message for f in bad):
             self.hold_until = now_s + HOLD_S
         elif first.records > 1:
@@ -115,14 +120,16 @@ class Delivery:
             self._failed(oldest.first, t("uplink.reason.closed"), now_s, answered=False)
 
     def _failed(self, seq: int, reason: str, now_s: float, *, answered: bool) -> None:
-        verdict = self._suspicion.failed(seq, reason, answered=answered)
-        if verdict == "pass_by":
+        self.hold_until = now_s + PAUSE_S
+        verdict = self._suspicion.failed(seq, answered=answered)
+        if verdict == "set_aside":
+            self.after = seq
+            self.put_aside(seq, reason)
+        elif verdict == "pass_by":
             self.after = seq
         elif verdict == "hold":
             self.rewind()
             self._single_until = seq
             self.hold_until = now_s + HOLD_S
-            return
         else:
             self._single_until = max(self._single_until, seq)
-        self.hold_until = now_s + PAUSE_S

@@ -16,7 +16,7 @@ REFUSED_S = 30.0
 TAKEN_OVER_LIMIT = 3
 TAKEN_OVER_WITHIN_S = 60.0
 
-Verdict = Literal["again", "pass_by", "hold"]
+Verdict = Literal["again", "pass_by", "hold", "set_aside"]
 
 
 class Reconnect:
@@ -59,9 +59,9 @@ class Reconnect:
 class Suspicion:
     """Whether single records are what the platform cannot take.
 
-    A record is set aside only on proof: it failed several times by itself, *and* a
-    later record got through. When many in a row fail, the platform is the cause and
-    nothing is set aside.
+    A record is set aside only on proof: it failed several times by itself, a later
+    record got through, *and* it failed once more after that. When many in a row fail,
+    the platform is the cause and nothing is set aside.
     """
 
     TRIES_REFUSED = 3
@@ -72,16 +72,27 @@ class Suspicion:
     def __init__(self) -> None:
         self._seq = 0
         self._failures = 0
-        self.passed_by: dict[int, str] = {}
-        """Suspects without proof yet: seq -> reason."""
+        self.passed_by: set[int] = set()
+        """Suspects; nothing got through since."""
+        self.last_chance: set[int] = set()
+        """Suspects to be tried once more."""
 
-    def failed(self, seq: int, reason: str, *, answered: bool) -> Verdict:
+    @property
+    def active(self) -> bool:
+        """Whether any record is suspected: send one at a time."""
+        return bool(self.passed_by or self.last_chance)
+
+    def failed(self, seq: int, *, answered: bool) -> Verdict:
         """This record, sent alone, was refused or ended the connection.
 
         Returns:
             ``again``: send it again. ``pass_by``: go on with the next for now.
             ``hold``: too many in a row: wait, then begin again with the first.
+            ``set_aside``: it is this record.
         """
+        if seq in self.last_chance:
+            self.last_chance.discard(seq)
+            return "set_aside"
         if seq != self._seq:
             self._seq, self._failures = seq, 0
         self._failures += 1
@@ -92,13 +103,19 @@ class Suspicion:
         if len(self.passed_by) >= self.IN_A_ROW:
             self.passed_by.clear()
             return "hold"
-        self.passed_by[seq] = reason
+        self.passed_by.add(seq)
         return "pass_by"
 
-    def accepted(self) -> list[tuple[int, str]]:
-        """A record got through; those passed by before it are now proved bad."""
+    def accepted(self, seq: int) -> int | None:
+        """A record got through.
+
+        Returns:
+            The first of those passed by, all of which get a last chance now.
+        """
+        self.last_chance.discard(seq)
         if not self.passed_by:
-            return []
-        proved = list(self.passed_by.items())
+            return None
+        first = min(self.passed_by)
+        self.last_chance |= self.passed_by
         self.passed_by.clear()
-        return proved
+        return first

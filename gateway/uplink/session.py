@@ -167,6 +167,9 @@ class Session:
                 if not self._window.settled:
                     return
                 self._settle()
+            if delivery.stale:
+                delivery.stale = False
+                self._shelf.clear()
             single = delivery.single
             if self._control or not self._may_send(single=single):
                 return
@@ -292,7 +295,6 @@ class Session:
                 "%s",
                 t("uplink.refused", target=self._kit.target.name, reason=self.refusal),
             )
-        self._shelf.clear()
         self._kit.delivery.refused(flights, self._loop.time())
 
     def _check_proofs(self) -> None:
