@@ -139,7 +139,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def message(self) -> str:
         """The English wording, without the place."""
-        text = self.text or MESSAGES[self.code].format_map(self.values)
+        text = self.text or MESSAGES.get(self.code, self.code).format_map(self.values)
         return f"{text}; did you mean {self.meant}?" if self.meant else text
 
     def __str__(self) -> str:
@@ -239,6 +239,7 @@ class Section:
         self.report = report
         self.node = node
         self.path = path
+        self._misspelt: dict[str, str] = {}
 
     @classmethod
     def open(
@@ -248,25 +249,36 @@ class Section:
         if node.kind != "map":
             report.add(node, path, "type", expected=Word("map"), found=shown(node))
             return None
-        for key, mark in node.key_marks.items():
+        section = cls(report, node, path)
+        for key in node.key_marks:
             if key not in known:
-                report.add(
-                    mark,
-                    join(path, key),
-                    "unknown_key",
-                    known=", ".join(known),
-                    found=key,
-                    meant=closest(key, known),
-                )
-        return cls(report, node, path)
+                section.unknown_key(key, known)
+        return section
+
+    def unknown_key(self, key: str, known: Sequence[str]) -> None:
+        """Report a key; one that is plainly misspelt is read all the same.
+
+        So what stands below it is checked too, and is not reported as missing.
+        """
+        meant = closest(key, known)
+        self.report.add(
+            self.node.key_marks[key],
+            self.path_of(key),
+            "unknown_key",
+            known=", ".join(known),
+            found=key,
+            meant=meant,
+        )
+        if meant and self.node.get(meant) is None:
+            self._misspelt.setdefault(meant, key)
 
     def has(self, key: str) -> bool:
         """Whether the key stands there, be it with a null."""
-        return self.node.get(key) is not None
+        return self._find(key) is not None
 
     def at(self, key: str) -> Node:
         """Where to point for this key: its value, or the section when absent."""
-        return self.node.get(key) or self.node
+        return self._find(key) or self.node
 
     def path_of(self, key: str) -> str:
         """The path of one of this section's keys."""
@@ -274,7 +286,7 @@ class Section:
 
     def get(self, key: str, *, required: bool = False) -> Node | None:
         """The node under a key; a null counts as absent."""
-        node = self.node.get(key)
+        node = self._find(key)
         if node is None or (node.kind == "null" and not required):
             if required:
                 self.report.add(self.node, self.path, "missing_key", key=key)
@@ -432,6 +444,9 @@ class Section:
             return []
         return [(name, value, node.key_marks[name]) for name, value in node.items()]
 
+    def _find(self, key: str) -> Node | None:
+        return self.node.get(key) or self.node.get(self._misspelt.get(key, ""))
+
     def _wrong_type(self, key: str, node: Node, kind: str, meant: str = "") -> None:
         self.wrong(key, "type", expected=Word(kind), found=shown(node), meant=meant)
 
@@ -448,7 +463,11 @@ class Section:
         if node is None:
             return None
         if node.kind in ("int", "float"):
-            meant = f"{node.text}s" if kind == "duration" else f"{node.text}MB"
+            meant = f"{node.text}MB"
+            if kind == "duration":
+                # 500 where a second is much was meant in milliseconds.
+                many = isinstance(node.value, int | float) and node.value > bounds[1]
+                meant = f"{node.text}ms" if many else f"{node.text}s"
             self.wrong(key, f"{kind}_bare", found=node.text, meant=meant)
             return None
         try:

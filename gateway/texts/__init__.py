@@ -18,7 +18,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 _chosen: Language | None = None
 
 
-def t(key: str, **values: object) -> str:
+def t(key: str, /, **values: object) -> str:
     """The text of a key in the language in force.
 
     A text must never be what stops a gateway: an unknown key comes back as itself, a
@@ -27,7 +27,7 @@ def t(key: str, **values: object) -> str:
     return _fill(key, language(), values)
 
 
-def both(key: str, **values: object) -> dict[str, str]:
+def both(key: str, /, **values: object) -> dict[str, str]:
     """The text of a key in every language, as events carry it."""
     return {code: _fill(key, code, values) for code in LANGUAGES}
 

@@ -1,0 +1,133 @@
+"""What only shows when the parts of a site file are seen together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers.profiles.reading import Report, join
+from gateway.config.buses import warn_absent_port
+from gateway.config.line_load import line_share, smallest_baud
+from gateway.config.site_info import report_unknown
+
+if TYPE_CHECKING:
+    from drivers.profiles.document import Node
+    from gateway.config.model import Bus, Device
+
+_FULL = 1.0
+_BUSY = 0.8
+_LAST_SERIAL_ADDRESS = 247
+_EMPTY: list[str] = []
+
+
+def check_references(report: Report, root: Node) -> None:
+    """Every device's bus and asset exist, whatever else is wrong with them."""
+    buses, assets = _names(root, "buses"), _names(root, "assets")
+    devices = root.get("devices")
+    for name, node in devices.items() if devices else ():
+        path = f"devices.{name}"
+        for key, choices in (("bus", buses), ("asset", assets)):
+            value = node.get(key)
+            if value is not None and isinstance(value.value, str):
+                report_unknown(report, value, f"{path}.{key}", key, choices)
+
+
+def check_addresses(
+    report: Report, root: Node, devices: dict[str, Device], buses: dict[str, Bus]
+) -> None:
+    """One address once a bus, and none a serial line cannot have."""
+    seen: dict[tuple[str, int], str] = {}
+    for device in devices.values():
+        node = _entry(root, "devices", device.name)
+        place = node.get("address") or node
+        path = f"devices.{device.name}.address"
+        bus = buses.get(device.bus)
+        if (
+            bus is not None
+            and bus.serial is not None
+            and not (1 <= device.address <= _LAST_SERIAL_ADDRESS)
+        ):
+            report.add(
+                place,
+                path,
+                "range",
+                low=1,
+                high=_LAST_SERIAL_ADDRESS,
+                found=device.address,
+            )
+        first = seen.setdefault((device.bus, device.address), device.name)
+        if first != device.name:
+            other = _entry(root, "devices", first)
+            other_place = other.get("address") or other
+            report.add(
+                place,
+                path,
+                "address_twice",
+                found=device.address,
+                bus=device.bus,
+                other=first,
+                place=f"{other_place.line}:{other_place.column}",
+            )
+
+
+def check_ports(report: Report, root: Node, buses: dict[str, Bus]) -> None:
+    """No port has two owners; a port that is not there is a warning."""
+    seen: dict[str, str] = {}
+    for bus in buses.values():
+        node = _entry(root, "buses", bus.name)
+        if bus.serial is not None:
+            port = Path(bus.serial.device)
+            key, at = str(port.resolve()), "serial"
+            warn_absent_port(report, node, f"buses.{bus.name}", port)
+        elif bus.tcp is not None:
+            key, at = f"{bus.tcp.host.lower()}:{bus.tcp.port}", "tcp"
+        else:
+            continue
+        first = seen.setdefault(key, bus.name)
+        if first != bus.name:
+            other = _entry(root, "buses", first)
+            place = other.get(at) or other
+            report.add(
+                node.get(at) or node,
+                f"buses.{bus.name}.{at}",
+                "port_twice",
+                found=key,
+                other=first,
+                place=f"{place.line}:{place.column}",
+            )
+
+
+def check_load(
+    report: Report, root: Node, devices: dict[str, Device], buses: dict[str, Bus]
+) -> None:
+    """What is asked of a serial line fits through it at its speed."""
+    for bus in buses.values():
+        if bus.serial is None:
+            continue
+        on_it = [device for device in devices.values() if device.bus == bus.name]
+        share = line_share(on_it, bus.serial, bus.pause_s)
+        if share <= _BUSY:
+            continue
+        node = _entry(root, "buses", bus.name)
+        faster = smallest_baud(on_it, bus.serial, bus.pause_s)
+        report.add(
+            node.get("baud") or node,
+            join(f"buses.{bus.name}", "baud"),
+            "line_overload" if share > _FULL else "line_busy",
+            warning=share <= _FULL,
+            percent=f"{share * 100:.0f}",
+            baud=bus.serial.baud,
+            devices=len(on_it),
+            factor=f"{share:.1f}",
+            meant=f"baud: {faster}" if faster and share > _FULL else "",
+        )
+
+
+def _names(root: Node, key: str) -> list[str]:
+    node = root.get(key)
+    return [name for name, _ in node.items()] if node else _EMPTY
+
+
+def _entry(root: Node, key: str, name: str) -> Node:
+    parent = root.get(key) or root
+    return parent.get(name) or parent

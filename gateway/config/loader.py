@@ -1,0 +1,186 @@
+"""From the site file to a ``Site``, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from drivers.profiles.document import (
+    MAX_CHARACTERS,
+    DocumentError,
+    Mark,
+    decode_text,
+    no_collection,
+    read_document,
+)
+from drivers.profiles.reading import Problem, Report, Section
+from gateway.config.buses import check_name, read_bus
+from gateway.config.crosscheck import (
+    check_addresses,
+    check_load,
+    check_ports,
+    check_references,
+)
+from gateway.config.devices import DeviceReader, InstalledLibrary, Library
+from gateway.config.model import BufferLimits, Site, SiteInfo
+from gateway.config.problems import SiteError
+from gateway.config.site_info import read_assets, read_site_info
+from gateway.config.targets import read_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
+    from gateway.config.model import Bus, Device, MqttTarget
+
+KEYS = (
+    "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
+)  # fmt: skip
+BUFFER_KEYS = ("path", "max_bytes", "keep_free")
+_GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+_SMALLEST_BUFFER = 4_000_000
+
+
+def load_site(path: Path, *, library: Library | None = None) -> Site:
+    """The site that a file describes.
+
+    Raises:
+        SiteError: Anything but warnings is wrong; it lists everything.
+    """
+    site, problems = load_problems(path, library=library)
+    if site is None:
+        raise SiteError(path, [p for p in problems if not p.warning])
+    return site
+
+
+def load_problems(
+    path: Path, *, library: Library | None = None
+) -> tuple[Site | None, list[Problem]]:
+    """The site, or None when there are errors, and all errors and warnings.
+
+    Problems come in the order of their places.
+    """
+    report = Report()
+    with no_collection():
+        site = _load(path, report, library or InstalledLibrary())
+    problems = sorted(report.problems, key=lambda p: (p.line, p.column, p.path))
+    return (None if report.failed else site), problems
+
+
+def _load(path: Path, report: Report, library: Library) -> Site | None:
+    text = _text(path, report)
+    if text is None:
+        return None
+    root, errors = read_document(text, path.name)
+    report.add_document_errors(errors)
+    if errors and not root.value:
+        return None
+    section = Section.open(report, root, "", KEYS)
+    if section is None:
+        return None
+    folder = path.absolute().parent
+    gateway = _gateway(section)
+    info_node, assets_node = section.get("site"), section.get("assets")
+    info = read_site_info(report, info_node, "site") if info_node else SiteInfo()
+    assets = read_assets(report, assets_node, "assets") if assets_node else {}
+    buffer = _buffer(section, folder)
+    trust = _clock_trust(section)
+    buses = _buses(section)
+    devices = _devices(section, library)
+    targets = _targets(section, folder)
+    check_references(report, root)
+    check_addresses(report, root, devices, buses)
+    check_ports(report, root, buses)
+    check_load(report, root, devices, buses)
+    if report.failed or gateway is None or buffer is None:
+        return None
+    return Site(
+        gateway=gateway,
+        info=info,
+        assets=assets,
+        buffer=buffer,
+        buses=buses,
+        devices=devices,
+        targets=targets,
+        clock_trust=trust,
+        source=path.absolute(),
+    )
+
+
+def _text(path: Path, report: Report) -> str | None:
+    try:
+        if path.stat().st_size > 4 * MAX_CHARACTERS:
+            report.add(Mark(1, 1), "", "yaml_too_large", limit=MAX_CHARACTERS)
+            return None
+        return decode_text(path.read_bytes())
+    except OSError as exc:
+        report.add(Mark(0, 0), "", "unreadable", found=exc.strerror or str(exc))
+    except DocumentError as exc:
+        report.add_document_errors([exc])
+    return None
+
+
+def _gateway(section: Section) -> str | None:
+    name = section.text("gateway", required=True)
+    if name is not None and not _GATEWAY.match(name):
+        section.wrong("gateway", "gateway_name", found=name)
+        return None
+    return name
+
+
+def _buffer(section: Section, folder: Path) -> BufferLimits | None:
+    node = section.get("buffer", required=True)
+    inner = Section.open(section.report, node, "buffer", BUFFER_KEYS) if node else None
+    if inner is None:
+        return None
+    path = inner.text("path", required=True)
+    max_bytes = inner.size("max_bytes", _SMALLEST_BUFFER)
+    keep_free = inner.size("keep_free")
+    if path is None:
+        return None
+    limits = BufferLimits(path=folder / path)
+    return BufferLimits(
+        path=limits.path,
+        max_bytes=limits.max_bytes if max_bytes is None else max_bytes,
+        keep_free=limits.keep_free if keep_free is None else keep_free,
+    )
+
+
+def _clock_trust(section: Section) -> Literal["ntp", "always"]:
+    node = section.get("clock")
+    inner = Section.open(section.report, node, "clock", ("trust",)) if node else None
+    trust = inner.choice("trust", ("ntp", "always")) if inner else None
+    return cast("Literal['ntp', 'always']", trust or "ntp")
+
+
+def _buses(section: Section) -> dict[str, Bus]:
+    buses: dict[str, Bus] = {}
+    for name, node, _ in section.entries("buses"):
+        check_name(section.report, name, section.at("buses"), "buses")
+        bus = read_bus(section.report, name, node, f"buses.{name}")
+        if bus is not None:
+            buses[name] = bus
+    return buses
+
+
+def _devices(section: Section, library: Library) -> dict[str, Device]:
+    reader = DeviceReader(section.report, library)
+    devices: dict[str, Device] = {}
+    for name, node, _ in section.entries("devices"):
+        check_name(section.report, name, section.at("devices"), "devices")
+        device = reader.read(name, node, f"devices.{name}")
+        if device is not None:
+            devices[name] = device
+    return devices
+
+
+def _targets(section: Section, folder: Path) -> dict[str, MqttTarget]:
+    targets: dict[str, MqttTarget] = {}
+    for name, node, _ in section.entries("targets"):
+        check_name(section.report, name, section.at("targets"), "targets")
+        target = read_target(section.report, name, node, f"targets.{name}", folder)
+        if target is not None:
+            targets[name] = target
+    if not targets and not section.report.failed:
+        section.report.add(section.node, "targets", "no_targets", warning=True)
+    return targets

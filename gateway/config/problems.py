@@ -1,0 +1,47 @@
+"""What is wrong with a site file, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profiles.reading import Word
+from gateway.texts import known, t
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drivers.profiles.reading import Problem
+
+
+class SiteError(Exception):
+    """A site file that cannot be used, with everything that is wrong with it."""
+
+    def __init__(self, file: Path, problems: list[Problem]) -> None:
+        super().__init__("\n".join(line_of(problem, file) for problem in problems))
+        self.file = file
+        self.problems = problems
+
+
+def message_of(problem: Problem) -> str:
+    """Where, expected, found, did you mean: without the place, in the language set."""
+    key = f"config.{problem.code}"
+    if known(key):
+        values = {name: _worded(value) for name, value in problem.values.items()}
+        text = t(key, **values)
+        if problem.meant:
+            text += t("config.meant", meant=problem.meant)
+    else:
+        text = problem.message
+    return text
+
+
+def line_of(problem: Problem, file: Path) -> str:
+    """``file:line:column: where: expected …, found …; did you mean …?``."""
+    place = f"{file}:{problem.line}:{problem.column}" if problem.line else str(file)
+    kind = t("config.warning") if problem.warning else ""
+    where = f"{problem.path}: " if problem.path else ""
+    return f"{place}: {kind}{where}{message_of(problem)}"
+
+
+def _worded(value: object) -> object:
+    return t(f"config.word.{value.code}") if isinstance(value, Word) else value
