@@ -58,7 +58,7 @@ def parse_address(text: str, table: Table) -> int:
     """
     match = _ADDRESS.match(text.strip().lower())
     if match is None:
-        hint = f"pdu:{text.strip()}" if text.strip().isdigit() else ""
+        hint = propose(text.strip(), table)
         digit = TABLE_DIGITS[table]
         raise AddressError(
             f"expected pdu:N or {digit}x:N, found {text!r}", "notation", hint
@@ -83,6 +83,18 @@ def parse_address(text: str, table: Table) -> int:
             "other_table",
         )
     return _in_range(_reference(number, notation[0], text), 1, text)
+
+
+def propose(number: str, table: Table) -> str:
+    """What a bare number most likely is in one of the two notations, or empty.
+
+    Five or six digits that begin with the table's own come from a maker's list.
+    """
+    if not (number.isascii() and number.isdigit()):
+        return ""
+    digit = TABLE_DIGITS[table]
+    listed = len(number) in (5, 6) and number[0] == digit
+    return f"{digit}x:{number}" if listed else f"pdu:{number}"
 
 
 def format_pdu(address: int) -> str:

@@ -1,11 +1,11 @@
 """YAML with positions: what profiles and the site file are read through.
 
 YAML 1.2 core schema, narrowed where the core would surprise: ``no``, ``on``, ``12:34``
-and ``1_000`` are text, and so is ``010`` (YAML 1.1 reads 8, 1.2 reads 10: we do not
-guess). Every node knows its line and column, both counted from 1. Refused, because
-they hide mistakes or cost without bound: a key given twice, merge keys (``<<``), tags,
-several documents in one file, documents beyond the limits below. Plain aliases are
-allowed.
+and ``1_000`` are text, and so are ``010`` (YAML 1.1 reads 8, 1.2 reads 10: we do not
+guess) and ``8E1`` (a serial framing, not 80: an exponent needs a point or a sign).
+Every node knows its line and column, both counted from 1. Refused, because they hide
+mistakes or cost without bound: a key given twice, merge keys (``<<``), tags, several
+documents in one file, documents beyond the limits below. Plain aliases are allowed.
 
 Source: YAML 1.2.2, 10.3.2 "Tag Resolution".
 """
@@ -35,7 +35,8 @@ Scalar = str | int | float | bool | None
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z|0x[0-9a-fA-F]+\Z|0o[0-7]+\Z")
 _FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"
+    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?\Z"
+    r"|[-+]?(?:0|[1-9][0-9]*)[eE][-+][0-9]+\Z"
     r"|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
 )
 # Python's float() knows "inf" and "nan" without YAML's leading point.

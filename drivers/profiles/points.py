@@ -15,6 +15,7 @@ from drivers.profiles.address import (
     format_both,
     format_pdu,
     parse_address,
+    propose,
 )
 from drivers.profiles.model import REGISTERS, Point, PointType, Table, WordOrder
 from drivers.profiles.reading import Report, Section, Word, join, shown
@@ -213,7 +214,7 @@ def _address(
     digit = TABLE_DIGITS[table or "holding"]
     reference = f"{digit}x:N"
     if not isinstance(node.value, str):
-        meant = f"pdu:{node.text}" if node.kind == "int" else ""
+        meant = propose(node.text, table or "holding")
         section.wrong(
             "address",
             "address_notation",
@@ -238,7 +239,7 @@ def _address(
         return None
     count = REGISTERS[kind] if kind else 1
     if address + count - 1 > _LAST_REGISTER:
-        section.wrong("address", "address_end", count=count, found=format_pdu(address))
+        section.wrong("address", "address_end", count=count, first=format_pdu(address))
         return None
     return address
 

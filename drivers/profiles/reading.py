@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MESSAGES: dict[str, str] = {
     "unknown_key": "expected one of {known}, found {found}",
+    "misspelt_key": "expected a key that is known here, found {found}",
     "missing_key": "expected the key {key}, found none",
     "type": "expected {expected}, found {found}",
     "number_not_text": "expected text, found the number {found}: put it in quotes",
@@ -55,7 +57,7 @@ MESSAGES: dict[str, str] = {
     "address_other_table": "expected an address of table {table}, found {found}",
     "address_range": "expected an address that is there (pdu:0 to pdu:65535), "
     "found {found}",
-    "address_end": "expected {count} registers from {found} to end by pdu:65535",
+    "address_end": "expected {count} registers from {first} to end by pdu:65535",
     "type_in_bits": "expected type bool in table {table} (it holds single bits), "
     "found {found}",
     "bit_missing": "expected bit: 0 to 15 with type bool in table {table}, found none",
@@ -88,7 +90,8 @@ WORDS: dict[str, str] = {
     "null": "nothing",
 }
 
-_SHOWN = 40
+_SHOWN = 60
+_NUMBER = re.compile(r"-?[0-9][0-9.]*\Z")
 _UNITS_MEANT = {
     "sec": "s",
     "secs": "s",
@@ -99,6 +102,8 @@ _UNITS_MEANT = {
     "minutes": "min",
     "hour": "h",
     "hours": "h",
+    "hr": "h",
+    "hrs": "h",
     "s": "s",
     "h": "h",
     "kb": "kB",
@@ -139,7 +144,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def message(self) -> str:
         """The English wording, without the place."""
-        text = self.text or MESSAGES.get(self.code, self.code).format_map(self.values)
+        values = {name: displayed(name, value) for name, value in self.values.items()}
+        text = self.text or MESSAGES.get(self.code, self.code).format_map(values)
         return f"{text}; did you mean {self.meant}?" if self.meant else text
 
     def __str__(self) -> str:
@@ -200,11 +206,23 @@ class Report:
 
 
 def shown(node: Node) -> str:
-    """How a value stands in messages: what was written, shortened."""
+    """What was written, for ``found``; a word of ours for lists and mappings."""
     if node.kind in ("map", "list") or (node.kind == "null" and not node.text):
         return Word(node.kind)
-    text = f"'{node.text}'" if node.quoted else node.text
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return node.text
+
+
+def displayed(name: str, value: object) -> object:
+    """How one of a problem's values stands in its message.
+
+    Text that came from outside (``found``) is quoted, shortened and without control
+    characters, so that it can neither be taken for our words nor move the cursor.
+    """
+    if name != "found" or not isinstance(value, str) or isinstance(value, Word):
+        return value
+    text = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if _NUMBER.match(text) else f"'{text}'"
 
 
 def closest(found: str, choices: Collection[str]) -> str:
@@ -264,7 +282,7 @@ class Section:
         self.report.add(
             self.node.key_marks[key],
             self.path_of(key),
-            "unknown_key",
+            "misspelt_key" if meant else "unknown_key",
             known=", ".join(known),
             found=key,
             meant=meant,

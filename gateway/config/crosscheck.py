@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 _FULL = 1.0
 _BUSY = 0.8
 _LAST_SERIAL_ADDRESS = 247
-_EMPTY: list[str] = []
 
 
 def check_references(report: Report, root: Node) -> None:
     """Every device's bus and asset exist, whatever else is wrong with them."""
-    buses, assets = _names(root, "buses"), _names(root, "assets")
     devices = root.get("devices")
-    for name, node in devices.items() if devices else ():
-        path = f"devices.{name}"
-        for key, choices in (("bus", buses), ("asset", assets)):
+    for key, section in (("bus", "buses"), ("asset", "assets")):
+        listed = root.get(section)
+        if listed is not None and listed.kind != "map":
+            continue
+        choices = [name for name, _ in listed.items()] if listed else []
+        for name, node in devices.items() if devices else ():
             value = node.get(key)
             if value is not None and isinstance(value.value, str):
-                report_unknown(report, value, f"{path}.{key}", key, choices)
+                report_unknown(report, value, f"devices.{name}.{key}", key, choices)
 
 
 def check_addresses(
@@ -121,11 +122,6 @@ def check_load(
             factor=f"{share:.1f}",
             meant=f"baud: {faster}" if faster and share > _FULL else "",
         )
-
-
-def _names(root: Node, key: str) -> list[str]:
-    node = root.get(key)
-    return [name for name, _ in node.items()] if node else _EMPTY
 
 
 def _entry(root: Node, key: str, name: str) -> Node:

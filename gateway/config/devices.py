@@ -70,8 +70,8 @@ class DeviceReader:
         every_s = section.duration("every", 0.01, 86_400.0, required=True)
         profile = self._profile(section)
         points = self._points(section, profile)
-        if not points and not section.has("profile") and not section.items("points"):
-            report.add(section.at("points"), path, "no_points")
+        if not section.has("profile") and not section.has("points"):
+            report.add(node, path, "no_points")
         timeout_s = section.duration("timeout", 0.01, 60.0)
         max_registers = section.integer("max_registers", 1, 125)
         asset = section.text("asset")

@@ -94,6 +94,8 @@ def _load(path: Path, report: Report, library: Library) -> Site | None:
     check_load(report, root, devices, buses)
     if report.failed or gateway is None or buffer is None:
         return None
+    if not targets:
+        report.add(root, "targets", "no_targets", warning=True)
     return Site(
         gateway=gateway,
         info=info,
@@ -181,6 +183,4 @@ def _targets(section: Section, folder: Path) -> dict[str, MqttTarget]:
         target = read_target(section.report, name, node, f"targets.{name}", folder)
         if target is not None:
             targets[name] = target
-    if not targets and not section.report.failed:
-        section.report.add(section.node, "targets", "no_targets", warning=True)
     return targets

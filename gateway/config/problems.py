@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profiles.reading import Word
+from drivers.profiles.reading import Word, displayed
 from gateway.texts import known, t
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def message_of(problem: Problem) -> str:
     """Where, expected, found, did you mean: without the place, in the language set."""
     key = f"config.{problem.code}"
     if known(key):
-        values = {name: _worded(value) for name, value in problem.values.items()}
+        values = {name: _worded(name, value) for name, value in problem.values.items()}
         text = t(key, **values)
         if problem.meant:
             text += t("config.meant", meant=problem.meant)
@@ -43,5 +43,7 @@ def line_of(problem: Problem, file: Path) -> str:
     return f"{place}: {kind}{where}{message_of(problem)}"
 
 
-def _worded(value: object) -> object:
-    return t(f"config.word.{value.code}") if isinstance(value, Word) else value
+def _worded(name: str, value: object) -> object:
+    if isinstance(value, Word):
+        return t(f"config.word.{value.code}")
+    return displayed(name, value)

@@ -83,16 +83,14 @@ def _endpoint(section: Section) -> tuple[str, int] | None:
     url = section.text("mqtt", required=True)
     if url is None:
         return None
-    scheme, separator, rest = url.partition("://")
-    if "@" in rest:
-        user, _, rest = rest.rpartition("@")
-        if ":" in user:
-            section.wrong("mqtt", "secret_in_url")
-        else:
-            section.wrong("mqtt", "user_in_url", meant=f"username: {user}")
+    if "@" in url:
+        # Refused before anything else is said about it: no message repeats a password.
+        user = url.rpartition("@")[0].rpartition("://")[2]
+        section.wrong("mqtt", "secret_in_url" if ":" in user else "user_in_url")
         return None
+    scheme, separator, rest = url.partition("://")
     if separator and scheme in ("mqtts", "ssl", "tls", "ws", "wss"):
-        section.wrong("mqtt", "scheme_not_yet", found=scheme)
+        section.wrong("mqtt", "scheme_not_yet", scheme=scheme)
         return None
     if scheme not in ("mqtt", "tcp") or not separator:
         plain = split_host_port(url, _MQTT_PORT)
@@ -106,26 +104,34 @@ def _endpoint(section: Section) -> tuple[str, int] | None:
 
 
 def _password_file(section: Section, folder: Path) -> Path | None:
-    text = section.text("password_file")
+    text = _unspoken(section, "password_file")
     if text is None:
         return None
     file = folder / text
     if not file.is_file():
-        section.wrong("password_file", "file_absent", found=file, warning=True)
+        section.wrong("password_file", "file_absent", folder=folder, warning=True)
     return file
 
 
 def _password_env(section: Section) -> str | None:
-    text = section.text("password_env")
+    text = _unspoken(section, "password_env")
     if text is None:
         return None
     if not _VARIABLE.match(text):
-        # What stands here may be the password itself.
         section.wrong("password_env", "variable_name")
         return None
     if text not in os.environ:
-        section.wrong("password_env", "variable_absent", found=text, warning=True)
+        section.wrong("password_env", "variable_absent", warning=True)
     return text
+
+
+def _unspoken(section: Section, key: str) -> str | None:
+    """Text that no message repeats: people put the password itself here."""
+    node = section.get(key)
+    if node is None or isinstance(node.value, str):
+        return None if node is None else str(node.value)
+    section.wrong(key, "type", expected=Word("text"), found=Word(node.kind))
+    return None
 
 
 def _prefix(section: Section) -> str | None:

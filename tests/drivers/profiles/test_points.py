@@ -63,7 +63,7 @@ def test_names_of_states_may_be_words_yaml_11_would_turn_into_booleans():
     ("change", "expected"),
     [
         (("address: 'pdu:100'", "address: 100"), ("address_notation", "pdu:100")),
-        (("address: 'pdu:100'", "address: 40101"), ("address_notation", "pdu:40101")),
+        (("address: 'pdu:100'", "address: 40101"), ("address_notation", "4x:40101")),
         (("'pdu:100'", "'3x:30101'"), ("address_other_table", "")),
         (("'pdu:100'", "'pdu:65535'"), ("address_end", "")),
         (("'pdu:100'", "'pdu:65536'"), ("address_range", "")),
@@ -74,7 +74,7 @@ def test_names_of_states_may_be_words_yaml_11_would_turn_into_booleans():
         (("holding", "holdings"), ("choice", "holding")),
         (("table: holding", "table: coil"), ("address_notation", "")),
         (("float32", "float"), ("choice", "float32")),
-        (("unit: A", "unit: A, skale: 2"), ("unknown_key", "scale")),
+        (("unit: A", "unit: A, skale: 2"), ("misspelt_key", "scale")),
         (("unit: A", "unit: A, scale: 0"), ("scale_zero", "")),
         (("unit: A", "unit: A, bit: 3"), ("bit_not_bool", "")),
         (("float32", "bool"), ("bit_missing", "")),

@@ -114,7 +114,7 @@ def test_both_notations_reach_the_wire(text, table, address):
     ("text", "table", "code", "hint"),
     [
         ("100", "holding", "notation", "pdu:100"),
-        ("40101", "holding", "notation", "pdu:40101"),
+        ("40101", "holding", "notation", "4x:40101"),
         ("pdu:65536", "holding", "range", ""),
         ("pdu:-1", "holding", "notation", ""),
         ("4x:40000", "holding", "range", ""),
