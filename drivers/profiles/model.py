@@ -90,6 +90,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     source: str
     notes: str = ""
+    """Traps and open questions for whoever installs the device, in English."""
+    notes_zh: str = ""
+    """The same in Chinese."""
     baud: int | None = None
     framing: str | None = None
     timeout_s: float | None = None
