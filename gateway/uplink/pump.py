@@ -134,6 +134,7 @@ class Pump:
             proof_s=proof_s,
         )
         self._session: Session | None = None
+        self._quiet = False
         self._health = PumpHealth(target=target.name, since_ms=wall_ms())
 
     def health(self) -> PumpHealth:
@@ -170,8 +171,8 @@ class Pump:
                 await self._connection()
             except LinkError as exc:
                 self._report(exc)
-                delay = self._reconnect.delay_s(exc, loop.time())
-                if self._reconnect.taken_over_often(loop.time()):
+                delay = self._reconnect.delay_s(exc, loop.time(), quiet=self._quiet)
+                if self._reconnect.id_conflict:
                     self._state("taken_over", str(exc))
                 self._promise(loop.time() + delay + 10.0)
                 await asyncio.sleep(delay)
@@ -190,7 +191,7 @@ class Pump:
         )
         try:
             limits = await link.connect()
-            self._reconnect.connected()
+            self._reconnect.connected(loop.time())
             self._health.connections += 1
             self._health.version = limits.version
             self._session = Session(self._kit, link, limits)
@@ -201,6 +202,7 @@ class Pump:
             self._state("stopped")
             raise
         finally:
+            self._quiet = self._session is not None and not self._session.unproved
             self._session = None
             await _close(link)
 

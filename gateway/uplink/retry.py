@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from gateway.uplink.link import CredentialsError, TakenOverError
+from gateway.uplink.link import ConnectError, CredentialsError, TakenOverError
 
 if TYPE_CHECKING:
     import random
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 SOON_S = (0.3, 1.0)
 """A platform that returns hears from us within 1.5 s, however long it was away, and
 a thousand gateways do not come in the same instant."""
-REFUSED_S = 30.0
-TAKEN_OVER_LIMIT = 3
-TAKEN_OVER_WITHIN_S = 60.0
+SLOW_S = 30.0
+WITHIN_S = 60.0
+TAKEN_OVER = 3
+QUIET_ENDS = 10
 
 Verdict = Literal["again", "pass_by", "hold", "set_aside"]
 
@@ -25,35 +26,51 @@ class Reconnect:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._refused = 0
+        self._connected_s = 0.0
         self._taken_over: list[float] = []
+        self._quiet: list[float] = []
+        self.id_conflict = False
+        """Another client keeps coming with our id; until a connection lasts."""
 
-    def connected(self) -> None:
+    def connected(self, now_s: float) -> None:
         """A connection was accepted."""
         self._refused = 0
+        self._connected_s = now_s
 
-    def taken_over_often(self, now_s: float) -> bool:
-        """Whether another client keeps coming with our id."""
-        self._taken_over = [
-            t for t in self._taken_over if now_s - t < TAKEN_OVER_WITHIN_S
-        ]
-        return len(self._taken_over) >= TAKEN_OVER_LIMIT
-
-    def delay_s(self, cause: Exception, now_s: float) -> float:
+    def delay_s(self, cause: Exception, now_s: float, *, quiet: bool = False) -> float:
         """Seconds to wait after this failure.
 
         Credentials: doubling to 30 s, as guessing passwords is what locks accounts.
-        Taken over three times in a minute: 30 s, or two gateways with one id would
-        throw each other off for ever.
+        Two clients with one id: 30 s, or they would throw each other off for ever.
+        Only MQTT 5 brokers name that cause, and not all of them (mosquitto 2.0.11
+        just closes), so ten ends a minute with nothing unproved and no failed attempt
+        in between count too.
+
+        Args:
+            cause: What ended the connection or the attempt.
+            now_s: The loop's time.
+            quiet: The connection ended with nothing of ours unproved.
         """
         soon = self._rng.uniform(*SOON_S)
         if isinstance(cause, CredentialsError):
             self._refused += 1
-            return min(soon * float(2**self._refused), REFUSED_S)
+            return min(soon * float(2**self._refused), SLOW_S)
+        if isinstance(cause, ConnectError):  # the platform is away
+            self._quiet.clear()
+            self.id_conflict = False
+            return soon
         if isinstance(cause, TakenOverError):
             self._taken_over.append(now_s)
-            if self.taken_over_often(now_s):
-                return REFUSED_S + soon
-        return soon
+        elif quiet:
+            self._quiet.append(now_s)
+        edge = now_s - WITHIN_S
+        self._taken_over = [t for t in self._taken_over if t > edge]
+        self._quiet = [t for t in self._quiet if t > edge]
+        if len(self._taken_over) >= TAKEN_OVER or len(self._quiet) >= QUIET_ENDS:
+            self.id_conflict = True
+        elif self._connected_s <= edge:
+            self.id_conflict = False
+        return soon + SLOW_S if self.id_conflict else soon
 
 
 class Suspicion:

@@ -100,6 +100,11 @@ class Session:
         """Messages without proof, control messages included."""
         return len(self._window) + self._control_sent
 
+    @property
+    def unproved(self) -> int:
+        """Messages with records on their way."""
+        return len(self._window)
+
     async def run(self) -> None:
         """Deliver until the connection ends.
 
