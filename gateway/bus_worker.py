@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
 
 from drivers.errors import BusError
 from drivers.values import Answer, Flaw, Quality
@@ -135,6 +137,11 @@ class BusWorker:
         """The wall clock stepped: look at it before the next poll."""
         self._look_at_clock = True
         self._wake()
+
+    def exchanges(self, unit: int) -> dict[str, Any]:
+        """The engine's counts and reply times of one unit; empty where it has none."""
+        stats = getattr(self._port.inner, "stats", None)
+        return {} if stats is None else msgspec.structs.asdict(stats(unit))
 
     # -- the task -----------------------------------------------------------
 

@@ -1,0 +1,490 @@
+"""The whole gateway, put together: read this first.
+
+    site file --> Site --> one worker per bus --> Recorder --> Buffer
+                           (bus_worker.py)        (records)      |
+                                                                 +--> one pump a target
+    beside them: Tender (clock, disk), statements of loss,           (uplink/pump.py)
+    watchdog, control socket
+
+Everything runs in one ``asyncio.TaskGroup``; each task is supervised and named. The
+outside comes in as ``Ports`` and ``Clock``, so that the same composition runs on a
+virtual-time loop with pipes for ports. A reload compares the new site with the running
+one by name and touches only what differs (``reload.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from buffer import Buffer, Limits
+from gateway import powercut
+from gateway.bus_worker import BusWorker
+from gateway.clock import SystemClock
+from gateway.config.problems import SiteError
+from gateway.control import ControlError, ControlServer, Request, socket_path
+from gateway.health import Health, buffer_health, bus_health, device_health
+from gateway.losses import state_losses
+from gateway.meta import MetaStore, describe
+from gateway.ports import Ports
+from gateway.progress import Beats
+from gateway.record import Event
+from gateway.recorder import Recorder
+from gateway.reload import compare
+from gateway.supervisor import Restarts, keep_running
+from gateway.tend import Tender
+from gateway.texts import both, t
+from gateway.uplink.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from gateway.clock import Clock
+    from gateway.config.model import Bus, Device, MqttTarget, Site
+
+log = logging.getLogger(__name__)
+
+WORKERS_STOP_S = 0.7
+PUMPS_STOP_S = 1.6
+"""Together with closing the store, a clean stop takes less than 3 s."""
+
+
+async def run(
+    site: Site,
+    *,
+    clock: Clock | None = None,
+    ports: Ports | None = None,
+    load: Callable[[], Site] | None = None,
+) -> None:
+    """Run a gateway until it is told to stop.
+
+    Args:
+        site: What to run.
+        clock: Dates everything; the machine's own by default.
+        ports: How the outside is reached.
+        load: Reads the site file again, for a reload; raises what is to be said.
+
+    Raises:
+        BufferLockedError: Another process uses the data folder.
+        BaseExceptionGroup: With a FatalError inside: the store failed by a bug.
+    """
+    await App(
+        site, clock or SystemClock(site.clock_trust), ports or Ports(), load
+    ).run()
+
+
+class App:
+    """One running gateway."""
+
+    def __init__(
+        self,
+        site: Site,
+        clock: Clock,
+        ports: Ports,
+        load: Callable[[], Site] | None = None,
+    ) -> None:
+        self.site = site
+        self.clock = clock
+        self.ports = ports
+        self.beats = Beats()
+        self.workers: dict[str, BusWorker] = {}
+        self.pumps: dict[str, Pump] = {}
+        self.version = our_version()
+        self._load = load
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._restarts: dict[str, Restarts] = {}
+        self._stop = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._why = ""
+        self._connector = ports.make_connector()
+
+    # -- life ---------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Open the store, start everything, wait for the stop, end cleanly."""
+        site, loop = self.site, asyncio.get_running_loop()
+        self._handle_signals()
+        limits = Limits(
+            max_bytes=site.buffer.max_bytes, keep_free=site.buffer.keep_free
+        )
+        self.buffer = buffer = await Buffer.open(
+            site.buffer.path,
+            limits,
+            site.targets,
+            wall_ms=self.clock.wall_ms,
+            boot=self.clock.boot,
+        )
+        try:
+            self.metas = MetaStore(
+                site.buffer.path / "meta", wall_ms=self.clock.wall_ms
+            )
+            self.metas.adopt(describe(site, self.version), buffer.high)
+            self.record = Recorder(buffer, self.metas)
+            self.tender = self._tender()
+            self._tell_start()
+            async with asyncio.TaskGroup() as self._group:
+                self._start_all()
+                self.ports.notifier.ready(self._summary())
+                log.info("%s", self._summary())
+                await self._stop.wait()
+                stopping = loop.time()
+                self.ports.notifier.stopping(self._why)
+                log.info("%s", t("log.stopping", signal=self._why))
+                await self._stop_all()
+        finally:
+            self._forget_signals()
+            await buffer.close()
+        log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
+
+    def stop(self, why: str) -> None:
+        """End cleanly; returns at once."""
+        self._why = why
+        self._stop.set()
+
+    def _start_all(self) -> None:
+        for bus in self.site.buses.values():
+            self.start_bus(bus)
+        self._start("losses", self._state_losses)
+        for target in self.site.targets.values():
+            self.start_target(target)
+        self._start("tend", self.tender.run)
+        self._start("watchdog", partial(self.ports.notifier.watch, self.beats))
+        self._start("control", self._control().run)
+
+    async def _stop_all(self) -> None:
+        """Workers first, so that their last records are stored; then the rest."""
+        await self._cancel("bus:", WORKERS_STOP_S)
+        await self.buffer.flush()
+        await self._cancel("", PUMPS_STOP_S)
+
+    # -- parts, also for reload ---------------------------------------------
+
+    def start_bus(self, conf: Bus) -> None:
+        """Start the worker of a bus with the devices the site gives it."""
+        worker = self.workers[conf.name] = BusWorker(
+            conf,
+            self.ports.make_bus(conf),
+            self.devices_of(conf.name),
+            gateway=self.site.gateway,
+            make_device=lambda device, port: self.ports.make_device(device, conf, port),
+            clock=self.clock,
+            sink=self.record,
+            beats=self.beats,
+        )
+        self._start(f"bus:{conf.name}", worker.run)
+
+    async def stop_bus(self, name: str) -> None:
+        """End a bus' worker and close its port."""
+        await self._cancel(f"bus:{name}", WORKERS_STOP_S, exact=True)
+        del self.workers[name]
+
+    def devices_of(self, bus: str) -> list[Device]:
+        """The devices of a bus, in the order of the site file."""
+        return [d for d in self.site.devices.values() if d.bus == bus]
+
+    def start_target(self, conf: MqttTarget) -> None:
+        """Start delivering to a target; its cursor is found by its name."""
+        name = f"target:{conf.name}"
+        loop = asyncio.get_running_loop()
+        beat = self.beats.add(name, loop.time() + 30)
+        pump = self.pumps[conf.name] = Pump(
+            conf,
+            self.buffer,
+            self._connector,
+            self.metas,
+            gateway=self.site.gateway,
+            version=self.version,
+            wall_ms=self.clock.wall_ms,
+            vitals=self.tender.vitals,
+            promise=beat.promise,
+        )
+        self._start(name, pump.run)
+
+    async def stop_target(self, name: str) -> None:
+        """End the delivery to a target; its cursor stays."""
+        await self._cancel(f"target:{name}", PUMPS_STOP_S, exact=True)
+        del self.pumps[name]
+
+    async def reload(self) -> list[str]:
+        """Read the site file again and change what differs.
+
+        Returns:
+            What was changed, for people.
+
+        Raises:
+            ControlError: The file has errors, or what changed needs a restart;
+                nothing was changed.
+        """
+        if self._load is None:
+            raise ControlError("no_file", t("reload.no_file"))
+        async with self._reloading:
+            try:
+                site = await asyncio.to_thread(self._load)
+            except (OSError, SiteError) as exc:
+                raise ControlError("bad_site", str(exc)) from exc
+            return await self.apply(site)
+
+    async def apply(self, site: Site) -> list[str]:
+        """Go over to another site; see ``reload``."""
+        change = compare(self.site, site)
+        if change.refused:
+            raise ControlError("needs_restart", change.refusal())
+        if change.nothing:
+            return []
+        self.site = site
+        self.metas.adopt(describe(site, self.version), self.buffer.high)
+        for name in (*change.buses_removed, *change.buses_restarted):
+            await self.stop_bus(name)
+        for name in (*change.buses_added, *change.buses_restarted):
+            self.start_bus(site.buses[name])
+        for name in change.devices:
+            self.workers[name].hand_over(self.devices_of(name))
+        for name in (*change.targets_removed, *change.targets_changed):
+            await self.stop_target(name)
+        for name in (*change.targets_added, *change.targets_changed):
+            self.start_target(site.targets[name])
+        for pump in self.pumps.values():
+            pump.status_changed()
+        return change.said()
+
+    # -- control socket -----------------------------------------------------
+
+    def _control(self) -> ControlServer:
+        return ControlServer(
+            socket_path(self.site.buffer.path),
+            {
+                "hello": self._hello,
+                "health": self._answer_health,
+                "read": self._read,
+                "write": self._write,
+                "buffer-stats": self._buffer_stats,
+                "reload": self._answer_reload,
+                "stop": self._answer_stop,
+            },
+            {"watch": self._watch},
+        )
+
+    async def _hello(self, _request: Request) -> dict[str, Any]:
+        return {
+            "gateway": self.site.gateway,
+            "version": self.version,
+            "pid": os.getpid(),
+            "site": str(self.site.source) if self.site.source else None,
+        }
+
+    async def _answer_health(self, _request: Request) -> Health:
+        return self.health()
+
+    async def _buffer_stats(self, _request: Request) -> dict[str, Any]:
+        return buffer_health(self.buffer)
+
+    async def _read(self, request: Request) -> dict[str, Any]:
+        worker, device = self._device(request.device)
+        names = {point.name for point in device.points}
+        for point in request.points or ():
+            if point not in names:
+                raise _no_point(device.name, point)
+        at = self.clock.now()
+        answer = await worker.read_now(device.name, request.points)
+        return {
+            "device": device.name,
+            "bus": worker.name,
+            "t": at.wall_ms,
+            "answered": answer.answered,
+            "values": answer.values,
+            "q": answer.flaws,
+            "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
+            "detail": answer.detail,
+        }
+
+    async def _write(self, request: Request) -> dict[str, Any]:
+        worker, device = self._device(request.device)
+        if request.point not in {point.name for point in device.points}:
+            raise _no_point(device.name, request.point)
+        if request.value is None:
+            raise ControlError("bad_request", t("control.bad_request", error="value"))
+        await worker.write(device.name, request.point, request.value)
+        return {"device": device.name, "point": request.point, "value": request.value}
+
+    async def _answer_reload(self, _request: Request) -> dict[str, Any]:
+        return {"changes": await self.reload()}
+
+    async def _answer_stop(self, _request: Request) -> dict[str, Any]:
+        # Answer first: the caller is cut off when the group ends.
+        asyncio.get_running_loop().call_later(0.05, self.stop, "stop")
+        return {"stopping": True}
+
+    def _watch(self, request: Request) -> AsyncIterator[bytes]:
+        for name in request.devices or ():
+            self._device(name)
+        return self.record.watch(request.devices)
+
+    def _device(self, name: str | None) -> tuple[BusWorker, Device]:
+        device = self.site.devices.get(name or "")
+        worker = self.workers.get(device.bus) if device else None
+        if device is None or worker is None or device.name not in worker.units:
+            names = ", ".join(self.site.devices)
+            raise ControlError(
+                "no_device", t("control.no_device", found=name, names=names)
+            )
+        return worker, device
+
+    def health(self) -> Health:
+        """Everything about everything, now."""
+        now = self.clock.now()
+        return Health(
+            gateway=self.site.gateway,
+            version=self.version,
+            pid=os.getpid(),
+            now_ms=now.wall_ms,
+            uptime_s=self.tender.uptime_s(),
+            clock="trusted" if now.trusted else "unknown",
+            stuck=self.beats.late(asyncio.get_running_loop().time()),
+            buses=[
+                bus_health(worker, self._restarts[f"bus:{name}"])
+                for name, worker in self.workers.items()
+            ],
+            devices=[
+                device_health(worker, unit)
+                for worker in self.workers.values()
+                for unit in worker.units.values()
+            ],
+            buffer=buffer_health(self.buffer),
+            targets=[
+                msgspec.structs.asdict(pump.health()) for pump in self.pumps.values()
+            ],
+        )
+
+    # -- the rest -----------------------------------------------------------
+
+    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        restarts = self._restarts.setdefault(name, Restarts())
+        self._tasks[name] = self._group.create_task(
+            keep_running(
+                name,
+                work,
+                restarts=restarts,
+                wall_ms=self.clock.wall_ms,
+                beats=self.beats,
+            ),
+            name=name,
+        )
+
+    async def _cancel(
+        self, prefix: str, limit_s: float, *, exact: bool = False
+    ) -> None:
+        """Cancel tasks by the start of their names and wait for their end."""
+        names = [
+            name
+            for name in self._tasks
+            if (name == prefix if exact else name.startswith(prefix))
+        ]
+        tasks = [self._tasks.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=limit_s)
+            for task in late:
+                what = task.get_name()
+                log.warning("%s", t("log.stop_slow", seconds=f"{limit_s:g}", what=what))
+                task.cancel()
+
+    async def _state_losses(self) -> None:
+        await state_losses(self.buffer, self.clock, lambda: self.metas.current)
+
+    def _tender(self) -> Tender:
+        return Tender(
+            self.buffer,
+            self.metas,
+            self.clock,
+            workers=self.workers.values,
+            sink=self.record,
+            beats=self.beats,
+            data=self.site.buffer.path,
+        )
+
+    def _tell_start(self) -> None:
+        """The event of the start, and what was not asked while we were away."""
+        at = self.clock.now()
+        before = powercut.before(self.buffer, at)
+        cause = before.cause if before else "first_start"
+        said = {
+            "gateway": self.site.gateway,
+            "version": self.version,
+        }
+        self.record(
+            Event(
+                id=f"gateway_started:{at.boot}:{at.mono_ms}",
+                type="gateway_started",
+                severity="info",
+                at=at,
+                values={"version": self.version, "before": cause},
+                text=both(f"event.started_{cause}", **said),
+            )
+        )
+        if before is not None:
+            for gap in powercut.gaps(self.site, before, at):
+                self.record(gap)
+
+    def _summary(self) -> str:
+        return t(
+            "log.started",
+            gateway=self.site.gateway,
+            buses=len(self.site.buses),
+            devices=len(self.site.devices),
+            targets=len(self.site.targets),
+        )
+
+    def _handle_signals(self) -> None:
+        if not self.ports.signals:
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, number.name)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup)
+
+    def _forget_signals(self) -> None:
+        if not self.ports.signals:
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _hangup(self) -> None:
+        if "reload" not in self._tasks or self._tasks["reload"].done():
+            self._start("reload", self._reload_by_signal)
+
+    async def _reload_by_signal(self) -> None:
+        notifier = self.ports.notifier
+        loop = asyncio.get_running_loop()
+        notifier.reloading(int(loop.time() * 1e6))
+        try:
+            changes = await self.reload()
+        except ControlError as exc:
+            # No traceback: the file is to blame.
+            log.error("%s", t("log.reload_refused", error=exc))  # noqa: TRY400
+        else:
+            if changes:
+                log.info("%s", t("log.reloaded", changes="; ".join(changes)))
+            else:
+                log.info("%s", t("log.reload_same"))
+        notifier.ready(self._summary())
+
+
+def our_version() -> str:
+    """The installed release."""
+    with contextlib.suppress(PackageNotFoundError):
+        return version("ecogate")
+    return "0"
+
+
+def _no_point(device: str, point: str | None) -> ControlError:
+    return ControlError("no_point", t("control.no_point", device=device, found=point))

@@ -1,0 +1,83 @@
+"""How the gateway reaches the world: ports, brokers, the service manager.
+
+Tests put pipes in their place and run the same composition. Engines are imported when
+a bus asks for them: one that no bus uses costs neither memory nor start time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from drivers.modbus.transaction import Timing
+from gateway.notify import Notifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drivers.modbus.transaction import Bus as Port
+    from drivers.values import Device as Driver
+    from gateway.config.model import Bus as BusConf
+    from gateway.config.model import Device as DeviceConf
+    from gateway.uplink.link import Connector
+
+
+def make_bus(conf: BusConf) -> Port:
+    """The engine that speaks to this bus; nothing is opened yet."""
+    line, tcp = conf.serial, conf.tcp
+    if conf.engine == "pymodbus":
+        from drivers.modbus.pymodbus_engine import PymodbusBus  # noqa: PLC0415
+
+        if tcp is not None:
+            return PymodbusBus(tcp.host, tcp.port)
+        assert line is not None  # noqa: S101 - the loader gives each bus one of both
+        return PymodbusBus(
+            device=line.device,
+            baud=line.baud,
+            framing=line.framing,
+            echo=line.echo == "yes",
+        )
+    if tcp is not None:
+        from drivers.modbus.tcp import TcpBus  # noqa: PLC0415 - see module
+
+        return TcpBus(tcp.host, tcp.port)
+    from drivers.modbus.rtu import RtuBus  # noqa: PLC0415 - see module
+
+    assert line is not None  # noqa: S101 - as above
+    return RtuBus(line.device, line.baud, line.framing, line.echo)
+
+
+def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    """The driver of one device, in front of its port."""
+    from drivers.modbus.device import ModbusDevice  # noqa: PLC0415 - see module
+
+    profile = conf.profile
+    timing = Timing(
+        timeout_s=conf.timeout_s or bus.timeout_s,
+        pause_s=max(bus.pause_s, profile.pause_s if profile else 0.0),
+        max_reply_s=(profile.max_reply_s or 0.0) if profile else 0.0,
+        ambiguous=profile.ambiguous if profile else False,
+        check_transaction_id=profile.transaction_id == "checked" if profile else True,
+    )
+    return ModbusDevice(
+        conf.name, conf.address, port, conf.points, timing, conf.max_registers
+    )
+
+
+def make_connector() -> Connector:
+    """Links to MQTT brokers."""
+    from gateway.uplink.mqtt import MqttConnector  # noqa: PLC0415 - see module
+
+    return MqttConnector()
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside, as ``app.run`` uses it."""
+
+    make_bus: Callable[[BusConf], Port] = make_bus
+    make_device: Callable[[DeviceConf, BusConf, Port], Driver] = make_device
+    make_connector: Callable[[], Connector] = make_connector
+    notifier: Notifier = field(default_factory=Notifier)
+    signals: bool = True
+    """Whether SIGTERM, SIGINT and SIGHUP are ours to handle."""

@@ -1,0 +1,67 @@
+"""From records to stored bytes: the one place that appends what was observed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from buffer import PriorityClass
+from gateway.record import Event, Gap, Record, Scan, encode, to_wire
+from gateway.supervisor import Fatal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from buffer import Buffer
+    from gateway.meta import MetaStore
+
+_WATCH_LIMIT = 1000
+"""Records a slow watcher may lag behind; beyond, it misses some."""
+
+
+class Recorder:
+    """Encodes, stores and shows records."""
+
+    def __init__(self, buffer: Buffer, metas: MetaStore) -> None:
+        self._append = buffer.append
+        self._metas = metas
+        self._fatal = Fatal("buffer")
+        self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
+
+    def __call__(self, record: Record) -> None:
+        """Store one record; a bug of the buffer ends the process."""
+        data = encode(record, self._metas.current)
+        if type(record) is Scan:
+            cls, subject, t_ms = PriorityClass.LIVE, record.device, record.at.wall_ms
+        elif isinstance(record, Gap):
+            # Dearer than scans: what says why values are missing outlives them.
+            cls, subject = PriorityClass.AGGREGATE, record.device
+            t_ms = record.until.wall_ms
+        elif isinstance(record, Event):
+            cls, subject = PriorityClass.EVENT, record.device or ""
+            t_ms = (record.until or record.at).wall_ms
+        else:
+            cls, subject = PriorityClass.EVENT, ""
+            t_ms = record.at.wall_ms
+        with self._fatal:
+            seq = self._append(data, cls=cls, subject=subject, t_ms=t_ms)
+        if self._watchers:
+            self._show(record, to_wire(seq, data))
+
+    async def watch(self, devices: list[str] | None = None) -> AsyncIterator[bytes]:
+        """Records as they come, as wire JSON; of these devices only, if any named."""
+        queue: asyncio.Queue[tuple[str | None, bytes]] = asyncio.Queue(_WATCH_LIMIT)
+        self._watchers.add(queue)
+        try:
+            while True:
+                device, wire = await queue.get()
+                if not devices or device in devices:
+                    yield wire
+        finally:
+            self._watchers.discard(queue)
+
+    def _show(self, record: Record, wire: bytes) -> None:
+        device = getattr(record, "device", None)
+        for queue in self._watchers:
+            if not queue.full():
+                queue.put_nowait((device, wire))

@@ -1,0 +1,107 @@
+"""What differs between the running site and a new one, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from gateway.texts import t
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.config.model import Site
+
+T = TypeVar("T")
+
+
+class Change(msgspec.Struct, kw_only=True):
+    """Names of what has to be touched; everything else runs on."""
+
+    refused: list[str] = []
+    """What needs a restart: text keys."""
+    buses_added: list[str] = []
+    buses_removed: list[str] = []
+    buses_restarted: list[str] = []
+    """Their transport changed."""
+    devices: dict[str, list[str]] = {}
+    """Bus -> devices added, changed or removed; the port stays open."""
+    targets_added: list[str] = []
+    targets_removed: list[str] = []
+    targets_changed: list[str] = []
+    site: bool = False
+    """Who and where: only the description sent to platforms."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the new site says the same."""
+        return self == Change()
+
+    def refusal(self) -> str:
+        """Why nothing was changed."""
+        return t("reload.needs_restart", what=", ".join(t(key) for key in self.refused))
+
+    def said(self) -> list[str]:
+        """Each change in a sentence."""
+        return [
+            *_each("reload.bus_added", self.buses_added),
+            *_each("reload.bus_removed", self.buses_removed),
+            *_each("reload.bus_restarted", self.buses_restarted),
+            *(
+                t("reload.devices", bus=bus, names=", ".join(names))
+                for bus, names in self.devices.items()
+            ),
+            *_each("reload.target_added", self.targets_added),
+            *_each("reload.target_removed", self.targets_removed),
+            *_each("reload.target_reconnects", self.targets_changed),
+            *([t("reload.site")] if self.site else []),
+        ]
+
+
+def compare(old: Site, new: Site) -> Change:
+    """What has to be touched to go from one site to the other."""
+    change = Change()
+    if old.gateway != new.gateway:
+        change.refused.append("reload.gateway_id")
+    if old.buffer != new.buffer:
+        change.refused.append("reload.buffer")
+    if old.clock_trust != new.clock_trust:
+        change.refused.append("reload.clock")
+    added, removed, changed = _names(old.buses, new.buses)
+    change.buses_added, change.buses_removed = added, removed
+    change.buses_restarted = changed
+    for names in _names(old.devices, new.devices):
+        for name in names:
+            _touch(change, name, old, new)
+    added, removed, changed = _names(old.targets, new.targets)
+    change.targets_added, change.targets_removed = added, removed
+    change.targets_changed = changed
+    change.site = old.info != new.info or old.assets != new.assets
+    return change
+
+
+def _touch(change: Change, device: str, old: Site, new: Site) -> None:
+    """Note a device at each bus that keeps its port and has or had it."""
+    afresh = {*change.buses_added, *change.buses_removed, *change.buses_restarted}
+    for site in (old, new):
+        if device in site.devices:
+            bus = site.devices[device].bus
+            names = change.devices.setdefault(bus, []) if bus not in afresh else []
+            if device not in names:
+                names.append(device)
+
+
+def _names(
+    old: Mapping[str, T], new: Mapping[str, T]
+) -> tuple[list[str], list[str], list[str]]:
+    """Added, removed, changed."""
+    return (
+        [name for name in new if name not in old],
+        [name for name in old if name not in new],
+        [name for name in new if name in old and old[name] != new[name]],
+    )
+
+
+def _each(key: str, names: list[str]) -> list[str]:
+    return [t(key, name=name) for name in names]

@@ -1,0 +1,167 @@
+"""Once a second: does the wall clock run on, does the disk, does the store.
+
+Everything that must be looked at rather than waited for stands here, so that one timer
+serves it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.record import Event
+from gateway.texts import both
+from gateway.uplink.status import Vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from buffer import Buffer
+    from gateway.bus_worker import BusWorker
+    from gateway.clock import Clock, Instant
+    from gateway.meta import MetaStore
+    from gateway.progress import Beats
+    from gateway.record import Record
+
+STEP_MS = 500
+"""Slewing moves the clock by 0.5 ms a second; this much in one is a step."""
+COMMIT_LIMIT_S = 30.0
+"""Records that wait for the disk longer mean that the commit loop is stuck."""
+_RETRY_S = 60.0
+
+
+class Tender:
+    """The once-a-second loop."""
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        metas: MetaStore,
+        clock: Clock,
+        *,
+        workers: Callable[[], Iterable[BusWorker]],
+        sink: Callable[[Record], None],
+        beats: Beats,
+        data: Path,
+    ) -> None:
+        self._buffer = buffer
+        self._metas = metas
+        self._clock = clock
+        self._workers = workers
+        self._sink = sink
+        self._beats = beats
+        self._data = data
+        self._degraded: Event | None = None
+        self._started = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._started = loop.time()
+        beat = self._beats.add("tend", loop.time() + 5)
+        store = self._beats.add("buffer", loop.time() + COMMIT_LIMIT_S)
+        at = self._clock.now()
+        skew, retried = at.wall_ms - at.mono_ms, loop.time()
+        durable = -1
+        try:
+            while True:
+                now, at = loop.time(), self._clock.now()
+                beat.promise(now + 5)
+                step = at.wall_ms - at.mono_ms - skew
+                skew += step
+                if abs(step) >= STEP_MS:
+                    self._clock_stepped(at, step)
+                stats = self._buffer.stats()
+                self._watch_disk(at, stats.degraded, stats.trouble)
+                if not stats.pending or stats.degraded or stats.durable != durable:
+                    durable = stats.durable
+                    store.promise(now + COMMIT_LIMIT_S)
+                if now - retried >= _RETRY_S:
+                    retried = now
+                    self._metas.retry()
+                await asyncio.sleep(1.0)
+        finally:
+            self._beats.remove(beat)
+            self._beats.remove(store)
+
+    def vitals(self) -> Vitals:
+        """What ``status`` tells the platform."""
+        units = [
+            u for w in self._workers() if w.link != "gone" for u in w.units.values()
+        ]
+        total = sum(len(worker.units) for worker in self._workers())
+        good = sum(unit.state == "online" for unit in units)
+        return Vitals(
+            clock="trusted" if self._clock.now().trusted else "unknown",
+            disk_free=_disk_free(self._data),
+            disk_state="degraded:disk" if self._degraded else "ok",
+            temperature_c=_temperature(),
+            uptime_s=self.uptime_s(),
+            devices_good=good,
+            devices_bad=total - good,
+        )
+
+    def uptime_s(self) -> int:
+        """Seconds since the start."""
+        return int(asyncio.get_running_loop().time() - self._started)
+
+    def _clock_stepped(self, at: Instant, step_ms: int) -> None:
+        for worker in self._workers():
+            worker.realign()
+        self._sink(
+            Event(
+                id=f"clock_step:{at.boot}:{at.mono_ms}",
+                type="clock_step",
+                severity="warning",
+                at=at,
+                values={"step_s": step_ms / 1000, "trusted": at.trusted},
+                text=both("event.clock_step", step=f"{step_ms / 1000:+.1f}"),
+            )
+        )
+
+    def _watch_disk(
+        self, at: Instant, degraded: str | None, trouble: str | None
+    ) -> None:
+        """Tell once that nothing can be written, and once that it can again."""
+        if (degraded is not None) == (self._degraded is not None):
+            return
+        error = trouble or degraded or ""
+        if self._degraded is None:
+            self._degraded = event = Event(
+                id=f"disk:{at.boot}:{at.mono_ms}",
+                type="disk_degraded",
+                severity="alarm",
+                at=at,
+                text=both("event.disk_degraded", error=error),
+            )
+        else:
+            began, self._degraded = self._degraded, None
+            event = Event(
+                id=began.id,
+                type=began.type,
+                severity=began.severity,
+                state="cleared",
+                at=began.at,
+                until=at,
+                text=both("event.disk_back"),
+            )
+        self._sink(event)
+
+
+def _disk_free(path: Path) -> int | None:
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _temperature() -> float | None:
+    """The processor's, where the kernel tells one (thermal zones, sysfs)."""
+    try:
+        text = Path("/sys/class/thermal/thermal_zone0/temp").read_text("ascii")
+        return int(text) / 1000
+    except (OSError, ValueError):
+        return None

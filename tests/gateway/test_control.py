@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import stat
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drivers.errors import ResponseTimeoutError
+from gateway.control import (
+    LINE_LIMIT,
+    ControlClient,
+    ControlError,
+    ControlServer,
+    NotRunningError,
+    socket_path,
+)
+
+
+async def echo(request):
+    return {"device": request.device}
+
+
+async def fails(request):
+    raise ResponseTimeoutError("unit 3: no answer")
+
+
+async def refuses(request):
+    raise ControlError("no_device", "no such thing")
+
+
+async def counts(request):
+    for n in range(3):
+        yield b'{"n":%d}' % n
+        await asyncio.sleep(0)
+    await asyncio.sleep(3600)
+    yield b"{}"
+
+
+@contextlib.asynccontextmanager
+async def serving(path):
+    server = ControlServer(
+        path, {"echo": echo, "fails": fails, "refuses": refuses}, {"counts": counts}
+    )
+    task = asyncio.create_task(server.run(), name="control")
+    await server.listening.wait()
+    try:
+        yield server
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def ask(path, *calls):
+    """What a blocking client gets, in a thread."""
+
+    def work():
+        got = []
+        with ControlClient(path, timeout_s=5) as client:
+            for cmd, fields in calls:
+                try:
+                    got.append(client.call(cmd, **fields))
+                except ControlError as exc:
+                    got.append((exc.code, str(exc)))
+        return got
+
+    return await asyncio.to_thread(work)
+
+
+async def test_commands_are_answered_and_refusals_have_a_code(tmp_path):
+    path = socket_path(tmp_path)
+
+    async with serving(path):
+        got = await ask(
+            path,
+            ("echo", {"device": "fan-2"}),
+            ("fails", {}),
+            ("refuses", {}),
+            ("nonsense", {}),
+        )
+        mode = stat.S_IMODE(path.stat().st_mode)
+
+    assert got[0] == {"device": "fan-2"}
+    assert got[1] == ("timeout", "unit 3: no answer")
+    assert got[2] == ("no_device", "no such thing")
+    assert got[3][0] == "unknown"
+    assert mode == 0o660
+    assert not path.exists()
+
+
+async def test_a_stream_goes_on_until_the_caller_hangs_up(tmp_path):
+    path = socket_path(tmp_path)
+
+    def work():
+        with ControlClient(path) as client:
+            items = client.stream("counts")
+            return [next(items) for _ in range(3)]
+
+    async with serving(path) as server:
+        assert await asyncio.to_thread(work) == [{"n": 0}, {"n": 1}, {"n": 2}]
+        assert len(server._callers) <= 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(
+    st.lists(st.binary(max_size=200).map(lambda b: b.replace(b"\n", b"")), max_size=5)
+)
+def test_nothing_a_caller_sends_stops_the_server(tmp_path, lines):
+    async def main():
+        path = socket_path(tmp_path)
+        async with serving(path):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b"\n".join(lines) + b"\n")
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+            assert (await ask(path, ("echo", {})))[0] == {"device": None}
+
+    asyncio.run(main())
+
+
+async def test_a_line_without_end_is_refused(tmp_path):
+    path = socket_path(tmp_path)
+
+    async with serving(path):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"x" * (LINE_LIMIT + 10))
+        answer = json.loads(await reader.readline())
+        writer.close()
+        assert answer["error"]["code"] == "too_long"
+        assert (await ask(path, ("echo", {})))[0] == {"device": None}
+
+
+async def test_a_dead_gateways_socket_is_replaced(tmp_path):
+    path = socket_path(tmp_path)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with pytest.raises(NotRunningError):
+        ControlClient(path)
+
+    server = ControlServer(path, {"echo": echo}, {})
+    task = asyncio.create_task(server.run())
+    await server.listening.wait()
+
+    assert (await ask(path, ("echo", {})))[0] == {"device": None}
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def test_a_path_too_long_for_a_socket_is_replaced_by_a_short_one(tmp_path):
+    folder = tmp_path / ("x" * 120)
+
+    path = socket_path(folder)
+
+    assert len(str(path)) <= 107
+    assert path == socket_path(folder)
+    assert path != socket_path(tmp_path / ("y" * 120))
+
+
+async def test_without_a_socket_the_gateway_runs_on(tmp_path, caplog):
+    server = ControlServer(tmp_path / "no" / "such" / "folder.sock", {}, {})
+
+    await server.run()
+
+    assert "control" in caplog.text
