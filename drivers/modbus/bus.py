@@ -241,7 +241,7 @@ class ProvedBus:
         finally:
             peer.last_end = now = loop.time()
             if self._sent_at:
-                proof.sent(shape)
+                proof.sent(shape, self._sent_at)
                 if not done:
                     life = patience.ghost_s(timeout_s, timing.max_reply_s)
                     proof.silent(span, shape, self._sent_at, life, now)

@@ -34,7 +34,8 @@ class Link(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport; the bus listens from the first byte on."""
+        self.bus.link = self
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ FLOOR_S = 0.05
 """No learned time-out is shorter: a busy machine wakes late, too."""
 MARGIN = 1.5
 _KEEP = 256
-_ENOUGH = 20
+_ENOUGH = 10
 """Fewer replies than this teach nothing; the configured time-out holds."""
 _EVERY = 16
 _FADE = 0.99

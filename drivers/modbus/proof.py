@@ -10,7 +10,9 @@ new id, so the same rules hold there. A request never takes a shape that
 * a **ghost** holds: a request that timed out, whose answer may still come;
 * was answered within the last W seconds, W = 2 x the time-out in force: a repeated
   answer is not taken for the next one;
-* one of the two requests before it had, as long as the room offers another.
+* one of the two requests before it had. So far as the room offers more sizes, it is
+  none of the last five, nor of the last quarter of a second: what a device's or an
+  adapter's buffers repeat is rarely older. Where it does not, the one used longest ago.
 
 The shape is the span, padded by as little as it takes inside the room the planner gave
 and the device serves (``room.py``). When nothing is free, ``choose`` says until when.
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from drivers.modbus.transaction import Span
 
 WINDOW_TIMES_TIMEOUT: Final = 2.0
+_APART = 5
+_TURN_S = 0.25
 _LAST_BIT_FUNCTION = 2
 _MOST_ROOMS = 512
 _SPACE = 65536
@@ -69,12 +73,21 @@ class _Ghost(NamedTuple):
 class UnitProof:
     """What was asked of one unit lately, and what may still come back."""
 
-    __slots__ = ("_busy", "_excepted", "_ghosts", "_recent", "_rooms", "distrust")
+    __slots__ = (
+        "_busy",
+        "_excepted",
+        "_ghosts",
+        "_recent",
+        "_rooms",
+        "_used",
+        "distrust",
+    )
 
     def __init__(self) -> None:
         self._busy: dict[int, float] = {}
         self._ghosts: dict[int, _Ghost] = {}
-        self._recent: deque[int] = deque(maxlen=2)
+        self._used: dict[int, float] = {}
+        self._recent: deque[int] = deque(maxlen=_APART)
         self._rooms: dict[Span, Room] = {}
         self._excepted: dict[int, tuple[int, float]] = {}
         self.distrust = False
@@ -100,7 +113,8 @@ class UnitProof:
             after = min(after, _SPACE - span.start - count)
         most = min(count + before + after, MAX_BITS if bits else MAX_REGISTERS)
         busy, recent = self._busy, self._recent
-        soonest, second = now, None
+        soonest, second, oldest = now, None, now
+        fresh, used = now - _TURN_S, self._used
         wide = count
         while wide <= most or wide == count:
             size = (wide + 7) // 8 if bits else 2 * wide
@@ -119,9 +133,12 @@ class UnitProof:
                     pad - behind,
                     behind,
                 )
-                if key not in recent:
+                last = used.get(key, 0.0)
+                if last <= fresh and key not in recent:
                     return shape
-                second = second or shape
+                # Else the one used longest ago; nothing but its window protects it.
+                if second is None or last < oldest:
+                    second, oldest = shape, last
             # Only every eighth bit changes the byte count of a bit table.
             wide = 8 * size + 1 if bits else wide + 1
         return second or Hold(soonest)
@@ -131,10 +148,11 @@ class UnitProof:
         until = self._busy.get(_write_key(function, address, count), 0.0)
         return until if until > now else 0.0
 
-    def sent(self, shape: Shape) -> None:
+    def sent(self, shape: Shape, now: float) -> None:
         """This request goes out now."""
         key = shape.function << 9 | shape.size
         self._recent.append(key)
+        self._used[key] = now
         if key in self._ghosts:
             del self._ghosts[key]
 

@@ -1,12 +1,10 @@
 """The same rules over pymodbus' client: ``engine: pymodbus``.
 
 A second, well-kept engine, and the yardstick of ours. pymodbus frames, sends and
-decodes; its retries and its own reconnecting are off; what it hands back is checked for
-unit, function and byte count, in a shape that the same proof chose. An answer that does
-not match is dropped and the wait goes on until the deadline.
-
-What it cannot do: its RTU framer throws a whole read away for one foreign or damaged
-frame in it, and nothing says when a first byte came. On such lines it loses more polls.
+decodes, its retries and reconnecting switched off. What it hands back is checked for
+unit, function and byte count, in a shape that the same proof chose; what does not match
+is dropped and the wait goes on. Late answers are recognised before it drops them.
+Its RTU framer throws a whole read away for one foreign or damaged frame in it.
 """
 
 from __future__ import annotations
@@ -17,24 +15,21 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import DecodePDU
 
 from drivers.errors import BusError, ResponseTimeoutError
 from drivers.modbus.bus import Answer, Peer, ProvedBus
 from drivers.modbus.diagnosis import hexed
-from drivers.modbus.wire import Heard, char_s
+from drivers.modbus.wire import Request, char_s, walk_rtu, walk_tcp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drivers.modbus.transaction import Timing
-    from drivers.modbus.wire import Request
 
 _NEVER = 1 << 30
 _CONNECT_S = 5.0
-_READS, _EXCEPTION = range(1, 5), 0x80
+_EXCEPTION = 0x80
 
 
 class PymodbusBus(ProvedBus):
@@ -42,7 +37,7 @@ class PymodbusBus(ProvedBus):
 
     def __init__(
         self,
-        host: str | None = None,
+        host: str = "",
         port: int = 502,
         *,
         device: str | None = None,
@@ -55,52 +50,41 @@ class PymodbusBus(ProvedBus):
         super().__init__(device or f"{host}:{port}")
         # It logs every lost answer as an error; ours are counted and returned.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-        self._serial = device is not None
-        self._char_s = char_s(baud, framing) if self._serial else 0.0
+        serial = device is not None
+        self._char_s = char_s(baud, framing) if serial else 0.0
+        self._walk = walk_rtu if serial or rtu_over_tcp else walk_tcp
         self._client: Any = None
+        self._open: tuple[int, Request] | None = None
         self._received = b""
         decoder: Any = DecodePDU
         self._requests = decoder(True)  # of requests, as a server has it
-        common: dict[str, Any] = {
+        how: dict[str, Any] = {
             "retries": 0,
             "reconnect_delay": 0,
             "timeout": _CONNECT_S,
-            "trace_packet": self._trace,
         }
-        self._make: Callable[[], Any]
-        if device is not None:
-            bits, parity, stop = int(framing[0]), framing[1], int(framing[2])
-            line = {"bytesize": bits, "parity": parity, "stopbits": stop}
-            common |= line | {"baudrate": baud, "handle_local_echo": echo}
-            self._make = functools.partial(AsyncModbusSerialClient, device, **common)
+        how |= {"trace_packet": self._trace, "trace_connect": self._connected}
+        if serial:
+            how |= {"baudrate": baud, "bytesize": int(framing[0]), "parity": framing[1]}
+            how |= {"stopbits": int(framing[2]), "handle_local_echo": echo}
         else:
-            common |= {
-                "port": port,
-                "framer": FramerType.RTU if rtu_over_tcp else FramerType.SOCKET,
-            }
-            self._make = functools.partial(AsyncModbusTcpClient, host or "", **common)
+            how |= {"framer": FramerType.RTU if rtu_over_tcp else FramerType.SOCKET}
+            how |= {"port": port}
+        make: Any = AsyncModbusSerialClient if serial else AsyncModbusTcpClient
+        self._make = functools.partial(make, device or host, **how)
 
     async def open(self) -> None:
         """Connect. Raises BusError with what to do."""
         await self.close()
         self._loop = asyncio.get_running_loop()
-        client: Any = self._make()
+        client = self._client = self._make()
         client.set_max_no_responses(_NEVER)
+        client.ctx.callback_data = functools.partial(_guarded, client.ctx.callback_data)
         if not await client.connect():
-            client.close()
+            await self.close()
             raise BusError(
-                f"{self.name}: cannot open; check the name and that it is free"
+                f"{self.name}: cannot open; check the name, and that it is free"
             )
-        self._client, context = client, client.ctx
-        take = context.callback_data
-
-        def guarded(data: bytes, addr: Any = None) -> int:  # noqa: ANN401 its signature
-            try:
-                return int(take(data, addr))
-            except ModbusException:
-                return len(data)  # undecodable: dropped, the connection stays
-
-        context.callback_data = guarded
 
     async def close(self) -> None:
         """Close; may be called twice."""
@@ -109,9 +93,22 @@ class PymodbusBus(ProvedBus):
             client.close()
 
     def _trace(self, sending: bool, data: bytes) -> bytes:
+        """Bytes on their way to pymodbus: recognise what answers no open request."""
         if not sending:
             self._received = data[-512:]
+            unit, request = self._open or (-1, None)
+            number = self._client.ctx.request_transaction_id if self._client else 0
+            for heard in self._walk(data):
+                mine = heard.unit == unit and heard.number in {-1, number}
+                size = request.size - 2 if mine and request else -1
+                if request is None or heard.size not in {0, size}:
+                    self._discarded(heard, self._running().time(), repeat=False)
         return data
+
+    def _connected(self, connected: bool) -> None:
+        waiting = self._client.ctx.response_future if self._client else None
+        if self._open and waiting and not connected and not waiting.done():
+            waiting.set_exception(ConnectionException("lost"))
 
     async def _ask(
         self, peer: Peer, request: Request, timing: Timing, timeout_s: float
@@ -123,7 +120,7 @@ class PymodbusBus(ProvedBus):
         context, pdu = client.ctx, self._requests.decode(request.pdu)
         pdu.dev_id = peer.unit
         wire_s = self._char_s * (len(request.pdu) + request.size + 6)
-        self._received = b""
+        self._received, self._open = b"", (peer.unit, request)
         self._sent_at = sent_at = loop.time()
         deadline = sent_at + timeout_s + wire_s
         context.comm_params.timeout_connect = timeout_s + wire_s
@@ -131,8 +128,7 @@ class PymodbusBus(ProvedBus):
             waiting = client.execute(False, pdu)
             while True:
                 reply = await asyncio.wait_for(waiting, deadline - loop.time())
-                answer = self._judge(reply, peer, request)
-                if answer is not None:
+                if answer := self._judge(reply, peer, request):
                     self._reply_s = max(0.0, loop.time() - sent_at - wire_s)
                     return answer
                 # Its lock is free again, but nothing was sent: wait on for the answer.
@@ -146,20 +142,26 @@ class PymodbusBus(ProvedBus):
                 sent=request.pdu,
                 received=self._received,
             ) from exc
+        finally:
+            self._open = None
 
     def _judge(self, reply: Any, peer: Peer, request: Request) -> Answer | None:  # noqa: ANN401
-        """The answer, or None: then it was counted as what it is."""
-        now, function = self._running().time(), int(reply.function_code)
+        """The answer, or None when it answers something else."""
+        function, code = int(reply.function_code), 0
         body = bytes((function,)) + reply.encode()
-        sent, received = request.pdu, self._received
-        if reply.dev_id == peer.unit and body.startswith(request.expect):
-            return Answer(body[2:], 0, sent, received)
-        if reply.dev_id == peer.unit and function == request.function | _EXCEPTION:
+        if reply.dev_id != peer.unit:
+            return None
+        if function == request.function | _EXCEPTION:
             code = int(reply.exception_code)
-            if not peer.proof.doubtful(request.function, code, now):
-                return Answer(b"", code, sent, received)
-        size = len(body) - 2 if function in _READS else 0
-        plain, code = function & ~_EXCEPTION, function & _EXCEPTION
-        heard = Heard(0, len(body), reply.dev_id, plain, size, code, -1)
-        self._discarded(heard, now, repeat=False)
-        return None
+            if peer.proof.doubtful(request.function, code, self._running().time()):
+                return None
+        elif len(body) != request.size or not body.startswith(request.expect):
+            return None
+        return Answer(body[2:], code, request.pdu, self._received)
+
+
+def _guarded(take: Any, data: bytes, addr: Any = None) -> int:  # noqa: ANN401 pymodbus'
+    try:
+        return int(take(data, addr))
+    except ModbusException:
+        return len(data)  # undecodable: dropped, the connection stays

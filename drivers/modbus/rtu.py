@@ -101,14 +101,12 @@ class RtuBus(OwnBus):
                 f"{self.name}: cannot open the port ({exc.strerror or exc}); check that"
                 " the adapter is plugged in and not in use"
             ) from exc
-        link.transport = transport
         paced = self._paced_wanted
         if paced is None:
             paced = bool(transport.get_extra_info("paced", False))
         self._paced = paced
         if self._echo == "auto":
             self._echoes = None
-        self.link = link
 
     # -- before a request ---------------------------------------------------------
 

@@ -72,14 +72,12 @@ class TcpBus(OwnBus):
                 else:
                     await self._connect(lambda: link)
         except (OSError, TimeoutError) as exc:
-            if link.transport is not None:
-                link.transport.abort()
+            await self.close()
             reason = str(exc) or f"no answer in {CONNECT_S:.0f} s"
             raise BusError(
                 f"{self.name}: cannot connect ({reason}); check the address, the port"
                 " and that no other master holds the device's only connection"
             ) from exc
-        self.link = link
         self._failures = 0
         self._failed.clear()
         self._served.clear()
