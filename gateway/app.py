@@ -39,7 +39,7 @@ from gateway.progress import Beats
 from gateway.record import Event
 from gateway.recorder import Recorder
 from gateway.reload import compare
-from gateway.supervisor import Restarts, keep_running
+from gateway.supervisor import Fatal, Restarts, keep_running
 from gateway.tend import Tender
 from gateway.texts import both, t
 from gateway.uplink.pump import Pump
@@ -152,6 +152,7 @@ class App:
     def _start_all(self) -> None:
         for bus in self.site.buses.values():
             self.start_bus(bus)
+        self._start("buffer", self._watch_buffer)
         self._start("losses", self._state_losses)
         for target in self.site.targets.values():
             self.start_target(target)
@@ -249,6 +250,8 @@ class App:
             self.workers[name].hand_over(self.devices_of(name))
         for name in (*change.targets_removed, *change.targets_changed):
             await self.stop_target(name)
+        if change.targets_removed or change.targets_added:
+            self.buffer.retarget(site.targets)
         for name in (*change.targets_added, *change.targets_changed):
             self.start_target(site.targets[name])
         for pump in self.pumps.values():
@@ -396,6 +399,10 @@ class App:
                 what = task.get_name()
                 log.warning("%s", t("log.stop_slow", seconds=f"{limit_s:g}", what=what))
                 task.cancel()
+
+    async def _watch_buffer(self) -> None:
+        with Fatal("buffer"):
+            await asyncio.shield(self.buffer.failed)
 
     async def _state_losses(self) -> None:
         await state_losses(self.buffer, self.clock, lambda: self.metas.current)
