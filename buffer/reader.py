@@ -1,0 +1,190 @@
+"""Records from disk in seq order, across the chains of all classes.
+
+What a damaged segment no longer holds is stated as lost while reading goes on; so is
+a seq that ought to be on disk and is not, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buffer import losses
+from buffer.batch import unpack
+from buffer.errors import DamagedError, DiskTroubleError
+from buffer.intervals import Intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buffer.batch import Row
+    from buffer.cursor import Cursor
+    from buffer.model import Entry, Loss, PriorityClass
+    from buffer.segment import Segment
+    from buffer.store import Store
+
+_CACHED_BYTES = 2_000_000
+
+
+@dataclass
+class Got:
+    """What one read found."""
+
+    entries: list[Entry] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    lost: Intervals = field(default_factory=Intervals)
+
+
+class _DamageError(Exception):
+    """A segment turned out damaged half-way."""
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(segment.name)
+        self.segment = segment
+
+
+class Reader:
+    """Reads one store; keeps a few unpacked batches, one open file a class."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._open: dict[PriorityClass, Segment] = {}
+        self._cache: OrderedDict[tuple[str, int], tuple[list[Entry], int]] = (
+            OrderedDict()
+        )
+        self._cached = 0
+
+    def read(
+        self,
+        wanted: list[tuple[int, int]],
+        max_records: int,
+        max_bytes: int,
+        cursors: dict[str, Cursor],
+    ) -> Got:
+        """Entries of ``wanted`` (inclusive runs, ascending), as many as fit.
+
+        Args:
+            wanted: Seqs owed, all at or below what is durable.
+            max_records: At most so many entries.
+            max_bytes: At most so many bytes of data, but always one entry.
+            cursors: What each target has, to state a loss against.
+
+        Raises:
+            DiskTroubleError: A file cannot be opened now.
+        """
+        got = Got()
+        while True:
+            try:
+                got.entries = self._collect(wanted, max_records, max_bytes, got)
+            except _DamageError as exc:
+                self._salvage(exc.segment, got, cursors)
+                wanted = [
+                    run for first, last in wanted for run in got.lost.gaps(first, last)
+                ]
+                continue
+            except DiskTroubleError:
+                if not got.lost:
+                    raise
+            return got
+
+    def _collect(
+        self, wanted: list[tuple[int, int]], max_records: int, max_bytes: int, got: Got
+    ) -> list[Entry]:
+        entries: list[Entry] = []
+        size = 0
+        for first, last in wanted:
+            expected = first
+            for entry in self._between(first, last):
+                if entry.seq < expected:
+                    continue
+                if entries and (
+                    len(entries) >= max_records or size + len(entry.data) > max_bytes
+                ):
+                    return entries
+                if entry.seq > expected:
+                    self._state_missing(expected, entry.seq - 1, got)
+                expected = entry.seq + 1
+                size += len(entry.data)
+                entries.append(entry)
+            if expected <= last:
+                self._state_missing(expected, last, got)
+        return entries
+
+    def _between(self, first: int, last: int) -> Iterator[Entry]:
+        chains = [self._chain(cls, first, last) for cls in self._store.chains]
+        return heapq.merge(*chains)
+
+    def _chain(self, cls: PriorityClass, first: int, last: int) -> Iterator[Entry]:
+        for segment in list(self._store.chains[cls]):
+            for low, high in segment.present.clip(first, last).pairs():
+                self._use(segment)
+                for entries in self._batches(segment, low, high):
+                    for entry in entries:
+                        if low <= entry.seq <= high:
+                            yield entry
+
+    def _batches(self, segment: Segment, low: int, high: int) -> Iterator[list[Entry]]:
+        at = low
+        while at <= high:
+            cached = self._cached_batch(segment, at)
+            if cached is None:
+                break
+            yield cached
+            at = cached[-1].seq + 1
+        if at > high:
+            return
+        try:
+            for row in segment.rows(at, high):
+                entries = unpack(row, segment.cls)
+                self._remember(segment, row, entries)
+                yield entries
+        except DamagedError as exc:
+            raise _DamageError(segment) from exc
+
+    def _cached_batch(self, segment: Segment, seq: int) -> list[Entry] | None:
+        for (name, first), (entries, _) in reversed(self._cache.items()):
+            if name == segment.name and first <= seq <= entries[-1].seq:
+                return entries
+        return None
+
+    def _remember(self, segment: Segment, row: Row, entries: list[Entry]) -> None:
+        size = sum(len(e.data) + 100 for e in entries)
+        key = (segment.name, row.first)
+        old = self._cache.pop(key, None)
+        self._cached += size - (old[1] if old else 0)
+        self._cache[key] = (entries, size)
+        while self._cached > _CACHED_BYTES or len(self._cache) > 16:  # noqa: PLR2004
+            _, (_, freed) = self._cache.popitem(last=False)
+            self._cached -= freed
+
+    def _use(self, segment: Segment) -> None:
+        """Keep one closed file open a class, not a handle for every one ever read."""
+        old = self._open.get(segment.cls)
+        if old is not segment and old is not None and old.closed:
+            old.release()
+        self._open[segment.cls] = segment
+
+    def _salvage(self, segment: Segment, got: Got, cursors: dict[str, Cursor]) -> None:
+        self._cache.clear()
+        self._cached = 0
+        held = segment.present.copy()
+        heads = self._store.replace_damaged(segment)
+        chain = self._store.chains[segment.cls]
+        left = next((s.present for s in chain if s.name == segment.name), Intervals())
+        gone = held - left
+        owed = Intervals()
+        for cursor in cursors.values():
+            owed |= gone - cursor.resolved()
+        drafts = losses.draft(owed, heads, cause="damaged")
+        got.losses += self._store.state_losses(drafts)
+        got.losses += self._store.ledger.reopen(owed)
+        got.lost |= owed
+
+    def _state_missing(self, first: int, last: int, got: Got) -> None:
+        missing = Intervals.of([(first, last)]) - got.lost
+        if missing:
+            drafts = losses.draft(missing, (), cause="damaged", certain=False)
+            got.losses += self._store.state_losses(drafts)
+            got.lost |= missing

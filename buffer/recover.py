@@ -1,0 +1,486 @@
+"""Opening a store, whatever state a crash or a bad card left it in.
+
+Start never fails because of content. The truth table, data against control:
+
+    found                               meaning, and what is done
+    ----------------------------------  --------------------------------------------
+    control behind data                 usual after a crash: rows carry newer stamps,
+                                        cursors and settled losses are merged in
+    data behind control                 rows the control file knows were durable are
+                                        gone: stated as damaged
+    segment without row in catalogue    written since, or control lost: read and kept;
+                                        removed again if everyone has it
+    row in catalogue without segment    everyone has it: a removal that was not noted.
+                                        Otherwise the file is lost: stated as damaged,
+                                        counted from the catalogue
+    control damaged or absent           set aside, rebuilt from segments and stamps:
+                                        costs repeats, never loss
+    mark damaged or absent              seqs jump far ahead, so that none is used twice
+    clean stop, rows missing            stated as damaged, exactly
+    unclean stop                        one loss from the last row to the ceiling:
+                                        not certain, bounded by hint or stamp
+    segment damaged                     carved, set aside, the rest kept; what is
+                                        missing is stated as damaged
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from buffer import files, losses, salvage
+from buffer.batch import head_is_intact, unpack
+from buffer.control import Stamp, State, decode_stamp, decode_state
+from buffer.cursor import Cursor
+from buffer.errors import DamagedError, DiskTroubleError, kind_of
+from buffer.intervals import Intervals
+from buffer.lock import FolderLock
+from buffer.losses import Draft, Ledger, Record
+from buffer.mark import Mark
+from buffer.segment import Segment, SegmentInfo, class_of, first_of
+from buffer.store import Store, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from buffer.batch import Row
+    from buffer.model import Limits, PriorityClass
+
+FAR_AHEAD = 1 << 20
+"""Seqs skipped where nothing tells which were used."""
+
+
+@dataclass
+class Opened:
+    """A store ready for use."""
+
+    store: Store
+    cursors: dict[str, Cursor]
+    parked: dict[str, int]
+    high: int
+    """Highest seq ever possibly used; the next one is above it."""
+
+
+@dataclass
+class _Findings:
+    """What reading the folder brought to light."""
+
+    state: State | None = None
+    infos: dict[str, SegmentInfo] = field(default_factory=dict)
+    stamps: list[Stamp] = field(default_factory=list)
+    heads: list[Row] = field(default_factory=list)
+    """Of rows lost, whose they were."""
+    gone: list[SegmentInfo] = field(default_factory=list)
+    active_damaged: bool = False
+    control_damaged: bool = False
+    store: str = ""
+
+
+def open_store(
+    folder: Path, limits: Limits, targets: Iterable[str], *, wall_ms: int, boot: str
+) -> Opened:
+    """Lock and open a folder, making it when new.
+
+    Raises:
+        BufferLockedError: Another process has it.
+        BufferTooNewError: A newer release wrote it; nothing was touched.
+        OSError: The folder can neither be made nor listed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(folder)
+    try:
+        mark = Mark(folder)
+        mark.load()
+        names = [p.name for p in folder.iterdir()]
+        for name in names:
+            if name.endswith(".sqlite"):
+                files.refuse_newer(folder / name)
+        store = Store(folder, limits, lock, mark, boot)
+        return _Opening(store, list(targets), wall_ms).run()
+    except BaseException:
+        lock.release()
+        raise
+
+
+class _Opening:
+    """One pass over a folder."""
+
+    def __init__(self, store: Store, targets: list[str], wall_ms: int) -> None:
+        self._store = store
+        self._targets = targets
+        self._wall_ms = wall_ms
+        self._found = _Findings()
+
+    def run(self) -> Opened:
+        store, found = self._store, self._found
+        salvage.finish_interrupted(store.folder)
+        self._load_control()
+        self._name_store()
+        self._load_segments()
+        if not store.id:
+            store.id = found.store or secrets.token_hex(4)
+        state = found.state
+        store.generation = max(
+            [state.generation if state else 0, *(s.generation for s in found.stamps)]
+        )
+        for stamp in found.stamps:
+            for loss_id, seq in stamp.settles:
+                store.ledger.settle(loss_id, seq)
+        stored = store.stored()
+        on_disk = stored.edges[-1] - 1 if stored else 0
+        known = max(on_disk, state.high if state else 0)
+        cursors, parked = self._cursors()
+        high, unclean = self._high(known, cursors)
+        self._account(stored, cursors, known=known, high=high, unclean=unclean)
+        store.durable = known
+        self._start(cursors, parked, high)
+        return Opened(store, cursors, parked, high)
+
+    # -- reading ---------------------------------------------------------------------
+
+    def _load_control(self) -> None:
+        store, found = self._store, self._found
+        try:
+            items = store.control.load()
+            self._take_items(items)
+        except (DamagedError, OSError) as exc:
+            found.control_damaged = True
+            found.state, found.infos = None, {}
+            store.ledger, store.notes = Ledger(), {}
+            store.catalogued = {}
+            if isinstance(exc, DamagedError):
+                store.control.close()
+                self._set_aside(store.control.path)
+        if found.state is None and not found.control_damaged:
+            wal = files.wal_of(store.control.path)
+            if store.control.path.exists() or wal.exists():
+                found.control_damaged = True
+                store.control.close()
+                self._set_aside(store.control.path)
+
+    def _take_items(self, items: dict[str, bytes]) -> None:
+        store, found = self._store, self._found
+        if not items:
+            return
+        raw = items.get("state")
+        if raw is None:
+            raise DamagedError("control file without state")
+        try:
+            found.state = decode_state(raw)
+            store.ledger = Ledger(found.state.next_loss)
+            for key, value in items.items():
+                kind, _, name = key.partition(":")
+                if kind == "segment":
+                    info = msgspec.msgpack.decode(value, type=SegmentInfo)
+                    found.infos[name] = info
+                    store.catalogued[name] = value
+                elif kind == "loss":
+                    record = msgspec.msgpack.decode(value, type=Record)
+                    store.ledger.records[record.loss.id] = record
+                elif kind == "note":
+                    store.notes[name] = value
+        except msgspec.DecodeError as exc:
+            raise DamagedError(f"control file: {exc}") from exc
+
+    def _set_aside(self, path: Path) -> None:
+        # A full disk: it stays, and its place is needed only when it can be written.
+        with contextlib.suppress(OSError):
+            salvage.set_aside(path)
+
+    def _load_segments(self) -> None:
+        store, found = self._store, self._found
+        present = {p.name for p in store.folder.iterdir()}
+        names = {n for n in present if class_of(n) is not None}
+        # A WAL whose database is gone is damage too: its rows may all be there.
+        names |= {n[:-4] for n in present if n.endswith(".sqlite-wal")} - {
+            store.control.path.name
+        }
+        for name in sorted(names, key=lambda n: (first_of(n) if class_of(n) else 0, n)):
+            cls = class_of(name)
+            if cls is None:
+                continue
+            info = found.infos.get(name)
+            if info is not None and info.closed and name in present:
+                segment = Segment.from_info(store.folder, info)
+                store.chains[cls].append(segment)
+            else:
+                self._scan(Segment(store.folder, name, cls, 0))
+        found.gone = [i for n, i in found.infos.items() if n not in names]
+        for cls, chain in store.chains.items():
+            self._settle_chain(cls, chain)
+        store.damaged_bytes = salvage.trim(store.folder, store.limits.max_bytes // 16)
+        store.figures.damaged_files = salvage.count_aside(store.folder)
+
+    def _scan(self, segment: Segment) -> None:
+        """Read a segment the catalogue does not vouch for."""
+        store, found = self._store, self._found
+        try:
+            self._read_whole(segment)
+        except DamagedError:
+            saved = salvage.salvage(segment, store.id or found.store)
+            found.active_damaged = True
+            found.heads += saved.heads
+            for row in (*saved.rows, *saved.heads):
+                self._take_stamp(row)
+            if saved.segment is not None:
+                store.chains[segment.cls].append(saved.segment)
+            return
+        if segment.count or not segment.closed:
+            store.chains[segment.cls].append(segment)
+
+    def _read_whole(self, segment: Segment) -> None:
+        store, found = self._store, self._found
+        if not files.size_of(segment.path):
+            raise DamagedError(f"{segment.name}: empty file")
+        closed = segment.summary()
+        about = segment.about()
+        owner = about.get("store")
+        found.store = found.store or (
+            owner.decode() if isinstance(owner, bytes) else ""
+        )
+        if closed is not None:
+            self._adopt(segment, closed)
+            return
+        segment.resume(store.limits.wal_pages)
+        made_ms = about.get("made_ms")
+        segment.made_ms = made_ms if isinstance(made_ms, int) else self._wall_ms
+        clean = store.mark.slot is not None and store.mark.slot.clean
+        top = (1 << 63) - 1
+        rows = segment.heads(0, top) if clean else segment.rows(0, top)
+        for row in rows:
+            if clean and not head_is_intact(row):
+                raise DamagedError(f"{segment.name}: batch {row.first}: damaged head")
+            self._count(segment, row)
+            self._take_stamp(row)
+
+    def _adopt(self, segment: Segment, closed: SegmentInfo) -> None:
+        """Take a closed segment by its own footer."""
+        segment.present = Intervals(closed.present)
+        segment.count, segment.counts = closed.count, dict(closed.counts)
+        segment.t_min, segment.t_max = closed.t_min, closed.t_max
+        segment.before, segment.made_ms = closed.before, closed.made_ms
+        segment.retire()
+        if segment.count:
+            for row in segment.heads(segment.last, segment.last):
+                if not head_is_intact(row):
+                    raise DamagedError(f"{segment.name}: batch {row.first}")
+                self._take_stamp(row)
+            segment.release()
+
+    def _count(self, segment: Segment, row: Row) -> None:
+        if not segment.count:
+            segment.before = row.before
+        if row.consecutive:
+            segment.count_in(row)
+            return
+        whole = row if row.body else next(segment.rows(row.first, row.first))
+        segment.count_in(row, unpack(whole, segment.cls))
+
+    def _take_stamp(self, row: Row) -> None:
+        state = self._found.state
+        if row.control is None:
+            return
+        stamp = decode_stamp(row.control)
+        if stamp is not None and stamp.generation > (state.generation if state else 0):
+            self._found.stamps.append(stamp)
+
+    def _settle_chain(self, cls: PriorityClass, chain: list[Segment]) -> None:
+        """One owner for each seq, one file open for writing: the last."""
+        seen = Intervals()
+        for segment in chain:
+            if segment.present & seen:
+                segment.present = segment.present - seen
+            seen |= segment.present
+            end = segment.before + segment.count
+            self._store.before[cls] = max(self._store.before[cls], end)
+        for segment in chain[:-1]:
+            if not segment.closed:
+                self._store.close_segment(segment)
+        for segment in chain[:-1]:
+            if not segment.present:
+                self._store.doomed.append(segment)
+        chain[:] = [s for s in chain if s.present or s is chain[-1]]
+
+    # -- judging ---------------------------------------------------------------------
+
+    def _name_store(self) -> None:
+        store, found = self._store, self._found
+        slot = store.mark.slot
+        store.id = found.state.store if found.state else slot.store if slot else ""
+
+    def _cursors(self) -> tuple[dict[str, Cursor], dict[str, int]]:
+        state = self._found.state
+        cursors: dict[str, Cursor] = {}
+        parked = dict(state.parked) if state else {}
+        sources = [state.cursors] if state else []
+        sources += [stamp.cursors for stamp in self._found.stamps]
+        for source in sources:
+            for name, numbers in source.items():
+                mine = cursors.setdefault(name, Cursor())
+                theirs = Cursor.load(numbers)
+                mine.resolve(1, theirs.floor)
+                mine.resolve_all(theirs.above)
+        covered = self._store.ledger.covered()
+        for name, cursor in list(cursors.items()):
+            cursor.resolve_all(covered)
+            if name in self._targets:
+                parked.pop(name, None)
+                continue
+            since = parked.setdefault(name, self._wall_ms)
+            if self._wall_ms - since > self._store.limits.park_s * 1000:
+                del cursors[name], parked[name]
+        return cursors, parked
+
+    def _high(self, known: int, cursors: dict[str, Cursor]) -> tuple[int, bool]:
+        """The highest seq possibly used, and whether the stop was unclean."""
+        store, found = self._store, self._found
+        slot = store.mark.slot
+        tops = [known]
+        for cursor in cursors.values():
+            edges = cursor.above.edges
+            tops.append(edges[-1] - 1 if edges else cursor.floor)
+        if slot is not None and slot.store == store.id:
+            if slot.clean:
+                return max(slot.high, *tops), False
+            return max(slot.ceiling, *tops), True
+        fresh = found.state is None and not found.control_damaged and not known
+        if fresh and not found.active_damaged:
+            return 0, False
+        tops += [stamp.soon for stamp in found.stamps]
+        return max(tops) + FAR_AHEAD, True
+
+    def _account(
+        self,
+        stored: Intervals,
+        cursors: dict[str, Cursor],
+        *,
+        known: int,
+        high: int,
+        unclean: bool,
+    ) -> None:
+        """State what is owed and not there; give new targets what is."""
+        store = self._store
+        absent = Intervals.of([(1, high)]) - stored
+        lost = Intervals()
+        for cursor in cursors.values():
+            lost |= absent - cursor.resolved()
+        last = high if not unclean else known
+        drafts = self._damaged(lost.clip(1, last))
+        tail = lost.clip(last + 1, high)
+        for first, end in tail.pairs():
+            drafts.append(self._unclean(first, end, known))
+        store.state_losses(drafts)
+        store.ledger.reopen(lost)
+        for cursor in cursors.values():
+            cursor.resolve_all(lost)
+        for name in self._targets:
+            if name not in cursors:
+                # A new target is owed what is stored, nothing that came before.
+                cursors[name] = Cursor()
+                cursors[name].resolve_all(absent)
+
+    def _damaged(self, lost: Intervals) -> list[Draft]:
+        found = self._found
+        drafts: list[Draft] = []
+        for info in found.gone:
+            mine = Intervals(info.present) & lost
+            lost = lost - mine
+            drafts += _from_catalogue(info, mine)
+        certain = not found.control_damaged
+        heads = sorted(found.heads, key=lambda row: row.first)
+        drafts += losses.draft(lost, heads, cause="damaged", certain=certain)
+        return sorted(drafts, key=lambda d: d.first)
+
+    def _unclean(self, first: int, last: int, known: int) -> Draft:
+        """The tail of an unclean stop: how much of it can have been records."""
+        store, found = self._store, self._found
+        slot, hint = store.mark.slot, store.mark.hint
+        trusted = (
+            slot is not None
+            and hint is not None
+            and (hint.store, hint.run) == (store.id, slot.run)
+        )
+        soon = max((s.soon for s in found.stamps), default=0)
+        if trusted and hint is not None and hint.boot == store.boot:
+            # The page cache outlived the process: the hint is exact.
+            bound = hint.soon
+        elif found.active_damaged or (hint is not None and hint.high > known):
+            bound = last
+        else:
+            bound = max(soon, hint.soon if trusted and hint is not None else 0)
+            bound = bound or last
+        stop_ms = max(
+            found.state.wall_ms if found.state else 0,
+            hint.wall_ms if hint is not None else 0,
+        )
+        return Draft(
+            first,
+            last,
+            {},
+            min(stop_ms, self._wall_ms),
+            self._wall_ms,
+            "damaged" if found.active_damaged else "unclean_stop",
+            certain=False,
+            at_most=max(1, min(bound, last) - first + 1),
+        )
+
+    # -- starting --------------------------------------------------------------------
+
+    def _start(
+        self, cursors: dict[str, Cursor], parked: dict[str, int], high: int
+    ) -> None:
+        """Make this run durable: from here on a stop is unclean until closed."""
+        store = self._store
+        block = first_block()
+        work = Work([], cursors, high, high, high + block, self._wall_ms, parked=parked)
+        try:
+            # Losses first: once the mark says "running" the old ceiling is forgotten.
+            store.save_control(work)
+            store.mark.write(
+                store=store.id,
+                clean=False,
+                high=high,
+                ceiling=high + block,
+                boot=store.boot,
+                wall_ms=self._wall_ms,
+            )
+        except (OSError, sqlite3.Error, DiskTroubleError) as exc:
+            if kind_of(exc) == "bug":
+                raise
+        store.count()
+
+
+def first_block() -> int:
+    """Seqs reserved on start, before the rate of records is known."""
+    return 1024
+
+
+def _from_catalogue(info: SegmentInfo, lost: Intervals) -> list[Draft]:
+    """A missing file's loss, counted by what the catalogue kept of it."""
+    whole = lost == Intervals(info.present)
+    only = next(iter(info.counts)) if len(info.counts) == 1 else None
+    drafts = []
+    for first, last in lost.pairs():
+        n = last - first + 1
+        counts = {only: n} if only is not None else {}
+        if whole and len(lost) == 1:
+            counts = dict(info.counts)
+        drafts.append(
+            Draft(
+                first,
+                last,
+                counts,
+                info.t_min,
+                info.t_max,
+                "damaged",
+                certain=True,
+                at_most=n,
+            )
+        )
+    return drafts
