@@ -101,6 +101,7 @@ class Broker:
             RuntimeError: It ended or did not listen in time; holds the log's end.
         """
         program = find_program(self.kind)
+        self._check_free()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -156,6 +157,18 @@ class Broker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _check_free(self) -> None:
+        """Who else listens there would pass for our broker."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as exc:
+                raise RuntimeError(
+                    f"{self.kind} cannot listen on {self.host}:{self.port}: "
+                    f"{exc.strerror}; choose another port, or 0"
+                ) from exc
 
     def _write_config(self) -> Path:
         store = self.folder / "store"

@@ -1,47 +1,65 @@
-"""Just enough of MQTT to tell packets apart in a stream of bytes.
+"""Just enough of MQTT to leave PUBACKs out of a stream of bytes.
 
-Source: MQTT Version 3.1.1 and 5.0, 2.1 (fixed header) and 2.2.3 / 1.5.5 (variable byte
-integer); the fixed header is the same in both.
+Source: MQTT Version 3.1.1, 2.2 (fixed header) and 2.2.3 (remaining length); MQTT 5.0,
+2.1, has the same.
 """
 
 from __future__ import annotations
 
-PUBLISH = 3
 PUBACK = 4
 _LENGTH_BYTES = 4
 
 
-class PacketSplitter:
-    """Cuts a stream into control packets."""
+class AckFilter:
+    """Passes bytes on at once, and keeps PUBACK packets back while told to.
+
+    It follows packet by packet from the first byte of a connection, so that it may be
+    switched at any time. A stream that is no MQTT passes unchanged.
+    """
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self.dropped = 0
+        """PUBACKs kept back."""
+        self._body = 0
+        self._length = 0
+        self._length_at = -1
+        """Which byte of the remaining length comes next; -1 = a new packet."""
+        self._swallow = False
+        self._mqtt = True
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """More bytes; returns the whole packets."""
-        buffer = self._buffer + data if self._buffer else data
-        packets = []
+    def feed(self, data: bytes, *, drop: bool) -> bytes:
+        """More bytes; returns what may pass.
+
+        Args:
+            data: The next piece of the stream.
+            drop: Whether PUBACKs that begin in it are kept back.
+        """
+        passed = bytearray()
         at = 0
-        while (end := _end_of_packet(buffer, at)) is not None and end <= len(buffer):
-            packets.append(buffer[at:end])
-            at = end
-        self._buffer = buffer[at:]
-        return packets
+        while at < len(data):
+            if not self._mqtt:
+                passed += data[at:]
+                break
+            size = min(self._body, len(data) - at) or 1
+            if self._body:
+                self._body -= size
+            else:
+                self._header(data[at], drop=drop)
+            if not self._swallow:
+                passed += data[at : at + size]
+            at += size
+        return bytes(passed)
 
-
-def _end_of_packet(buffer: bytes, at: int) -> int | None:
-    """Where the packet at ``at`` ends; None while its length has not arrived."""
-    length = 0
-    for i in range(_LENGTH_BYTES):
-        place = at + 1 + i
-        if place >= len(buffer):
-            return None
-        length |= (buffer[place] & 0x7F) << 7 * i
-        if not buffer[place] & 0x80:
-            return place + 1 + length
-    raise ValueError(f"not an MQTT packet: {buffer[at : at + 5]!r}")
-
-
-def is_puback(packet: bytes) -> bool:
-    """Whether it acknowledges a QoS 1 message."""
-    return packet[0] >> 4 == PUBACK
+    def _header(self, byte: int, *, drop: bool) -> None:
+        if self._length_at < 0:
+            self._length_at = 0
+            self._length = 0
+            self._swallow = drop and byte >> 4 == PUBACK
+            self.dropped += self._swallow
+            return
+        self._length |= (byte & 0x7F) << 7 * self._length_at
+        self._length_at += 1
+        if not byte & 0x80:
+            self._body, self._length_at = self._length, -1
+        elif self._length_at == _LENGTH_BYTES:
+            self._mqtt = False

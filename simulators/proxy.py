@@ -21,7 +21,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from simulators.mqtt_packets import PacketSplitter, is_puback
+from simulators.mqtt_packets import AckFilter
 from simulators.process import die_with_parent, run, say_ready, until_told
 
 if TYPE_CHECKING:
@@ -101,15 +101,20 @@ class Proxy:
 
     # -- one connection -------------------------------------------------------
 
-    async def _accept(
+    def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        this = asyncio.current_task()
-        if this is not None:
-            self._tasks.add(this)
-            this.add_done_callback(self._tasks.discard)
         self.accepted += 1
         self._writers.add(writer)
+        task = asyncio.get_running_loop().create_task(
+            self._join(reader, writer), name=f"link:{self.accepted}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             away, out = await asyncio.open_connection(*self._target)
         except OSError:
@@ -133,7 +138,7 @@ class Proxy:
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, acks: bool
     ) -> None:
-        splitter = PacketSplitter()
+        acknowledgements = AckFilter()
         while True:
             await self._flowing.wait()
             rate = self.bytes_per_s
@@ -144,25 +149,18 @@ class Proxy:
             if self.half_open:
                 continue
             if acks:
-                data = self._without_acks(splitter, data)
+                before = acknowledgements.dropped
+                data = acknowledgements.feed(data, drop=self.drop_acks)
+                self.dropped_acks += acknowledgements.dropped - before
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             if rate:
                 await asyncio.sleep(len(data) / rate)
-            writer.write(data)
+            if data:
+                writer.write(data)
             await writer.drain()
         # One side ended: end the other as well, as a router would at last.
         raise ConnectionResetError
-
-    def _without_acks(self, splitter: PacketSplitter, data: bytes) -> bytes:
-        """Whole packets only, so that a PUBACK can be left out between others."""
-        kept = []
-        for packet in splitter.feed(data):
-            if self.drop_acks and is_puback(packet):
-                self.dropped_acks += 1
-            else:
-                kept.append(packet)
-        return b"".join(kept)
 
     async def obey(self, line: str) -> str:
         """Carry out one command; the answer is for whoever sent it."""

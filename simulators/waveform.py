@@ -38,6 +38,7 @@ _SHAPES: dict[str, tuple[float, float]] = {
     "[ppb]": (120.0, 50.0),
     "dB": (58.0, 7.0),
     "dB[A]": (58.0, 7.0),
+    "dB[SPL]": (58.0, 7.0),
     "m/s": (2.6, 1.4),
     "deg": (180.0, 90.0),
     "kPa": (101.3, 0.4),
@@ -121,7 +122,7 @@ def wave(
         start = per_s * 3e6 * rng.uniform(1.0, 3.0)
         return Wave(start, 0.0, period, phase, per_s, max(low, 0.0), high)
     middle, swing = _SHAPES.get(ucum, (100.0, 20.0))
-    middle *= rng.uniform(0.98, 1.02)
+    middle += swing * rng.uniform(-0.5, 0.5)
     if math.isfinite(low) and math.isfinite(high) and not low < middle < high:
         middle, swing = (low + high) / 2, (high - low) / 4
     return Wave(middle, swing, period, phase, 0.0, low, high)

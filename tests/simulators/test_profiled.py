@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from drivers.profiles.library import load_profile, profile_names
 from drivers.profiles.model import Point, Profile
 from simulators.profiled import Expectation, ProfileUnit, to_words
 from simulators.units import answer
@@ -117,3 +118,23 @@ def test_waves_stay_in_their_limits_move_slowly_and_count_up() -> None:
     assert all(energy.value(t + 10) > energy.value(t) for t in at)
     assert {state(1, 2, "m", t, 3) for t in at} == {0, 1, 2}
     assert math.isfinite(wave(1, 2, "x", "furlong").value(1.75e9))
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_is_shown_in_full_and_agrees_with_what_is_expected(name) -> None:
+    profile = load_profile(name)
+    device = ProfileUnit(1, profile, seed=5, utc_s=lambda: 1.76e9)
+    expectation = Expectation(profile.points, seed=5, unit=1)
+
+    for shown in (s for group in device._shown.values() for s in group):
+        point = shown.point
+        data = device.read(point.table, point.address, point.registers, aside=False)
+        assert len(data) == (
+            1 if point.table in ("coil", "discrete") else 2 * point.registers
+        )
+        value = shown.value(1.76e9)
+        assert expectation.wrong(point.name, value, 1.76e9, 0.0) is None
+        if point.minimum is not None and not point.bits and not point.enum:
+            assert value >= point.minimum, point.name
+        if point.maximum is not None and not point.bits and not point.enum:
+            assert value <= point.maximum, point.name

@@ -21,8 +21,6 @@ from simulators.faults import SPOILED, Fault, Switchboard
 from simulators.station import Station
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drivers.modbus.bus import ProvedBus
 
 UNITS = (1, 2, 3)

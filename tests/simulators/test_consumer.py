@@ -1,0 +1,196 @@
+"""The consumer finds every kind of trouble, and nothing in clean traffic."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.profiles.model import Point
+from simulators.bench import identity
+from simulators.consumer import Consumer
+from simulators.intervals import Intervals
+from simulators.profiled import Expectation
+
+START_MS = 1_763_712_000_000
+
+
+class Wire:
+    """Makes messages as documented and feeds them."""
+
+    def __init__(self, **options) -> None:
+        self.consumer = Consumer(start_utc_ms=START_MS, **options)
+        self.meta("aaaa0001", {"bench-3": 1000})
+
+    def meta(self, name, devices) -> None:
+        points = [
+            {"n": 1, "device": device, "name": point, "unit": "1", "every_ms": every}
+            for device, every in devices.items()
+            for point in ("r0", "r2", "r4")
+        ]
+        content = {"v": 1, "meta": name, "gateway": {"id": "g"}, "points": points}
+        self.consumer.feed(f"ecogate/v1/g/meta/{name}", json.dumps(content).encode(), 0)
+
+    def send(self, *records, at=0, lane="live", pack=False) -> None:
+        message = {
+            "v": 1, "gw": "g", "store": "5f2c9a00", "meta": "aaaa0001",
+            "lane": lane, "sent": START_MS, "records": list(records), "new_key": 1,
+        }  # fmt: skip
+        payload = json.dumps(message).encode()
+        if pack:
+            payload = zstandard.ZstdCompressor().compress(payload)
+        self.consumer.feed("ecogate/v1/g/data", payload, START_MS + at)
+
+    def verdict(self):
+        return self.consumer.verdict()
+
+
+def scan(seq, at=None, *, device="bench-3", **more):
+    at = 1000 * seq if at is None else at
+    values = {"r0": at, "r2": identity(3, 2), "r4": seq}
+    return {"seq": seq, "kind": "scan", "device": device, "t": START_MS + at,
+            "values": values} | more  # fmt: skip
+
+
+def test_clean_traffic_is_clean_and_its_latency_is_from_the_device() -> None:
+    wire = Wire(from_seq=1)
+    for seq in range(1, 101):
+        wire.send(scan(seq), at=1000 * seq + 7, pack=seq % 2 == 0)
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.records, verdict.values, verdict.duplicates) == (100, 300, 0)
+    assert verdict.latency_ms == {"p50": 7.1, "p99": 7.1, "max": 7.0}
+    assert verdict.seconds == 99.0
+    assert json.loads(json.dumps(verdict.as_dict()))["clean"] is True
+
+
+def test_nothing_at_all_is_not_clean() -> None:
+    assert not Wire().verdict().clean
+
+
+@pytest.mark.parametrize(
+    ("trouble", "records"),
+    [
+        ("missing", [scan(1), scan(3, 2000)]),
+        ("conflicts", [scan(1), scan(1, 1001)]),
+        ("disordered", [scan(2), scan(1)]),
+        ("wrong", [scan(1) | {"values": {"r0": 1000, "r2": identity(3, 8)}}]),
+        ("wrong", [scan(1, device="bench-4")]),
+        ("wrong", [scan(1) | {"q": {"r0": ["bad", "timeout"]}}]),
+        ("wrong", [scan(1) | {"q": {"r6": ["uncertain", "stale"]}}]),
+        ("retimed", [scan(1) | {"t": START_MS + 4001}]),
+        ("unexplained_slots", [scan(1), scan(2, 5000)]),
+        ("unreadable", [{"seq": 1}]),
+        (
+            "covered_twice",
+            [scan(1), {"seq": 2, "kind": "lost", "t": 0, "until": 1, "seq_from": 1,
+                       "seq_to": 1, "counts": {}, "certain": True}],
+        ),
+    ],
+)  # fmt: skip
+def test_each_trouble_is_found(trouble, records) -> None:
+    wire = Wire()
+    for record in records:
+        wire.send(record)
+
+    verdict = wire.verdict()
+    found = {name for name in verdict.TROUBLES if getattr(verdict, name)}
+    assert found == {trouble}, verdict.text()
+    assert not verdict.clean
+
+
+def test_duplicates_are_counted_and_allowed() -> None:
+    wire = Wire()
+    for _ in range(2):
+        wire.send(scan(1))
+
+    assert wire.verdict().clean
+    assert wire.verdict().duplicates == 1
+    assert wire.verdict().values == 3
+
+
+def test_lost_ranges_cover_their_seqs_and_slots() -> None:
+    wire = Wire(from_seq=1)
+    lost = {"seq": 5, "kind": "lost", "noted": START_MS, "t": START_MS, "until": 0,
+            "seq_from": 1, "seq_to": 3, "counts": {"bench-3": 3}, "cause": "evicted",
+            "certain": True, "at_most": 3}  # fmt: skip
+    wire.send(scan(4, 4000), lost, scan(6, 5000))
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert verdict.lost_stated == 3
+
+
+def test_an_uncertain_loss_is_narrowed_by_what_arrived() -> None:
+    wire = Wire(from_seq=1)
+    lost = {"seq": 9, "kind": "lost", "t": 0, "until": 0, "seq_from": 1, "seq_to": 8,
+            "counts": {}, "certain": False}  # fmt: skip
+    wire.send(scan(1), scan(2), lost)
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert verdict.lost_stated == 6
+
+
+def test_a_gap_explains_its_slots_and_a_restated_one_counts_once() -> None:
+    wire = Wire()
+    gap = {"kind": "gap", "device": "bench-3", "points": ["*"], "cause": "bus_gone",
+           "t": START_MS + 2000}  # fmt: skip
+    wire.send(
+        scan(1),
+        gap | {"seq": 2, "until": START_MS + 5000, "slots": 4, "open": True},
+        gap | {"seq": 3, "until": START_MS + 9000, "slots": 8},
+        scan(4, 10_000),
+    )
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.gaps, verdict.gap_slots) == (2, 8)
+
+
+def test_values_of_profiled_devices_are_checked_against_what_they_showed() -> None:
+    point = Point(name="u", table="input", address=0, type="float32", unit="V")
+    expectation = Expectation((point,), seed=1, unit=9)
+    shown = expectation._shown["u"].value(START_MS / 1000)
+    wire = Wire(expectations={"meter": expectation})
+    good = {"kind": "scan", "device": "meter", "t": START_MS, "values": {"u": shown}}
+
+    wire.send(good | {"seq": 1})
+    assert wire.verdict().wrong == 0
+    wire.send(good | {"seq": 2, "values": {"u": shown + 3}})
+
+    assert wire.verdict().wrong == 1
+
+
+def test_status_and_meta_are_kept_and_an_emptied_meta_is_no_error() -> None:
+    consumer = Consumer()
+    status = {"v": 1, "gw": "g", "state": "online"}
+    consumer.feed("ecogate/v1/g/status", msgspec.json.encode(status), 0)
+    consumer.feed("ecogate/v1/g/meta/00000001", b"", 0)
+    consumer.feed("ecogate/v1/g/reply/1", b"?", 0)
+
+    assert consumer.status["g"]["state"] == "online"
+    assert consumer.verdict().unreadable == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 12)), max_size=30))
+def test_intervals_are_a_set_of_numbers(ranges) -> None:
+    held: set[int] = set()
+    intervals = Intervals()
+    for first, size in ranges:
+        numbers = set(range(first, first + size + 1))
+        assert intervals.add(first, first + size) == len(numbers & held)
+        held |= numbers
+
+    assert len(intervals) == len(held)
+    assert all((n in intervals) == (n in held) for n in range(80))
+    missing = {n for a, b in intervals.missing(1) for n in range(a, b + 1)}
+    assert missing == set(range(1, max(held, default=0))) - held
+    edges = list(intervals)
+    assert all(b + 1 < c for (_, b), (c, _) in pairwise(edges))
