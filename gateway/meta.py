@@ -54,14 +54,12 @@ class MetaStore:
         folder: Path,
         *,
         wall_ms: Callable[[], int],
-        targets: Iterable[str] = (),
     ) -> None:
         """Read what earlier runs left in ``folder``; damaged files are set aside.
 
         Args:
             folder: ``meta`` in the data folder; made where it is missing.
             wall_ms: The wall clock.
-            targets: Names of all targets: a version goes when all have let it go.
         """
         self._folder = folder
         self._wall_ms = wall_ms
@@ -70,7 +68,8 @@ class MetaStore:
         self._old = _load_index(folder / "index")
         self._unsaved: set[str] = set()
         self.current = ""
-        self.targets = frozenset(targets)
+        self.targets: set[str] = set()
+        """All that publish versions: one goes when all of them have let it go."""
 
     def adopt(self, content: dict[str, Any], high: int) -> str:
         """Make this content the current version, durably.

@@ -105,6 +105,7 @@ class Pump:
         self._source = source
         self._connector = connector
         self._metas = metas
+        metas.targets.add(target.name)
         self._gateway = gateway
         self._version = version
         self._wall_ms = wall_ms

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from buffer import DiskTroubleError
 from gateway.texts import t
 from gateway.uplink.flight import Flight, Window
 from gateway.uplink.link import LinkLimits, LinkLostError, RefusedError
@@ -224,9 +225,12 @@ class Session:
         name, bounds = kit.target.name, self._bounds
         found = kit.source.peek(name, after, bounds.records, bounds.payload)
         if found is None:
-            found = await kit.source.read(
-                name, after, SHELF * bounds.records, SHELF * bounds.payload
-            )
+            try:
+                found = await kit.source.read(
+                    name, after, SHELF * bounds.records, SHELF * bounds.payload
+                )
+            except DiskTroubleError:
+                return False  # the next tick tries again; the buffer says so itself
         self._lingers_until = None
         self._shelf = [e for e in found if not kit.delivery.skips(e.seq)]
         if found and not self._shelf:

@@ -135,7 +135,8 @@ def test_a_version_is_found_again_after_a_restart(tmp_path, wall):
 
 
 def test_a_version_is_let_go_only_when_every_target_has_its_last_record(tmp_path, wall):
-    store = MetaStore(tmp_path / "meta", wall_ms=wall, targets=["a", "b"])
+    store = MetaStore(tmp_path / "meta", wall_ms=wall)
+    store.targets |= {"a", "b"}
     old = store.adopt(describe(make_site(), "0.1.0"), high=0)
     store.adopt(describe(make_site(), "0.2.0"), high=500)
 
@@ -152,7 +153,8 @@ def test_a_version_is_let_go_only_when_every_target_has_its_last_record(tmp_path
 
 
 def test_going_back_to_an_old_site_file_revives_its_version(tmp_path, wall):
-    store = MetaStore(tmp_path / "meta", wall_ms=wall, targets=["a"])
+    store = MetaStore(tmp_path / "meta", wall_ms=wall)
+    store.targets.add("a")
     old = store.adopt(describe(make_site(), "0.1.0"), high=0)
     new = store.adopt(describe(make_site(), "0.2.0"), high=500)
     store.adopt(describe(make_site(), "0.1.0"), high=600)

@@ -35,9 +35,7 @@ class Bench:
         self.loop = asyncio.get_running_loop()
         self.source = source or FakeSource()
         self.platform = platform or MemoryPlatform()
-        self.metas = MetaStore(
-            tmp_path / "meta", wall_ms=self.clock.wall_ms, targets=["platform"]
-        )
+        self.metas = MetaStore(tmp_path / "meta", wall_ms=self.clock.wall_ms)
         self.meta = self.metas.adopt(SITE, high=0)
         self.changes = []
         self.aside = []
