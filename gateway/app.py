@@ -42,6 +42,7 @@ from gateway.reload import compare
 from gateway.supervisor import Fatal, Restarts, keep_running
 from gateway.tend import Tender
 from gateway.texts import both, t
+from gateway.trial import Trial
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class App:
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._why = ""
+        self.trial = Trial(self)
         self._connector = ports.make_connector()
 
     # -- life ---------------------------------------------------------------
@@ -159,6 +161,7 @@ class App:
         self._start("tend", self.tender.run)
         self._start("watchdog", partial(self.ports.notifier.watch, self.beats))
         self._start("control", self._control().run)
+        self._start("trial", self.trial.run)
 
     async def _stop_all(self) -> None:
         """Workers first, so that their last records are stored; then the rest."""
@@ -231,7 +234,9 @@ class App:
                 site = await asyncio.to_thread(self._load)
             except (OSError, SiteError) as exc:
                 raise ControlError("bad_site", str(exc)) from exc
-            return await self.apply(site)
+            changes = await self.apply(site)
+            self.trial.reloaded()
+            return changes
 
     async def apply(self, site: Site) -> list[str]:
         """Go over to another site; see ``reload``."""
@@ -270,6 +275,9 @@ class App:
                 "write": self._write,
                 "buffer-stats": self._buffer_stats,
                 "reload": self._answer_reload,
+                "try": self.trial.answer_try,
+                "keep": self.trial.answer_keep,
+                "return": self.trial.answer_return,
                 "stop": self._answer_stop,
             },
             {"watch": self._watch},

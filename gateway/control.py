@@ -67,6 +67,7 @@ class Request(msgspec.Struct, kw_only=True):
     points: list[str] | None = None
     point: str | None = None
     value: bool | int | float | str | None = None
+    within_s: float | None = None
 
 
 def socket_path(folder: Path) -> Path:

@@ -41,33 +41,45 @@ _GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SMALLEST_BUFFER = 4_000_000
 
 
-def load_site(path: Path, *, library: Library | None = None) -> Site:
+def load_site(
+    path: Path, *, folder: Path | None = None, library: Library | None = None
+) -> Site:
     """The site that a file describes.
+
+    Args:
+        path: The site file.
+        folder: What relative paths in it start from; its own folder by default.
+        library: Where profiles come from; the installed ones by default.
 
     Raises:
         SiteError: Anything but warnings is wrong; it lists everything.
     """
-    site, problems = load_problems(path, library=library)
+    site, problems = load_problems(path, folder=folder, library=library)
     if site is None:
         raise SiteError(path, [p for p in problems if not p.warning])
     return site
 
 
 def load_problems(
-    path: Path, *, library: Library | None = None
+    path: Path, *, folder: Path | None = None, library: Library | None = None
 ) -> tuple[Site | None, list[Problem]]:
     """The site, or None when there are errors, and all errors and warnings.
 
-    Problems come in the order of their places.
+    Problems come in the order of their places; see ``load_site`` for the arguments.
     """
     report = Report()
     with no_collection():
-        site = _load(path, report, library or InstalledLibrary())
+        site = _load(
+            path,
+            folder or path.absolute().parent,
+            report,
+            library or InstalledLibrary(),
+        )
     problems = sorted(report.problems, key=lambda p: (p.line, p.column, p.path))
     return (None if report.failed else site), problems
 
 
-def _load(path: Path, report: Report, library: Library) -> Site | None:
+def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | None:
     text = _text(path, report)
     if text is None:
         return None
@@ -78,7 +90,6 @@ def _load(path: Path, report: Report, library: Library) -> Site | None:
     section = Section.open(report, root, "", KEYS)
     if section is None:
         return None
-    folder = path.absolute().parent
     gateway = _gateway(section)
     info_node, assets_node = section.get("site"), section.get("assets")
     info = read_site_info(report, info_node, "site") if info_node else SiteInfo()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from drivers.profiles.reading import Problem
 
 
-class SiteError(Exception):
+class SiteError(ValueError):
     """A site file that cannot be used, with everything that is wrong with it."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:

@@ -156,11 +156,11 @@ def test_every_message_is_worded_in_both_languages(name, code):
 
 
 def test_none_of_them_loads():
-    for name in EXPECTED:
+    for name, expected in EXPECTED.items():
         with pytest.raises(SiteError) as caught:
             load_site(FOLDER / f"{name}.yaml")
 
-        assert len(caught.value.problems) == len(EXPECTED[name])
+        assert len(caught.value.problems) == len(expected)
 
 
 def test_check_prints_them_all_and_exits_with_2():
