@@ -1,0 +1,76 @@
+"""The demo's site: what is wired to what, and the site file that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHECK_POINTS = 9
+
+
+class Wired(NamedTuple):
+    """A simulated device and what the panel shows of it."""
+
+    name: str
+    bus: str
+    unit: int
+    profile: str
+    shown: tuple[str, ...]
+
+
+LINE = (
+    Wired("incomer", "line-1", 3, "eastron-sdm630", ("voltage_l1", "active_power")),
+    Wired("scrubber", "line-1", 4, "eastron-sdm120", ("current", "active_power")),
+)
+NETWORK = (
+    Wired("weather", "net-1", 1, "renke-rs-fsxcs", ("wind_speed", "pm10")),
+    Wired("dust", "net-1", 2, "jxct-jxbs-3001-pm", ("pm2_5", "pm10")),
+)
+CHECK = Wired("check-1", "net-2", 1, "", ("r2", "r4"))
+DEVICES = (*LINE, *NETWORK, CHECK)
+BUS_KINDS = {"line-1": "RTU 19200 8N1", "net-1": "Modbus TCP", "net-2": "Modbus TCP"}
+BAUD = 19200
+
+
+def site_text(
+    folder: Path, line: Path, net_port: int, check_port: int, broker_port: int
+) -> str:
+    """The site file of the demo."""
+    return f"""\
+gateway: demo
+site: {{name: {{zh: 演示站点, en: Demo site}}, position: [118.18012, 39.63041]}}
+clock: {{trust: always}}
+buffer: {{path: {folder / "data"}, max_bytes: 64MB, keep_free: 1MB}}
+buses:
+  line-1: {{protocol: modbus-rtu, serial: {line}, baud: {BAUD}, framing: 8N1}}
+  net-1: {{protocol: modbus-tcp, tcp: "127.0.0.1:{net_port}"}}
+  net-2: {{protocol: modbus-tcp, tcp: "127.0.0.1:{check_port}"}}
+devices:
+{_devices()}
+  {CHECK.name}:
+    bus: {CHECK.bus}
+    address: {CHECK.unit}
+    every: 1s
+    points:
+{_check_points()}
+targets:
+  platform: {{mqtt: "mqtt://127.0.0.1:{broker_port}"}}
+"""
+
+
+def _devices() -> str:
+    return "\n".join(
+        f"  {d.name}: {{bus: {d.bus}, address: {d.unit}, profile: {d.profile}, "
+        "every: 1s}"
+        for d in (*LINE, *NETWORK)
+    )
+
+
+def _check_points() -> str:
+    return "\n".join(
+        f'      - {{name: r{2 * i}, table: holding, address: "pdu:{2 * i}", '
+        'type: uint32, unit: "1"}'
+        for i in range(CHECK_POINTS)
+    )

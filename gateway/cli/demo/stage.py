@@ -1,0 +1,318 @@
+"""The play: who starts when, when the link is cut, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cli.demo.children import Child
+from gateway.cli.demo.panel import DemoState, DeviceLine
+from gateway.cli.demo.screen import Screen
+from gateway.cli.demo.site import (
+    BAUD,
+    BUS_KINDS,
+    CHECK_POINTS,
+    DEVICES,
+    LINE,
+    NETWORK,
+    Wired,
+    site_text,
+)
+from gateway.cli.output import paint, print_json
+from gateway.control import socket_path
+from gateway.texts import t
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+_SEED = 20
+_TICK_S = 0.5
+_DRAIN_S = 10.0
+_CUT_EVERY_S = 60.0
+_CUT_FIRST_S = 12.0
+_CUT_FOR_S = 10.0
+
+
+class Stage:
+    """One run of the demo."""
+
+    def __init__(self, folder: Path, *, broker: str, for_s: float | None) -> None:
+        self.folder = folder
+        self.screen = Screen()
+        self.state = DemoState(
+            devices=[DeviceLine(d.name, BUS_KINDS[d.bus]) for d in DEVICES]
+        )
+        self._broker = broker
+        self._for_s = for_s
+        self._children: list[Child] = []
+        self._values: dict[str, tuple[float, dict[str, Any], bool]] = {}
+        self._verdict: dict[str, Any] = {}
+        self._start = time.monotonic()
+        self._gateway_start = 0.0
+        self._stop = asyncio.Event()
+        self._units: dict[tuple[str, str], str] = {}
+
+    # -- the play -----------------------------------------------------------
+
+    async def play(self) -> dict[str, Any]:
+        """Start everything, run until told to stop; returns the verdict."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        try:
+            await self._set_up()
+            async with asyncio.TaskGroup() as group:
+                beside = [
+                    group.create_task(self._follow_values(), name="demo:values"),
+                    group.create_task(self._follow_health(), name="demo:health"),
+                    group.create_task(self._draw(), name="demo:screen"),
+                ]
+                await self._cut_and_heal()
+                await self._finish()
+                for task in beside:
+                    task.cancel()
+        finally:
+            for child in reversed(self._children):
+                await child.end()
+            self._show()
+            self.screen.leave()
+        return self._verdict
+
+    def say(self, verdict: dict[str, Any], *, as_json: bool) -> None:
+        """Print how it ended."""
+        if as_json:
+            print_json(verdict)
+            return
+        if verdict.get("clean"):
+            text = t("demo.clean", records=verdict["records"], values=verdict["values"])
+            print(f"\n {paint(t('demo.verdict'), 'bold')}  {paint(text, 'green')}")
+        else:
+            print(f"\n {paint(t('demo.verdict'), 'bold')}  ", end="")
+            print(paint(t("demo.not_clean"), "red"))
+            for example in verdict.get("examples", []):
+                print(f"   {example}")
+        for key in ("gaps", "lost_stated", "duplicates", "missing", "wrong"):
+            print(f"   {t(f'demo.count.{key}'):<12}{verdict.get(key, '?')}")
+
+    async def _set_up(self) -> None:
+        line = self.folder / "line-1"
+        broker = await self._child(
+            "broker", "--kind", self._broker, "--folder", str(self.folder / "broker")
+        )
+        self._note("demo.log.broker", port=broker["port"])
+        self.proxy_facts = await self._child(
+            "proxy", "--to", f"127.0.0.1:{broker['port']}"
+        )
+        self._proxy = self._children[-1]
+        start = str(time.monotonic_ns())
+        common = ("--start-ns", start, "--seed", str(_SEED))
+        peer = (*common, "--engine", "pymodbus")
+        await self._child(
+            "modbus", *_named(LINE), "--pty", str(line), "--baud", str(BAUD), *peer
+        )
+        network = await self._child("modbus", *_named(NETWORK), "--tcp", "0", *peer)
+        check = await self._child(
+            "modbus", "--bench", f"1x{CHECK_POINTS}", "--tcp", "0", *common
+        )
+        self._note("demo.log.devices", count=len(DEVICES))
+        await self._platform(broker["port"], check["start_utc_ms"])
+        site = self.folder / "site.yaml"
+        text = site_text(
+            self.folder, line, network["port"], check["port"], self.proxy_facts["port"]
+        )
+        site.write_text(text, encoding="utf-8")
+        self._note_units(site)
+        self._gateway_start = time.monotonic()
+        gateway = await Child.start(
+            "gateway", "gateway", "run", str(site), log=self.folder / "gateway.log"
+        )
+        self._children.append(gateway)
+        self._gateway = gateway
+        self._note("demo.log.gateway")
+
+    async def _platform(self, port: int, start_utc_ms: int) -> None:
+        expected = {
+            d.name: {"profile": d.profile, "unit": d.unit, "seed": _SEED}
+            for d in (*LINE, *NETWORK)
+        }
+        path = self.folder / "expect.json"
+        path.write_bytes(msgspec.json.encode(expected))
+        await self._child(
+            "platform",
+            *("--port", str(port), "--expect", str(path), "--json"),
+            *("--every", str(_TICK_S), "--start-utc-ms", str(start_utc_ms)),
+        )
+        self._judge = self._children[-1]
+        self._judge.listen(self._hear)
+
+    async def _child(self, kind: str, *options: str) -> dict[str, Any]:
+        log = self.folder / f"{kind}-{len(self._children)}.log"
+        child = await Child.start(kind, f"simulators.{kind}", *options, log=log)
+        self._children.append(child)
+        await child.ready(log)
+        self._show()
+        return child.facts
+
+    async def _cut_and_heal(self) -> None:
+        """Cut the link for a while, again and again, until the time is up."""
+        total = self._for_s
+        first = min(_CUT_FIRST_S, 0.3 * total) if total else _CUT_FIRST_S
+        for_s = min(_CUT_FOR_S, 0.3 * total) if total else _CUT_FOR_S
+        end = self._start + total if total else None
+        pause = first
+        while await self._wait(pause, end):
+            self._proxy.tell("cut")
+            self._link("cut")
+            self._note("demo.log.cut")
+            going_on = await self._wait(for_s, end)
+            self._proxy.tell("heal")
+            self._note("demo.log.back")
+            if not going_on:
+                return
+            await self._drained()
+            pause = _CUT_EVERY_S
+
+    async def _wait(self, seconds: float, end: float | None) -> bool:
+        """Wait; False when the play is over."""
+        left = seconds if end is None else min(seconds, end - time.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, left)):
+                await self._stop.wait()
+        return not self._stop.is_set() and (end is None or time.monotonic() < end)
+
+    async def _drained(self) -> None:
+        """Wait until the platform has what was held back, and say how long it took."""
+        since = time.monotonic()
+        while time.monotonic() - since < _DRAIN_S:
+            await asyncio.sleep(_TICK_S / 5)
+            backlog = self.state.backlog[-1] if self.state.backlog else 0
+            if self.state.link == "up" and backlog <= len(DEVICES):
+                seconds = f"{time.monotonic() - since:.1f}"
+                self._note("demo.log.drained", seconds=seconds)
+                return
+
+    async def _finish(self) -> None:
+        self._proxy.tell("heal")
+        await self._drained_quietly()
+        self._note("demo.log.stopping")
+        await self._gateway.end()
+        await self._judge.end()
+
+    async def _drained_quietly(self) -> None:
+        since = time.monotonic()
+        while time.monotonic() - since < _DRAIN_S:
+            backlog = self.state.backlog[-1] if self.state.backlog else 0
+            if self.state.link == "up" and backlog <= len(DEVICES):
+                return
+            await asyncio.sleep(_TICK_S / 5)
+
+    # -- what is heard ------------------------------------------------------
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        verdict = said.get("so_far") or said.get("verdict")
+        if verdict is None:
+            return
+        if "verdict" in said:
+            self._verdict = verdict
+        state = self.state
+        if not state.received and verdict["records"]:
+            seconds = f"{time.monotonic() - self._gateway_start:.1f}"
+            self._note("demo.log.first", seconds=seconds)
+        state.received, state.values = verdict["records"], verdict["values"]
+        state.duplicates, state.wrong = verdict["duplicates"], verdict["wrong"]
+        state.missing = verdict["missing"]
+        state.latency_ms = verdict["latency_ms"].get("p50")
+
+    async def _follow_values(self) -> None:
+        async for item in self._control("watch"):
+            record = item.get("item", {})
+            device = record.get("device")
+            if record.get("kind") == "scan" and device:
+                values = record.get("values", {})
+                self._values[device] = (time.monotonic(), values, bool(values))
+
+    async def _follow_health(self) -> None:
+        async for answer in self._control("health"):
+            health = answer.get("result") or {}
+            for target in health.get("targets", []):
+                self.state.sample_backlog(target["backlog"])
+                if target["state"] == "online" and self.state.link != "up":
+                    self._link("up")
+            self.state.stored_bytes = health.get("buffer", {}).get("bytes", 0)
+
+    async def _control(self, command: str) -> AsyncIterator[dict[str, Any]]:
+        """Lines from the gateway's control socket; asks again each tick."""
+        path = socket_path(self.folder / "data")
+        while True:
+            await asyncio.sleep(_TICK_S / 5)
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_unix_connection(path)
+                try:
+                    while True:
+                        writer.write(msgspec.json.encode({"v": 1, "cmd": command}))
+                        writer.write(b"\n")
+                        line = await reader.readline()
+                        while line:
+                            yield msgspec.json.decode(line)
+                            if command != "watch":
+                                break
+                            line = await reader.readline()
+                        if not line:
+                            break
+                        await asyncio.sleep(_TICK_S)
+                finally:
+                    writer.close()
+
+    # -- what is shown ------------------------------------------------------
+
+    async def _draw(self) -> None:
+        while True:
+            self._show()
+            await asyncio.sleep(_TICK_S / 2)
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        self.state.elapsed_s = now - self._start
+        for wired, line in zip(DEVICES, self.state.devices, strict=True):
+            if wired.name in self._values:
+                at, values, good = self._values[wired.name]
+                line.age_s = now - at
+                line.state = "good" if good else "bad"
+                line.values = self._few(wired, values)
+        self.screen.draw(self.state)
+
+    def _few(self, wired: Wired, values: dict[str, Any]) -> str:
+        parts = []
+        for point in wired.shown:
+            if point in values:
+                unit = self._units.get((wired.name, point), "")
+                value = values[point]
+                number = f"{value:.1f}" if isinstance(value, float) else f"{value}"
+                parts.append(f"{point} {number} {unit}".rstrip())
+        return "  ".join(parts)
+
+    def _note_units(self, site: Path) -> None:
+        from gateway.config import load_site
+
+        for device in load_site(site).devices.values():
+            for point in device.points:
+                unit = "" if point.unit == "1" else point.unit
+                self._units[device.name, point.name] = unit
+
+    def _link(self, state: str) -> None:
+        self.state.link = state
+        self.state.link_since_s = time.monotonic() - self._start
+
+    def _note(self, key: str, **values: object) -> None:
+        self.state.elapsed_s = time.monotonic() - self._start
+        self.state.note(t(key, **values))
+
+
+def _named(devices: tuple[Wired, ...]) -> list[str]:
+    return [word for d in devices for word in ("--profile", f"{d.profile}@{d.unit}")]

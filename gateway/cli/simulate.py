@@ -1,0 +1,45 @@
+"""``ecogate simulate``: start a simulator, as a child with a process of its own.
+
+The gateway imports no simulator; this only starts ``python -m simulators.KIND`` and
+hands it the rest of the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+
+from gateway.cli.exits import Exit
+from gateway.texts import t
+
+KINDS = ("modbus", "broker", "proxy", "platform")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``simulate KIND [options of that simulator ...]``."""
+    parser.add_argument("kind", choices=KINDS, help=t("simulate.help.kind"))
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help=t("simulate.help.rest")
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the simulator until it ends or Ctrl-C; its exit status is ours."""
+    # Ctrl-C reaches the child as well (same terminal): it prints its summary and ends,
+    # and we wait for that instead of dying first.
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-m", f"simulators.{args.kind}", *args.rest],
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
+        )
+        status = child.wait()
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    return Exit.INTERRUPTED if status == -signal.SIGINT else abs(status)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,181 @@
+"""``ecogate status``: the health of the running gateway, for people or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cli.arguments import add_site
+from gateway.cli.exits import CliError, Exit
+from gateway.cli.output import Style, paint, print_json, table
+from gateway.cli.reach import connect
+from gateway.control import ControlError
+from gateway.health import BusHealth, DeviceHealth, Health
+from gateway.texts import known, t
+
+if TYPE_CHECKING:
+    import argparse
+
+_GOOD: frozenset[str] = frozenset({"online", "open"})
+_PENDING: frozenset[str] = frozenset({"unknown", "connecting", "closed", "doubtful"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``status [SITE]``."""
+    add_site(parser, positional=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the health; exit status 1 where something is not well."""
+    with connect(args) as client:
+        try:
+            found = client.call("health")
+        except ControlError as exc:
+            raise CliError(str(exc), Exit.UNREACHABLE) from exc
+    health = msgspec.convert(found, Health)
+    if args.json:
+        print_json(found)
+    else:
+        print(report(health))
+    return Exit.OK if well(health) else Exit.FAILED
+
+
+def well(health: Health) -> bool:
+    """Whether every bus, device, target and the buffer are as they should be."""
+    return (
+        not health.stuck
+        and not health.buffer.get("degraded")
+        and all(bus.state == "open" for bus in health.buses)
+        and all(device.state == "online" for device in health.devices)
+        and all(target["state"] == "online" for target in health.targets)
+    )
+
+
+def report(health: Health) -> str:
+    """The whole health as tables."""
+    parts = [_head(health)]
+    if health.buses:
+        parts.append(_buses(health.buses, health.now_ms))
+    if health.devices:
+        parts.append(_devices(health.devices, health.now_ms))
+    if health.targets:
+        parts.append(_targets(health.targets))
+    parts.append(_buffer(health.buffer))
+    if health.stuck:
+        parts.append(paint(t("status.stuck", loops=", ".join(health.stuck)), "red"))
+    return "\n\n".join(parts)
+
+
+def span(seconds: float) -> str:
+    """A duration as people say it: ``0.4 s``, ``12 s``, ``3 min``, ``5 h``, ``2 d``."""
+    if seconds < 10:  # noqa: PLR2004 - below it, tenths still matter
+        return f"{seconds:.1f} s"
+    for limit, unit, divisor in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / divisor:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def _head(health: Health) -> str:
+    line = t(
+        "status.head",
+        gateway=health.gateway,
+        version=health.version,
+        uptime=span(health.uptime_s),
+        pid=health.pid,
+    )
+    clock = t(f"status.clock.{health.clock}")
+    style: Style = "green" if health.clock == "trusted" else "yellow"
+    return f"{paint(line, 'bold')}   {paint(clock, style)}"
+
+
+def _buses(buses: list[BusHealth], now_ms: int) -> str:
+    rows = [
+        (
+            bus.name,
+            bus.protocol,
+            bus.endpoint,
+            _state(bus.state),
+            _ago(bus.since_ms, now_ms),
+            bus.error if bus.state != "open" else "",
+        )
+        for bus in buses
+    ]
+    heads = ("bus", "protocol", "endpoint", "state", "since", "error")
+    return table(_heads(heads), rows, right=(4,))
+
+
+def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
+    rows = []
+    for device in devices:
+        exchanges = device.exchanges
+        worst = sorted(device.bad.items(), key=lambda item: -item[1])[:3]
+        rows.append(
+            (
+                device.name,
+                device.bus,
+                str(device.address),
+                _state(device.state),
+                _ago(device.last_good_ms, now_ms),
+                f"{device.answered}/{device.asked}",
+                f"{exchanges.get('reply_p50_ms', 0):.1f}",
+                f"{exchanges.get('reply_p99_ms', 0):.1f}",
+                ", ".join(f"{_reason(name)} {count}" for name, count in worst),
+            )
+        )
+    heads = ("device", "bus", "unit", "state", "good_ago", "answered", "p50", "p99")
+    return table(_heads((*heads, "bad")), rows, right=(2, 4, 5, 6, 7))
+
+
+def _targets(targets: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            target["target"],
+            _state(target["state"]),
+            str(target["backlog"]),
+            str(target["records"]),
+            str(target["messages"]),
+            str(target["set_aside"]),
+            target["reason"],
+        )
+        for target in targets
+    ]
+    heads = ("target", "state", "backlog", "records", "messages", "set_aside", "error")
+    return table(_heads(heads), rows, right=(2, 3, 4, 5))
+
+
+def _buffer(stats: dict[str, Any]) -> str:
+    degraded = stats.get("degraded")
+    line = t(
+        "status.buffer",
+        kilobytes=stats["bytes"] // 1000,
+        segments=stats["segments"],
+        high=stats["high"],
+        pending=stats["pending"],
+        losses=stats["losses"],
+    )
+    if not degraded:
+        return line
+    return line + "\n" + paint(t("status.degraded", trouble=stats["trouble"]), "red")
+
+
+def _heads(names: tuple[str, ...]) -> list[str]:
+    return [t(f"status.column.{name}") for name in names]
+
+
+def _state(state: str) -> str:
+    style: Style = (
+        "green" if state in _GOOD else "yellow" if state in _PENDING else "red"
+    )
+    key = f"status.state.{state}"
+    return paint("● ", style) + (t(key) if known(key) else state)
+
+
+def _reason(word: str) -> str:
+    key = f"reason.{word}"
+    return t(key) if known(key) else word
+
+
+def _ago(then_ms: int | None, now_ms: int) -> str:
+    return "-" if then_ms is None else span(max(0, now_ms - then_ms) / 1000)
