@@ -99,3 +99,20 @@ def test_wrong_options_are_refused(arguments, capsys) -> None:
 
     assert ended.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_port_that_vanished_is_back_under_its_number() -> None:
+    with Spawned("simulators.modbus", "--bench", "1x10", "--tcp", 0, "--control") as s:
+        port = s.ready["port"]
+        assert ask(port, 1)
+        assert s.say("vanish 0.3") == "ok"
+        with pytest.raises(ConnectionRefusedError):
+            ask(port, 1)
+        ended = time.monotonic() + 10
+        while time.monotonic() < ended:
+            try:
+                assert ask(port, 1)
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        pytest.fail("the port did not come back")
