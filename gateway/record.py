@@ -5,7 +5,8 @@ only joins bytes:
 
     0   u8   version, 1
     1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event
-    2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows
+    2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows,
+             bit 2 the JSON names a ``t`` of its own
     3   u8   0
     4   u32  boot id          8   u32  meta id
     12  i64  wall clock, ms since 1970 UTC, as read at acquisition
@@ -38,9 +39,10 @@ EventState = Literal["raised", "updated", "acknowledged", "cleared"]
 When = Callable[[Instant], "DatedTime"]
 
 _KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event")
+_LOST = 3
 _HEAD = struct.Struct(">BBBxIIqq")
 _SECOND = struct.Struct(">BIqq")
-_TRUSTED, _HAS_SECOND = 1, 2
+_TRUSTED, _HAS_SECOND, _OWN_T = 1, 2, 4
 _JSON = msgspec.json.Encoder()
 
 
@@ -223,7 +225,11 @@ def encode(record: Record, meta: str) -> bytes:
         )
     else:
         raise RecordError(f"cannot store a {type(record).__name__}")
-    flags = (_TRUSTED if at.trusted else 0) | (0 if until is None else _HAS_SECOND)
+    flags = _TRUSTED if at.trusted else 0
+    if until is not None:
+        flags |= _HAS_SECOND
+    elif type(record) is Lost and record.t_ms:
+        flags |= _OWN_T
     try:
         head = _HEAD.pack(
             VERSION, kind, flags, _id32(at.boot), _id32(meta), at.wall_ms, at.mono_ms
@@ -277,16 +283,12 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
         return b'{"seq":%d,"kind":"scan","t":%d,%b' % (seq, wall, data[28:])
     at = Instant(wall, mono, f"{boot:08x}", bool(flags & _TRUSTED))
     dated = None if at.trusted else when(at)
-    parts = [
-        b'{"seq":%d,"kind":"%b","%b":%d'
-        % (
-            seq,
-            _KINDS[kind - 1].encode(),
-            # A lost record's t and until are those of what it states.
-            b"noted" if kind == 3 else b"t",  # noqa: PLR2004
-            at.wall_ms if dated is None else dated.t,
-        )
-    ]
+    t = at.wall_ms if dated is None else dated.t
+    parts = [b'{"seq":%d,"kind":"%b"' % (seq, _KINDS[kind - 1].encode())]
+    if kind == _LOST:
+        parts.append(b',"noted":%d' % t)
+    if not flags & _OWN_T:
+        parts.append(b',"t":%d' % t)
     start = _HEAD.size
     if flags & _HAS_SECOND:
         until = _instant2(data)

@@ -25,7 +25,7 @@ from gateway.uplink.link import (
 )
 from gateway.uplink.mqtt import MqttConnector
 from gateway.uplink.pump import Pump
-from tests.support.brokers import Mosquitto, Nats, Subscriber, free_port
+from tests.support.brokers import Mosquitto, Nats, Subscriber, free_port, until
 from tests.support.memory_link import FakeSource
 from tests.support.tcp_proxy import TcpProxy
 
@@ -44,13 +44,6 @@ def target(port, **changes):
 async def connected(port, **changes):
     link = MqttConnector()(target(port, **changes), TERMS)
     return link, await link.connect()
-
-
-async def until(condition, wait_s=15.0):
-    deadline = time.monotonic() + wait_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.005)
 
 
 class Site:
