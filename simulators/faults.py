@@ -270,13 +270,19 @@ class Switchboard:
             plan.beside = Fault.NEIGHBOUR.value
 
     def _made_up(self, exchange: Exchange, *, after: bool) -> bytes:
-        """A frame nobody asked for: earlier shape, neighbouring content."""
+        """A frame nobody asked for: earlier shape, neighbouring content.
+
+        Nothing where the unit was asked for nothing yet: a frame in the very shape of
+        the open request is its answer as far as anybody can tell.
+        """
         request = exchange.request
         earlier = [
             *self._earlier[request.unit],
             *((request,) if after else ()),
         ]
-        shape = self._random.choice(earlier) if earlier else request
+        if not earlier:
+            return b""
+        shape = self._random.choice(earlier)
         if shape.function not in READS:
             return exchange.frame(shape, exception_pdu(shape.function, 5))
         addresses = [shape.address + shape.count, shape.address - shape.count]

@@ -15,6 +15,7 @@ from drivers.profiles.model import Point
 from simulators.bench import identity
 from simulators.consumer import Consumer
 from simulators.intervals import Intervals
+from simulators.platform import expectations
 from simulators.profiled import Expectation
 
 START_MS = 1_763_712_000_000
@@ -194,3 +195,14 @@ def test_intervals_are_a_set_of_numbers(ranges) -> None:
     assert missing == set(range(1, max(held, default=0))) - held
     edges = list(intervals)
     assert all(b + 1 < c for (_, b), (c, _) in pairwise(edges))
+
+
+def test_expectations_are_read_by_device_profile_unit_and_seed(tmp_path) -> None:
+    said = {"incomer": {"profile": "eastron-sdm630", "unit": 3, "seed": 1}}
+    path = tmp_path / "expect.json"
+    path.write_text(json.dumps(said), encoding="utf-8")
+
+    found = expectations(path)["incomer"]
+
+    assert found.wrong("voltage_l1", 1.0, START_MS / 1000, 1.0) is not None
+    assert expectations(None) == {}

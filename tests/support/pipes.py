@@ -390,6 +390,8 @@ class Line:
         if self.near is not None and not self.near.is_closing():
             raise OSError(errno.EBUSY, f"{self.name} is open already")
         near, far = make_pipe(self._loop, self.pace)
+        # Whether bytes take their time on the wire, as a port of drivers says it.
+        near._extra = {"paced": self.pace.bytes_per_s > 0}  # type: ignore[attr-defined]
         near.set_protocol(protocol_factory())
         far.set_protocol(self._devices() if self._devices else asyncio.Protocol())
         self.near, self.far = near, far
