@@ -100,6 +100,7 @@ class ControlFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "control.sqlite"
         self._db: sqlite3.Connection | None = None
+        self._bytes: int | None = None
 
     def load(self) -> dict[str, bytes]:
         """All items; none when there is no file.
@@ -135,6 +136,7 @@ class ControlFile:
         Raises:
             sqlite3.Error, OSError: The disk refused.
         """
+        self._bytes = None
         try:
             db = self._open()
             db.execute("BEGIN IMMEDIATE")
@@ -157,7 +159,10 @@ class ControlFile:
 
     def disk_bytes(self) -> int:
         """Bytes of the file and its WAL."""
-        return files.size_of(self.path) + files.size_of(files.wal_of(self.path))
+        if self._bytes is None:
+            wal = files.wal_of(self.path)
+            self._bytes = files.size_of(self.path) + files.size_of(wal)
+        return self._bytes
 
     def close(self) -> None:
         """Close; may be called twice, opens again by itself."""

@@ -54,12 +54,9 @@ def make(store: Store, work: Work, done: Done) -> None:
     """Evict until the pending records fit, and state what targets lose by it."""
     _unlink_doomed(store)
     incoming = sum(len(e.data) + 64 for _, entries in work.groups for e in entries)
-    growth = _SPARE_BYTES + 2 * incoming
-    for chain in store.chains.values():
-        if chain and not chain[-1].closed:
-            # Moving the WAL into the file can add as many bytes again.
-            growth += files.size_of(files.wal_of(chain[-1].path))
-    over = used(store) + growth - store.limits.max_bytes
+    # Moving a WAL into its file can add as many bytes again.
+    growth = _SPARE_BYTES + 2 * incoming + store.figures.wal_bytes
+    over = store.figures.bytes + growth - store.limits.max_bytes
     short = store.limits.keep_free - _free(store)
     if over > 0:
         _evict(store, work, done, over, closed_only=False)

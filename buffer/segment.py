@@ -80,6 +80,7 @@ class Segment:
         self.closed = False
         self.bytes = 0
         """Bytes on disk when closed; see `disk_bytes`."""
+        self._file, self._wal = str(self.path), str(files.wal_of(self.path))
         self._db: sqlite3.Connection | None = None
         self._held: list[Row] | None = None
 
@@ -158,9 +159,13 @@ class Segment:
 
     def disk_bytes(self) -> int:
         """Bytes of the file and its WAL now."""
-        if self.closed:
-            return self.bytes
-        return files.size_of(self.path) + files.size_of(files.wal_of(self.path))
+        return (
+            self.bytes if self.closed else files.size_of(self._file) + self.wal_bytes()
+        )
+
+    def wal_bytes(self) -> int:
+        """Bytes of the WAL now."""
+        return 0 if self.closed else files.size_of(self._wal)
 
     # -- writing -------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class Segment:
     def retire(self) -> None:
         """Write no more to it; whatever is durable in it stays readable."""
         self.release()
-        self.bytes = files.size_of(self.path) + files.size_of(files.wal_of(self.path))
+        self.bytes = files.size_of(self._file) + files.size_of(self._wal)
         self.closed = True
 
     def release(self) -> None:
@@ -232,6 +237,7 @@ class Segment:
     def rename(self, name: str) -> None:
         """Take another file name; the file must be closed."""
         self.path = self.path.rename(self.path.with_name(name))
+        self._file, self._wal = str(self.path), str(files.wal_of(self.path))
         self.name = name
 
     # -- reading -------------------------------------------------------------------
@@ -306,8 +312,7 @@ class Segment:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             if self._db is None:
-                wal = files.wal_of(self.path)
-                if files.size_of(wal):
+                if files.size_of(self._wal):
                     # Left by a crash or a failed close: its rows count.
                     self._db = files.open_writable(self.path, 1000)
                 else:

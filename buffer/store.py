@@ -81,6 +81,7 @@ class Figures:
     """Counted in the store's thread, read by anyone."""
 
     bytes: int = 0
+    wal_bytes: int = 0
     segments: int = 0
     damaged_files: int = 0
     commits: int = 0
@@ -367,6 +368,7 @@ class Store:
         """Refresh the figures."""
         figures = self.figures
         figures.bytes = room.used(self)
+        figures.wal_bytes = sum(c[-1].wal_bytes() for c in self.chains.values() if c)
         figures.segments = sum(len(chain) for chain in self.chains.values())
 
     # -- damage and the end ----------------------------------------------------------
