@@ -25,7 +25,7 @@ LINE = (
     Wired("scrubber", "line-1", 4, "eastron-sdm120", ("current", "active_power")),
 )
 NETWORK = (
-    Wired("weather", "net-1", 1, "renke-rs-fsxcs", ("wind_speed", "pm10")),
+    Wired("weather", "net-1", 1, "renke-rs-fsxcs", ("temperature", "pm10")),
     Wired("dust", "net-1", 2, "jxct-jxbs-3001-pm", ("pm2_5", "pm10")),
 )
 CHECK = Wired("check-1", "net-2", 1, "", ("r2", "r4"))

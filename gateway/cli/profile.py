@@ -1,0 +1,117 @@
+"""``ecogate profile list | show NAME | check FILE``: devices as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drivers.errors import ProfileError
+from drivers.profiles.library import load_profile, profile_from_text, profile_names
+from gateway.cli.exits import CliError, Exit
+from gateway.cli.output import paint, print_json, table
+from gateway.texts import language, t
+
+if TYPE_CHECKING:
+    import argparse
+
+    from drivers.profiles.model import Profile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``profile list``, ``profile show NAME``, ``profile check FILE ...``."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="ACTION")
+    verbs.add_parser("list", help=t("profile.help.list"))
+    show = verbs.add_parser("show", help=t("profile.help.show"))
+    show.add_argument("name", help=t("profile.help.name"))
+    check = verbs.add_parser("check", help=t("profile.help.check"))
+    check.add_argument("files", nargs="+", type=Path, help=t("profile.help.files"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the action."""
+    if args.verb == "list":
+        return _list(as_json=args.json)
+    if args.verb == "show":
+        return _show(args.name, as_json=args.json)
+    return _check(args.files)
+
+
+def _list(*, as_json: bool) -> int:
+    profiles = [load_profile(name) for name in profile_names()]
+    if as_json:
+        print_json(
+            [
+                {
+                    "profile": profile.profile,
+                    "maker": profile.maker,
+                    "models": profile.models,
+                    "evidence": profile.evidence,
+                    "points": len(profile.points),
+                }
+                for profile in profiles
+            ]
+        )
+        return Exit.OK
+    rows = [
+        (p.profile, p.maker, ", ".join(p.models), str(len(p.points)), p.evidence)
+        for p in profiles
+    ]
+    heads = ("name", "maker", "models", "points", "evidence")
+    print(table([t(f"profile.column.{head}") for head in heads], rows, right=(3,)))
+    return Exit.OK
+
+
+def _show(name: str, *, as_json: bool) -> int:
+    if name not in profile_names():
+        raise CliError(t("profile.unknown", found=name), Exit.USAGE)
+    profile = load_profile(name)
+    if as_json:
+        print_json(msgspec.to_builtins(profile, enc_hook=str))
+        return Exit.OK
+    print(
+        paint(f"{profile.profile}  {profile.maker} {', '.join(profile.models)}", "bold")
+    )
+    print(t("profile.source", source=profile.source, evidence=profile.evidence))
+    notes = (language() == "zh" and profile.notes_zh) or profile.notes
+    if notes:
+        print(paint(notes.strip(), "yellow"))
+    print()
+    print(points_table(profile))
+    return Exit.OK
+
+
+def points_table(profile: Profile) -> str:
+    """The points as a table: address in both notations, type, scale, unit, label."""
+    from drivers.profiles.address import format_both
+
+    rows = [
+        (
+            point.name,
+            format_both(point.address, point.table),
+            point.type if point.registers == 1 else f"{point.type} {point.word_order}",
+            "" if point.scale == 1 else f"x {float(point.scale):g}",
+            "" if point.unit == "1" else point.unit,
+            point.label.get(language(), ""),
+        )
+        for point in profile.points
+    ]
+    heads = ("point", "address", "type", "scale", "unit", "label")
+    return table([t(f"profile.column.{head}") for head in heads], rows)
+
+
+def _check(files: list[Path]) -> int:
+    status = Exit.OK
+    for file in files:
+        try:
+            profile = profile_from_text(file.read_text(encoding="utf-8"), file.stem)
+        except OSError as exc:
+            raise CliError(str(exc), Exit.USAGE) from exc
+        except ProfileError as exc:
+            print(exc)
+            status = Exit.USAGE
+        else:
+            text = t("profile.good", file=file, points=len(profile.points))
+            print(paint(text, "green"))
+    return status

@@ -1,0 +1,189 @@
+"""``ecogate read DEVICE``: a device's values beside the registers they came from.
+
+While the gateway runs it is asked, and reads between two of its own exchanges; without
+one the port is opened here, exclusively.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from drivers.errors import BusError, DriverError
+from gateway.cli.arguments import add_site
+from gateway.cli.exits import CliError, Exit
+from gateway.cli.output import paint, print_json, table
+from gateway.cli.reach import load
+from gateway.control import ControlClient, ControlError, NotRunningError
+from gateway.texts import known, language, t
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from drivers.profiles.model import Point
+    from gateway.config.model import Device, Site
+
+Found = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``read DEVICE [POINT ...] [--once] [--site PATH]``."""
+    parser.add_argument("device", metavar="DEVICE", help=t("read.help.device"))
+    parser.add_argument("points", nargs="*", metavar="POINT", help=t("read.help.point"))
+    parser.add_argument("--once", action="store_true", help=t("read.help.once"))
+    add_site(parser, positional=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read until Ctrl-C on a terminal, once elsewhere."""
+    site = load(args)
+    device = _device(site, args.device)
+    _check_points(device, args.points)
+    points = args.points or [point.name for point in device.points]
+    live = sys.stdout.isatty() and not args.once and not args.json
+    found: Found = {}
+
+    def show(new: Found) -> bool:
+        """Show one reading; whether to go on."""
+        redraw = bool(found)
+        found.clear()
+        found.update(new)
+        if args.json:
+            print_json(new)
+        else:
+            _draw(device, new, points, redraw=redraw)
+        return live
+
+    try:
+        with ControlClient.for_folder(site.buffer.path) as client:
+            _through_gateway(client, device, points, show)
+    except NotRunningError:
+        asyncio.run(_by_ourselves(site, device, points, show))
+    except ControlError as exc:
+        raise CliError(str(exc), Exit.UNREACHABLE) from exc
+    return Exit.OK if found.get("answered") else Exit.UNREACHABLE
+
+
+def _device(site: Site, name: str) -> Device:
+    device = site.devices.get(name)
+    if device is None:
+        meant = get_close_matches(name, site.devices, 1)
+        key = "read.no_device_meant" if meant else "read.no_device"
+        text = t(
+            key,
+            found=name,
+            meant=meant[0] if meant else "",
+            names=", ".join(site.devices),
+        )
+        raise CliError(text, Exit.USAGE)
+    return device
+
+
+def _check_points(device: Device, points: list[str]) -> None:
+    names = [point.name for point in device.points]
+    for name in points:
+        if name not in names:
+            text = t("read.no_point", device=device.name, found=name)
+            raise CliError(f"{text} {', '.join(names)}", Exit.USAGE)
+
+
+def _through_gateway(
+    client: ControlClient,
+    device: Device,
+    points: list[str],
+    show: Callable[[Found], bool],
+) -> None:
+    while show(client.call("read", device=device.name, points=points)):
+        time.sleep(device.every_s)
+
+
+async def _by_ourselves(
+    site: Site, device: Device, points: list[str], show: Callable[[Found], bool]
+) -> None:
+    """Open the port, read, close it."""
+    from gateway.ports import make_bus, make_device
+
+    conf = site.buses[device.bus]
+    bus = make_bus(conf)
+    driver = make_device(device, conf, bus)
+    try:
+        await bus.open()
+        while True:
+            answer = await driver.scan(points, want_raw=True)
+            found = {
+                "device": device.name,
+                "bus": device.bus,
+                "t": time.time_ns() // 1_000_000,
+                "answered": answer.answered,
+                "values": answer.values,
+                "q": msgspec.to_builtins(answer.flaws),
+                "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
+                "detail": answer.detail,
+            }
+            if not show(found):
+                return
+            await asyncio.sleep(device.every_s)
+    except BusError as exc:
+        raise CliError(str(exc), Exit.UNREACHABLE) from exc
+    except DriverError as exc:
+        raise CliError(str(exc)) from exc
+    finally:
+        await bus.close()
+
+
+def _draw(device: Device, found: Found, points: list[str], *, redraw: bool) -> None:
+    by_name = {point.name: point for point in device.points}
+    # A status word's named bits stand under the word.
+    shown = [
+        name
+        for point in points
+        for name in (
+            point,
+            *(f"{point}.{bit}" for bit in by_name[point].bits.values()),
+        )
+    ]
+    rows = [_row(by_name.get(name), name, found) for name in shown]
+    heads = [t(f"read.column.{name}") for name in ("point", "value", "unit")]
+    heads += [t(f"read.column.{name}") for name in ("address", "raw", "quality")]
+    body = table(heads, rows, right=(1,))
+    head = t("read.head", device=device.name, bus=device.bus, unit=device.address)
+    at = time.strftime("%H:%M:%S", time.localtime(found["t"] / 1000))
+    lines = [f"{paint(head, 'bold')}  {paint(at, 'dim')}", *body.splitlines()]
+    if found["detail"]:
+        lines.append(paint(found["detail"], "yellow"))
+    if redraw:
+        sys.stdout.write("\x1b[H\x1b[J")
+    print("\n".join(lines), flush=True)
+
+
+def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
+    value, flaw = found["values"].get(name), found["q"].get(name)
+    quality = paint(t("read.good"), "green")
+    if flaw is not None:
+        key = f"reason.{flaw[1]}"
+        text = t(key) if known(key) else flaw[1]
+        quality = paint(text, "red" if flaw[0] == "bad" else "yellow")
+    elif value is None:
+        quality = ""
+    raw = found["raw"].get(name, "")
+    label = point.label.get(language(), "") if point else ""
+    return (
+        f"{name}  {paint(label, 'dim')}" if label else name,
+        "-" if value is None else str(value),
+        "" if point is None or point.unit == "1" else point.unit,
+        "" if point is None else _address(point),
+        " ".join(raw[i : i + 4] for i in range(0, len(raw), 4)),
+        quality,
+    )
+
+
+def _address(point: Point) -> str:
+    from drivers.profiles.address import format_both
+
+    return format_both(point.address, point.table)
