@@ -107,6 +107,10 @@ class ProvedBus:
         """
         raise NotImplementedError
 
+    def _check_connected(self) -> None:
+        """Raise BusError when the connection is gone."""
+        raise NotImplementedError
+
     def stats(self, unit: int) -> UnitStats:
         """Counts and reply times of one unit."""
         peer = self._peers.get(unit)
@@ -136,6 +140,7 @@ class ProvedBus:
         patience_ends = 0.0
         while True:
             async with self._turn:
+                self._check_connected()
                 now = loop.time()
                 shape = peer.proof.choose(span, now, bare=bare)
                 if isinstance(shape, Shape):
@@ -178,6 +183,7 @@ class ProvedBus:
         request = write_request(table, address, words)
         peer = self._peers.get(unit) or self._new_peer(unit)
         async with self._turn:
+            self._check_connected()
             await self._before_write(peer, table, address, timing)
             function, count, now = request.function, len(words), loop.time()
             held = peer.proof.write_free(function, address, count, now)

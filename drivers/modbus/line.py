@@ -107,6 +107,10 @@ class OwnBus(ProvedBus):
         if timing.pause_s and wait > 0:
             await asyncio.sleep(wait)
 
+    def _check_connected(self) -> None:
+        if self.link is None or self.link.transport is None:
+            raise BusError(f"{self.name}: the connection is gone")
+
     def _drain(self) -> None:
         """Discard what the port holds unread."""
 
@@ -120,9 +124,9 @@ class OwnBus(ProvedBus):
     ) -> Answer:
         loop = self._running()
         await self._ready(peer, timing)
-        link = self.link
-        if link is None or link.transport is None:
-            raise BusError(f"{self.name}: the connection is gone")
+        self._check_connected()
+        transport = self.link.transport if self.link is not None else None
+        assert transport is not None  # noqa: S101 it is connected
         frame = self._encode(peer, request, timing)
         self._drain()
         self._buffer.clear()
@@ -135,7 +139,7 @@ class OwnBus(ProvedBus):
         self._waiter = waiter
         self._sent_at = sent_at = loop.time()
         self._earliest += sent_at
-        link.transport.write(frame)
+        transport.write(frame)
         timer = loop.call_at(sent_at + self._wire_s + timeout_s, _expire, waiter)
         try:
             answer = await waiter

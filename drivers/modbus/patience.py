@@ -41,7 +41,7 @@ class Patience:
         if self._mercy:
             self._mercy = self._mercy * _FADE if self._mercy > FLOOR_S else 0.0
         largest = self.largest_s
-        self.largest_s = seconds if seconds > largest else largest * 0.999
+        self.largest_s = seconds if seconds >= largest else largest * 0.999
         self._due -= 1
         if self._due <= 0:
             self._due = _EVERY

@@ -92,6 +92,10 @@ class PymodbusBus(ProvedBus):
         if client is not None:
             client.close()
 
+    def _check_connected(self) -> None:
+        if self._client is None or not self._client.connected:
+            raise BusError(f"{self.name}: the connection is gone")
+
     def _trace(self, sending: bool, data: bytes) -> bytes:
         """Bytes on their way to pymodbus: recognise what answers no open request."""
         if not sending:
@@ -114,8 +118,6 @@ class PymodbusBus(ProvedBus):
         self, peer: Peer, request: Request, timing: Timing, timeout_s: float
     ) -> Answer:
         loop, client = self._running(), self._client
-        if client is None or not client.connected:
-            raise BusError(f"{self.name}: the connection is gone")
         await asyncio.sleep(max(0.0, peer.last_end + timing.pause_s - loop.time()))
         context, pdu = client.ctx, self._requests.decode(request.pdu)
         pdu.dev_id = peer.unit

@@ -69,11 +69,12 @@ class Side:
 class Room:
     """Both sides of one span."""
 
-    __slots__ = ("_suspect", "after", "before")
+    __slots__ = ("_alive", "_suspect", "after", "before")
 
     def __init__(self) -> None:
         self.before = Side()
         self.after = Side()
+        self._alive = False
         self._suspect: tuple[Side, int] | None = None
 
     def limits(self, before: int, after: int, now: float) -> tuple[int, int]:
@@ -82,6 +83,7 @@ class Room:
 
     def answered(self, before: int, after: int, now: float) -> None:
         """A read with this padding was answered, in time or late."""
+        self._alive = True
         self.before.answered(before)
         self.after.answered(after)
         if self._suspect is not None:
@@ -97,8 +99,9 @@ class Room:
     def silent(self, before: int, after: int, now: float) -> None:
         """A read with this padding met silence."""
         side, padding = self._blame(before, after)
-        if padding <= side.served:
-            # Served before, or bare: the device or the line is at fault, not the room.
+        alive, self._alive = self._alive, False
+        if padding <= side.served or not alive:
+            # Served before, bare, or silent already: the room is not to blame.
             self._suspect = None
             return
         side.doubt(padding, now, sure=False)

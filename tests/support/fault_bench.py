@@ -176,5 +176,3 @@ class FaultBench:
 
 def _count(reasons: dict[str, int], word: str) -> None:
     reasons[word] = reasons.get(word, 0) + 1
-
-
