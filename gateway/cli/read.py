@@ -67,7 +67,9 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_by_ourselves(site, device, points, show))
     except ControlError as exc:
         raise CliError(str(exc), Exit.UNREACHABLE) from exc
-    return Exit.OK if found.get("answered") else Exit.UNREACHABLE
+    if found.get("values"):
+        return Exit.OK
+    return Exit.FAILED if found.get("answered") else Exit.UNREACHABLE
 
 
 def _device(site: Site, name: str) -> Device:

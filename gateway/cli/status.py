@@ -47,9 +47,16 @@ def well(health: Health) -> bool:
         not health.stuck
         and not health.buffer.get("degraded")
         and all(bus.state == "open" for bus in health.buses)
-        and all(device.state == "online" for device in health.devices)
+        and all(_fresh(device, health.now_ms) for device in health.devices)
         and all(target["state"] == "online" for target in health.targets)
     )
+
+
+def _fresh(device: DeviceHealth, now_ms: int) -> bool:
+    """Whether a device answers with usable values: an exception is no value."""
+    if device.state != "online" or device.last_good_ms is None:
+        return False
+    return now_ms - device.last_good_ms <= max(5 * device.every_s, 5.0) * 1000
 
 
 def report(health: Health) -> str:
@@ -116,7 +123,7 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
                 device.name,
                 device.bus,
                 str(device.address),
-                _state(device.state),
+                _state(device.state, good=_fresh(device, now_ms)),
                 _ago(device.last_good_ms, now_ms),
                 f"{device.answered}/{device.asked}",
                 f"{exchanges.get('reply_p50_ms', 0):.1f}",
@@ -164,10 +171,12 @@ def _heads(names: tuple[str, ...]) -> list[str]:
     return [t(f"status.column.{name}") for name in names]
 
 
-def _state(state: str) -> str:
-    style: Style = (
-        "green" if state in _GOOD else "yellow" if state in _PENDING else "red"
-    )
+def _state(state: str, *, good: bool = True) -> str:
+    style: Style = "red"
+    if state in _GOOD:
+        style = "green" if good else "yellow"
+    elif state in _PENDING:
+        style = "yellow"
     key = f"status.state.{state}"
     return paint("● ", style) + (t(key) if known(key) else state)
 
