@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import broker, machine, report, sizes
+from benchmarks import machine, report, sizes
 from benchmarks.run import Plan, Row, run
+from simulators.broker import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simulators.broker import Kind
 
 RESULTS = machine.ROOT / "benchmarks" / "results"
 
@@ -81,6 +84,14 @@ def measure(
     return found
 
 
+def _broker() -> Kind:
+    try:
+        find_program("mosquitto")
+    except FileNotFoundError:
+        return "nats"
+    return "mosquitto"
+
+
 def options_of(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -103,9 +114,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--disk-minutes", type=float, default=10.0, help="0 leaves the disk runs out"
     )
-    parser.add_argument(
-        "--broker", choices=["mosquitto", "nats"], default=broker.default_kind()
-    )
+    parser.add_argument("--broker", choices=["mosquitto", "nats"], default=_broker())
     parser.add_argument(
         "--folder",
         type=Path,

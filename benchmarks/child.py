@@ -100,24 +100,25 @@ class Child:
     def check(self) -> None:
         """Raise :class:`ChildError` where it has ended."""
         if self.process.poll() is not None:
-            raise self._error(f"ended with status {self.process.returncode}")
+            raise self.error(f"ended with status {self.process.returncode}")
 
     def _line(self, deadline: float, key: str) -> bytes:
         output = cast("IO[bytes]", self.process.stdout)
         while b"\n" not in self._rest:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise self._error(f"expected {key!r} within the time, got nothing")
+                raise self.error(f"expected {key!r} within the time, got nothing")
             ready, _, _ = select.select([output], [], [], left)
             if not ready:
                 continue
             data = os.read(output.fileno(), 1 << 20)
             if not data:
-                raise self._error(f"expected {key!r}, but it ended")
+                raise self.error(f"expected {key!r}, but it ended")
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
-    def _error(self, what: str) -> ChildError:
+    def error(self, what: str) -> ChildError:
+        """An error that holds the end of what the process said."""
         tail = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return ChildError(f"{self.name} (pid {self.pid}): {what}\n{tail}")

@@ -11,11 +11,15 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import broker, process, site
-from benchmarks.child import Child
+from benchmarks import process, site
+from benchmarks.child import Child, ChildError
 from benchmarks.sizes import Size
+from simulators.broker import Broker, Kind
 
 _READY_S = 30.0
+
+_MESSAGE_LIMIT = 8 << 20
+"""Of the broker: the description of 16,000 points is one message of 1.6 MB."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -25,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
     engine: str = "own"
     warm_up_s: float = 10.0
     window_s: float = 60.0
-    broker: str = "mosquitto"
+    broker: Kind = "mosquitto"
     folder: Path = Path("/var/tmp")  # noqa: S108 - on a disk where /tmp is in memory
     purpose: str = "processor"
     gateway: tuple[str, ...] = ()
@@ -71,22 +75,36 @@ def run(plan: Plan) -> Row:
             )
         )
         start_ns = time.monotonic_ns()
-        platform, broker_port = broker.start(plan.broker, folder)
-        stack.enter_context(platform)
+        platform = stack.enter_context(
+            Broker(folder / "broker", kind=plan.broker, message_limit=_MESSAGE_LIMIT)
+        )
+        platform.again()
         devices = stack.enter_context(
             _python(
-                "devices", ["benchmarks.devices", size.devices, size.points, start_ns],
+                "devices",
+                [
+                    *("simulators.modbus", "--bench", f"{size.devices}x{size.points}"),
+                    *("--tcp", 0, "--separate", "--start-ns", start_ns),
+                ],
                 folder,
             )
-        )  # fmt: skip
+        )
         ports = devices.hear("ports", _READY_S)
         subscriber = stack.enter_context(
             _python(
-                "subscriber", ["benchmarks.subscriber", broker_port, start_ns], folder
+                "subscriber",
+                ["benchmarks.subscriber", platform.port, start_ns],
+                folder,
             )
         )
         subscriber.hear("ready", _READY_S)
-        settings = site.write(folder, size, plan.engine, ports, broker_port)
+        settings = site.write(
+            folder,
+            size,
+            plan.engine,
+            [ports[str(n)] for n in range(1, size.devices + 1)],
+            platform.port,
+        )
         gateway = stack.enter_context(
             Child(
                 "gateway",
@@ -95,7 +113,10 @@ def run(plan: Plan) -> Row:
                 talks=False,
             )
         )
-        first_ns = subscriber.hear("first_ns", _READY_S)
+        try:
+            first_ns = subscriber.hear("first_ns", _READY_S)
+        except ChildError as exc:
+            raise gateway.error(f"no value arrived\n{exc}") from exc
         time.sleep(plan.warm_up_s)
         before = _count(gateway, folder)
         time.sleep(plan.window_s)
