@@ -67,7 +67,7 @@ MESSAGES: dict[str, str] = {
     "scale_zero": "expected a scale other than 0 (value = raw * scale + offset)",
     "scale_bool": "expected no {key} with type bool",
     "unit_missing": "expected a unit (a UCUM code such as A, kW, Cel, mg/m3; "
-    "1 for a plain number), found none",
+    '"1" for a plain number), found none',
     "unit_ascii": "expected a UCUM code such as Cel, mg/m3, m3/h, found {found}",
     "order": "expected {low_key} <= {high_key}, found {low} and {high}",
     "not_writable_table": "expected table coil or holding for a writable point, "

@@ -23,7 +23,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         groups: Iterable[Any],
         prefix: str | None = None,
     ) -> None:
-        super().add_usage(usage, actions, groups, prefix or t("cli.usage"))
+        # argparse asks with an empty prefix to name a verb: that is no None.
+        words = t("cli.usage") if prefix is None else prefix
+        super().add_usage(usage, actions, groups, words)
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,0 +1,220 @@
+"""The site file as a JSON Schema, for editors.
+
+It knows the shape: keys, types, words, the form of durations, sizes and addresses. What
+needs sums or other parts of the file (overlaps, references, check characters, the load
+of a line) is left to ``ecogate check``. The keys are the readers' own: neither side can
+have one more than the other.
+
+Source: JSON Schema draft 2020-12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.profiles import points
+from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
+from gateway.config import buses, devices, loader, site_info, targets
+from gateway.texts import both
+
+Schema = dict[str, Any]
+
+ID = "urn:ecogate:site:v1"
+NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+_DURATION = {
+    "type": "string",
+    "pattern": rf"^\s*[0-9]+(\.[0-9]+)? ?({'|'.join(DURATION_UNITS)})\s*$",
+    "examples": ["500ms", "1s", "10m"],
+}
+_SIZE = {
+    "type": "string",
+    "pattern": rf"^\s*[0-9]+(\.[0-9]+)? ?({'|'.join(SIZE_UNITS)})\s*$",
+    "examples": ["512MB"],
+}
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_BOOLEAN: Schema = {"type": "boolean"}
+_LABEL: Schema = {
+    "type": "object",
+    "properties": {"zh": _TEXT, "en": _TEXT},
+    "additionalProperties": False,
+}
+_NAMED_NUMBERS: Schema = {
+    "type": "object",
+    "propertyNames": {"pattern": "^(-?[0-9]+|0x[0-9A-Fa-f]+)$"},
+}
+
+
+def site_schema() -> Schema:
+    """The JSON Schema of a site file; descriptions in English and Chinese."""
+    top: Schema = {
+        "gateway": {**_TEXT, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+        "site": _object("site", site_info.SITE_KEYS, _SITE, ()),
+        "assets": _map(_object("asset", site_info.ASSET_KEYS, _ASSET, ("kind",))),
+        "buffer": _object("buffer", loader.BUFFER_KEYS, _BUFFER, ("path",)),
+        "clock": _object("clock", ("trust",), _CLOCK, ()),
+        "buses": _map(_bus(), NAME_PATTERN),
+        "devices": _map(_device(), NAME_PATTERN),
+        "targets": _map(
+            _object("target", targets.KEYS, _TARGET, ("mqtt",)), NAME_PATTERN
+        ),
+    }
+    root = _object("top", loader.KEYS, top, ("gateway", "buffer"))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": ID,
+        "title": "ecogate site file",
+        **root,
+        "$defs": {"point": _point()},
+    }
+
+
+_SITE: Schema = {
+    "code": {**_TEXT, "pattern": "^[0-9A-Z]{17}[0-9A-Za-z][0-9]{3}[0-9A-Z]$"},
+    "code_as_issued": _BOOLEAN,
+    "name": _LABEL,
+    "region": {**_TEXT, "pattern": "^[0-9]{6}$"},
+    "grid": _TEXT,
+    "position": {
+        "type": "array",
+        "prefixItems": [
+            {"type": "number", "minimum": -180, "maximum": 180},
+            {"type": "number", "minimum": -90, "maximum": 90},
+        ],
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    "timezone": _TEXT,
+}
+_ASSET: Schema = {
+    "kind": {"enum": list(site_info.KINDS)},
+    "outlet": _TEXT,
+    "treats": {"type": "array", "items": _TEXT},
+}
+_BUFFER: Schema = {"path": _TEXT, "max_bytes": _SIZE, "keep_free": _SIZE}
+_CLOCK: Schema = {"trust": {"enum": ["ntp", "always"]}}
+_BUS: Schema = {
+    "protocol": {"enum": list(buses.PROTOCOLS)},
+    "serial": {**_TEXT, "pattern": "^/"},
+    "tcp": _TEXT,
+    "baud": {"type": "integer", "minimum": 300, "maximum": 4_000_000},
+    "framing": {"enum": ["8N1", "8E1", "8O1", "8N2", "8E2", "8O2"]},
+    "echo": {"enum": ["auto", "yes", "no"]},
+    "engine": {"enum": ["own", "pymodbus"]},
+    "timeout": _DURATION,
+    "pause": _DURATION,
+}
+_DEVICE: Schema = {
+    "bus": _TEXT,
+    "address": {"type": "integer", "minimum": 0, "maximum": 255},
+    "profile": _TEXT,
+    "every": _DURATION,
+    "asset": _TEXT,
+    "points": {"type": "array", "items": {"$ref": "#/$defs/point"}, "minItems": 1},
+    "timeout": _DURATION,
+    "max_registers": {"type": "integer", "minimum": 1, "maximum": 125},
+    "label": _LABEL,
+}
+_TARGET: Schema = {
+    "mqtt": {**_TEXT, "pattern": "^(mqtt|tcp)://[^@/]+/?$"},
+    "username": _TEXT,
+    "password_file": _TEXT,
+    "password_env": {**_TEXT, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "prefix": {**_TEXT, "pattern": "^[^/$+#][^+#]*$"},
+    "in_flight": {"type": "integer", "minimum": 1, "maximum": 1000},
+    "batch_records": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "batch_bytes": _SIZE,
+    "linger": _DURATION,
+    "compress": _BOOLEAN,
+    "keepalive": _DURATION,
+}
+_POINT: Schema = {
+    "name": {**_TEXT, "pattern": NAME_PATTERN},
+    "table": {"enum": list(points.TABLES)},
+    "address": {
+        **_TEXT,
+        "pattern": "^([pP][dD][uU]:(0[xX][0-9A-Fa-f]+|[0-9]+)|[0134][xX]:[0-9]{1,6})$",
+        "examples": ["pdu:100", "pdu:0x2006", "4x:40101"],
+    },
+    "type": {"enum": list(points.TYPES)},
+    "word_order": {"enum": list(points.WORD_ORDERS)},
+    "bit": {"type": "integer", "minimum": 0, "maximum": 15},
+    "scale": {"type": "number", "not": {"const": 0}},
+    "offset": _NUMBER,
+    "unit": _TEXT,
+    "decimals": {"type": "integer", "minimum": 0, "maximum": 9},
+    "not_available": {"type": "array", "items": {"type": "integer"}},
+    "enum": _NAMED_NUMBERS,
+    "bits": _NAMED_NUMBERS,
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+    "writable": _BOOLEAN,
+    "write_min": _NUMBER,
+    "write_max": _NUMBER,
+    "every": _DURATION,
+    "label": _LABEL,
+    "code": _TEXT,
+}
+
+
+def _bus() -> Schema:
+    """Serial keys with RTU only, ``tcp`` with TCP only."""
+    serial_only = ("serial", "baud", "framing", "echo")
+    return {
+        **_object("bus", buses.KEYS, _BUS, ("protocol",)),
+        "if": {"properties": {"protocol": {"const": "modbus-rtu"}}},
+        "then": {"required": ["serial"], "properties": {"tcp": False}},
+        "else": {
+            "required": ["tcp"],
+            "properties": dict.fromkeys(serial_only, False),
+        },
+    }
+
+
+def _device() -> Schema:
+    return {
+        **_object("device", devices.KEYS, _DEVICE, ("bus", "address", "every")),
+        "anyOf": [{"required": ["profile"]}, {"required": ["points"]}],
+    }
+
+
+def _point() -> Schema:
+    """Bit tables need no type; all else but bits and words needs a unit."""
+    in_bits = {"properties": {"table": {"enum": list(points.BIT_TABLES)}}}
+    unitless = [
+        {"required": ["unit"]},
+        {"required": ["enum"]},
+        {"required": ["bits"]},
+        {"required": ["type"], "properties": {"type": {"const": "bool"}}},
+    ]
+    return {
+        **_object("point", points.KEYS, _POINT, ("name", "table", "address")),
+        "if": in_bits,
+        "then": {"properties": {"type": {"const": "bool"}}},
+        "else": {"required": ["type"], "anyOf": unitless},
+    }
+
+
+def _object(
+    area: str, keys: tuple[str, ...], shapes: Schema, required: tuple[str, ...]
+) -> Schema:
+    """A mapping with exactly these keys, each described."""
+    described = {
+        key: {**shapes[key], "description": _described(area, key)} for key in keys
+    }
+    schema: Schema = {
+        "type": "object",
+        "properties": described,
+        "additionalProperties": False,
+    }
+    return {**schema, "required": list(required)} if required else schema
+
+
+def _map(values: Schema, pattern: str = "") -> Schema:
+    names: Schema = {"propertyNames": {"pattern": pattern}} if pattern else {}
+    return {"type": "object", "additionalProperties": values, **names}
+
+
+def _described(area: str, key: str) -> str:
+    texts = both(f"schema.{area}.{key}")
+    return f"{texts['en']}\n{texts['zh']}"

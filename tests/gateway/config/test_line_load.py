@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from drivers.profiles.model import Point
+from gateway.config.line_load import (
+    character_s,
+    line_share,
+    plan,
+    request_s,
+    smallest_baud,
+)
+from gateway.config.model import Device, SerialLine
+
+
+def line(baud=9600, framing="8N1"):
+    return SerialLine(device="/dev/null", baud=baud, framing=framing)
+
+
+def device(*spans, every_s=1.0, table="holding", max_registers=125):
+    points = tuple(
+        Point(name=f"p{address}", table=table, address=address, type=kind)
+        for address, kind in spans
+    )
+    return Device(
+        name="d",
+        bus="b",
+        address=1,
+        every_s=every_s,
+        points=points,
+        max_registers=max_registers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("framing", "bits"), [("8N1", 10), ("8E1", 11), ("8N2", 11), ("8E2", 12)]
+)
+def test_a_character_is_as_long_as_its_bits(framing, bits):
+    assert character_s(line(9600, framing)) == pytest.approx(bits / 9600)
+
+
+def test_the_cost_of_ten_registers_by_hand():
+    # 8 + 5 + 20 characters of 10 bits, 3.5 characters of silence, 10 ms.
+    by_hand = (33 + 3.5) * 10 / 9600 + 0.010
+
+    assert request_s(20, line()) == pytest.approx(by_hand)
+
+
+def test_above_19200_the_silence_is_1750_us():
+    by_hand = 33 * 10 / 38400 + 0.00175 + 0.010
+
+    assert request_s(20, line(38400)) == pytest.approx(by_hand)
+
+
+def test_neighbours_go_out_together_and_far_ones_apart():
+    together = device((0, "float32"), (10, "float32"))
+    apart = device((0, "float32"), (100, "float32"))
+    # A request costs 16.5 characters and 10 ms; at 9600 that is 13 registers.
+
+    assert [r.data_bytes for r in plan(together, line())] == [24]
+    assert [r.data_bytes for r in plan(apart, line())] == [4, 4]
+
+
+def test_no_block_is_larger_than_the_device_allows():
+    points = [(2 * i, "float32") for i in range(100)]
+
+    assert [r.data_bytes for r in plan(device(*points), line())] == [248, 152]
+    assert len(plan(device(*points, max_registers=10), line())) == 20
+
+
+def test_bits_are_packed():
+    coils = device((0, "bool"), (9, "bool"), table="coil")
+
+    assert [r.data_bytes for r in plan(coils, line())] == [2]
+
+
+def test_ten_units_with_ten_registers_fit_19200_baud():
+    units = [device(*[(2 * i, "float32") for i in range(5)]) for _ in range(10)]
+
+    share = line_share(units, line(19200), 0.0)
+
+    assert share == pytest.approx(10 * (36.5 * 10 / 19200 + 0.010))
+    assert share < 0.8
+
+
+def test_a_slower_period_weighs_less_and_a_pause_counts():
+    assert line_share([device((0, "int16"), every_s=10.0)], line(), 0.0) == (
+        pytest.approx(line_share([device((0, "int16"))], line(), 0.0) / 10)
+    )
+    assert line_share([device((0, "int16"))], line(), 0.1) == (
+        pytest.approx(line_share([device((0, "int16"))], line(), 0.0) + 0.1)
+    )
+
+
+def test_the_speed_proposed_is_the_lowest_that_fits():
+    units = [device(*[(2 * i, "float32") for i in range(30)]) for _ in range(5)]
+
+    found = smallest_baud(units, line(2400), 0.0)
+
+    # 60 registers: 136.5 characters and 10 ms; five a second are 1.47 s at 4800.
+    assert found == 9600
+    assert line_share(units, line(2400), 0.0) > 1
+    assert line_share(units, line(found), 0.0) <= 1
+
+
+def test_no_speed_helps_where_turnaround_alone_is_too_much():
+    units = [device((0, "int16"), every_s=0.05) for _ in range(10)]
+
+    assert smallest_baud(units, line(), 0.0) is None
