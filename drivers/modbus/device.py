@@ -26,7 +26,7 @@ from drivers.errors import (
 )
 from drivers.modbus import decode
 from drivers.modbus.plan import Block, Limits, block, plan
-from drivers.modbus.refusals import Attempt, Refusals
+from drivers.modbus.refusals import Refusals
 from drivers.modbus.write import encode
 from drivers.values import Answer, Flaw, Quality, Value
 
@@ -45,15 +45,20 @@ SEARCHING = Flaw(Quality.BAD, "searching")
 _GATEWAY_SILENT = frozenset({"exception_10", "exception_11"})
 """A gateway's word that the unit behind it gave none (V1.1b3, 7: codes 0A and 0B)."""
 _SEARCH_REQUESTS = 40
-"""Refusals taken in one scan: a search must not hold the bus for long."""
+_SEARCH_S = 2.0
+"""Refusals taken, and time spent on them, in one scan: others wait for the bus."""
 _DETAIL_LINES = 3
+_MOST_PLANS = 64
+"""Sets of points asked for together; few, as periods are few."""
 
 
 class _Asked(NamedTuple):
     """One request of a plan, ready to be sent and read."""
 
-    attempt: Attempt
+    block: Block
     decoder: Decoder
+    searching: bool = False
+    """Asked to find out why a larger block was refused."""
 
 
 class _Ready(NamedTuple):
@@ -116,8 +121,8 @@ class ModbusDevice:
             BusError: The port is gone.
             ProfileError: A name is no point of this device.
         """
-        now = asyncio.get_running_loop().time()
-        self._refusals.lapse(now)
+        loop = asyncio.get_running_loop()
+        self._refusals.lapse(loop.time())
         ready = self._ready(tuple(points))
         scan = _Scan(want_raw=want_raw)
         for name in ready.unsupported:
@@ -125,23 +130,26 @@ class ModbusDevice:
         todo = deque(ready.requests)
         while todo:
             asked = todo.popleft()
-            span = asked.attempt.block.span
+            span = asked.block.span
+            if asked.searching and scan.search_until < loop.time():
+                scan.put_off(asked.block.points)
+                continue
             try:
                 reply = await self._bus.read(self.unit, span, self._timing, wait_s)
             except PointUnsupportedError as exc:
-                self._search(asked.attempt, exc, scan, todo)
+                self._search(asked.block, exc, scan, todo)
             except PointError as exc:
-                scan.note(self._say(asked.attempt.block, exc))
+                scan.note(self._say(asked.block, exc))
                 if exc.reason in _GATEWAY_SILENT:
                     self._give_up((asked, *todo), exc, scan)
                     break
                 scan.answered = True
-                scan.all_bad(asked.attempt.block.points, exc.reason)
+                scan.all_bad(asked.block.points, exc.reason)
             except TransientError as exc:
-                scan.note(self._say(asked.attempt.block, exc))
+                scan.note(self._say(asked.block, exc))
                 if isinstance(exc, UnprovableError) and not scan.unprovable:
                     scan.unprovable = True
-                    scan.all_bad(asked.attempt.block.points, exc.reason)
+                    scan.all_bad(asked.block.points, exc.reason)
                     continue
                 self._give_up((asked, *todo), exc, scan)
                 break
@@ -200,9 +208,11 @@ class ModbusDevice:
         planned = plan(chosen.values(), self._limits, self._refusals)
         ready = _Ready(
             self._refusals.version,
-            tuple(_asked(Attempt(b)) for b in planned.blocks),
+            tuple(_asked(b) for b in planned.blocks),
             planned.unsupported,
         )
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
         self._plans[names] = ready
         return ready
 
@@ -210,14 +220,12 @@ class ModbusDevice:
         return ProfileError(f"device {self.name}: no point named {name!r}")
 
     def _take(self, asked: _Asked, reply: Reply, scan: _Scan) -> None:
-        attempt = asked.attempt
-        span = attempt.block.span
+        span = asked.block.span
         end = span.start + span.count
         if reply.start > span.start or reply.start + reply.count < end:
             message = f"bus read {reply.start}+{reply.count}, wanted {span}"
             raise ProfileError(f"device {self.name}: {message}")
-        now = asyncio.get_running_loop().time()
-        self._refusals.answered(attempt, reply.start, reply.count, now)
+        self._refusals.answered(asked.block, reply.start, reply.count)
         scan.answered = True
         asked.decoder.decode(reply.data, reply.start, scan.values, scan.flaws)
         if scan.raw is not None:
@@ -225,30 +233,30 @@ class ModbusDevice:
 
     def _search(
         self,
-        attempt: Attempt,
+        refused: Block,
         exc: PointUnsupportedError,
         scan: _Scan,
         todo: deque[_Asked],
     ) -> None:
         """A block was refused: queue what finds out why, or mark its points."""
         scan.answered = True
-        scan.refusals += 1
-        if scan.refusals > _SEARCH_REQUESTS:
-            for point in attempt.block.points:
-                scan.bad(point, SEARCHING)
-            return
         now = asyncio.get_running_loop().time()
-        next_ = self._refusals.refused(attempt, now)
-        for part in reversed(next_):
-            todo.appendleft(_asked(part))
-        if not next_:
-            scan.note(self._say(attempt.block, exc))
-            for point in attempt.block.points:
+        if not scan.refusals:
+            scan.search_until = now + _SEARCH_S
+        scan.refusals += 1
+        parts = self._refusals.refused(refused, now)
+        if not parts:
+            scan.note(self._say(refused, exc))
+            for point in refused.points:
                 scan.bad(point, UNSUPPORTED)
+        elif scan.refusals > _SEARCH_REQUESTS:
+            scan.put_off(refused.points)
+        else:
+            todo.extendleft(_asked(part, searching=True) for part in reversed(parts))
 
     def _give_up(self, left: Iterable[_Asked], exc: DriverError, scan: _Scan) -> None:
         for asked in left:
-            scan.all_bad(asked.attempt.block.points, exc.reason)
+            scan.all_bad(asked.block.points, exc.reason)
 
     def _say(self, block_: Block, exc: DriverError) -> str:
         span = block_.span
@@ -269,6 +277,7 @@ class _Scan:
         self.raw: dict[str, bytes] | None = {} if want_raw else None
         self.answered = False
         self.refusals = 0
+        self.search_until = 0.0
         self.unprovable = False
         self._notes: list[str] = []
 
@@ -282,6 +291,10 @@ class _Scan:
         for point in points:
             self.bad(point, flaw)
 
+    def put_off(self, points: Iterable[Point]) -> None:
+        for point in points:
+            self.bad(point, SEARCHING)
+
     def note(self, text: str) -> None:
         if len(self._notes) < _DETAIL_LINES:
             self._notes.append(text)
@@ -291,9 +304,9 @@ class _Scan:
         return Answer(self.values, self.flaws, self.answered, self.raw, detail)
 
 
-def _asked(attempt: Attempt) -> _Asked:
-    points, start = attempt.block.points, attempt.block.span.start
-    return _Asked(attempt, decode.decoder(points, start))
+def _asked(wanted: Block, *, searching: bool = False) -> _Asked:
+    reader = decode.decoder(wanted.points, wanted.span.start)
+    return _Asked(wanted, reader, searching)
 
 
 def _words(point: Point, reply: Reply) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BIT_TABLES = frozenset({"coil", "discrete"})
 _LAST_ADDRESS = 0xFFFF
+_SPARE = 4
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -42,9 +43,9 @@ class Limits(msgspec.Struct, frozen=True):
     bit_request_cost: int = 256
     max_hole: int | None = None
     """Never read over more registers than this; None: as far as it pays."""
-    pad: int = 4
-    """Registers of room offered on either side of a block."""
-    bit_pad: int = 16
+    pad: int = 8
+    """Registers of room offered on either side of a block: 17 sizes to choose from."""
+    bit_pad: int = 32
     """A bit answer changes its size only every eighth bit."""
 
 
@@ -151,9 +152,9 @@ def _runs(
 def _split(run: list[Point], rules: _Rules) -> list[list[Point]]:
     """Cut a run into blocks of lowest total cost, none above the size allowed.
 
-    Two registers are kept free for the sizes to vary, where a device allows enough.
+    A few registers are kept free for the sizes to vary, where a device allows enough.
     """
-    most = rules.most - 2 if rules.most >= 8 else rules.most  # noqa: PLR2004
+    most = rules.most - _SPARE if rules.most >= 4 * _SPARE else rules.most
     most = max(most, *(p.registers for p in run))
     ends = [p.address + p.registers for p in run]
     if max(ends) - run[0].address <= most:

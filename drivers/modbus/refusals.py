@@ -4,15 +4,18 @@ A device may refuse a block because of one register in it (exception 2), because
 hole, or because it takes no request that long (exception 3). That the room around it is
 not to blame is the bus's word: it asked for the bare block before. Halving finds out:
 
-    refused, several points      ask for its halves, cut at a hole where there is one
-        a half is refused        go on with that half
-        both halves answered     reading across the boundary between them is refused
+    refused, several points      put a boundary in its middle (at a hole where there is
+                                 one) and ask for both halves
+        a half is refused        the boundary is innocent; go on with that half
+        both halves answered     the boundary stays: reading across it is refused
     refused, one address         this point is unsupported
 
 Only a point refused when asked for alone is called unsupported; all else is a boundary
 that no request crosses, because the registers beside it may be points of another scan.
-Each finding lapses after ``retry_s``, one at a time: a refused point is then asked for
-alone, once; a hole or boundary is simply read over again. Time is passed in.
+Every step is kept, so a search may stop anywhere and go on in a later scan; innocent
+boundaries go when no part is left to be asked for. Each finding lapses after
+``retry_s``, one at a time: a refused point is then asked for alone, once; a boundary is
+simply read over again. Time is passed in.
 """
 
 from __future__ import annotations
@@ -25,25 +28,13 @@ from drivers.modbus.plan import Block, block
 from drivers.profiles.model import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from drivers.profiles.model import Point
 
 RETRY_S = 600.0
 
-
-class Split(msgspec.Struct):
-    """A block cut in two: the boundary is guilty if both halves are answered."""
-
-    table: Table
-    boundary: int
-    waiting: int = 2
-    innocent: bool = False
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One request of a search, and what its outcome will tell."""
-
-    block: Block
-    split: Split | None = None
+_Cell = tuple[Table, int]
 
 
 class _Finding(msgspec.Struct, frozen=True):
@@ -54,15 +45,27 @@ class _Finding(msgspec.Struct, frozen=True):
     due: float
 
 
+class _Trial(msgspec.Struct):
+    """A boundary whose two sides have not both been answered yet."""
+
+    left: int
+    """Address of the last point before it."""
+    left_answered: bool = False
+    right_answered: bool = False
+
+
 class Refusals:
     """The refused registers and boundaries of one unit; no I/O, no clock."""
 
     def __init__(self, retry_s: float = RETRY_S) -> None:
         self._retry_s = retry_s
         self._findings: list[_Finding] = []
-        self._refused: set[tuple[Table, int]] = set()
-        self._boundaries: set[tuple[Table, int]] = set()
-        self._probation: set[tuple[Table, int]] = set()
+        self._refused: set[_Cell] = set()
+        self._probation: set[_Cell] = set()
+        self._boundaries: set[_Cell] = set()
+        self._trials: dict[_Cell, _Trial] = {}
+        self._innocent: set[_Cell] = set()
+        self._pending: set[_Cell] = set()
         self.version = 0
         """Changes whenever a plan made before may no longer be the right one."""
 
@@ -72,8 +75,7 @@ class Refusals:
         """Whether a register of this point is refused or on probation."""
         if not self._refused and not self._probation:
             return False
-        cells = _cells(point)
-        return not (self._refused | self._probation).isdisjoint(cells)
+        return any(self._closed(cell) for cell in _cells(point))
 
     def on_probation(self, point: Point) -> bool:
         """Whether this point may be tried again, alone."""
@@ -86,62 +88,73 @@ class Refusals:
         """
         if not self._findings and not self._probation:
             return False
-        return any(
-            (table, at) in self._refused or (table, at) in self._probation
-            for at in range(left, right)
-        ) or any((table, at) in self._boundaries for at in range(left + 1, right + 1))
+        return any(self._closed((table, at)) for at in range(left, right)) or any(
+            (table, at) in self._boundaries for at in range(left + 1, right + 1)
+        )
 
     def free_after(self, table: Table, end: int, room: int) -> int:
         """How many of ``room`` registers from ``end`` on may be read along."""
         for i in range(room):
-            if self._closed(table, end + i) or (table, end + i) in self._boundaries:
+            cell = (table, end + i)
+            if cell in self._boundaries or self._closed(cell):
                 return i
         return room
 
     def free_before(self, table: Table, start: int, room: int) -> int:
         """How many of ``room`` registers before ``start`` may be read along."""
         for i in range(room):
-            if self._closed(table, start - 1 - i) or (
-                (table, start - i) in self._boundaries
-            ):
+            if (table, start - i) in self._boundaries:
+                return i
+            if self._closed((table, start - i - 1)):
                 return i
         return room
 
-    def _closed(self, table: Table, address: int) -> bool:
-        return (table, address) in self._refused or (table, address) in self._probation
+    def _closed(self, cell: _Cell) -> bool:
+        return cell in self._refused or cell in self._probation
 
     # What an exchange teaches
 
-    def refused(self, attempt: Attempt, now: float) -> list[Attempt]:
+    def refused(self, asked: Block, now: float) -> list[Block]:
         """Take in that a block was refused.
 
         Args:
-            attempt: What was tried.
+            asked: What was asked for.
             now: Monotonic seconds.
 
         Returns:
-            What to try next, in order. Nothing: its points are unsupported.
+            What to ask next, in order. Nothing: its points are unsupported.
         """
-        if attempt.split is not None:
-            attempt.split.innocent = True
-        span, points = attempt.block.span, attempt.block.points
+        table, points = asked.span.table, asked.points
+        for boundary, _, _ in self._beside(asked):
+            del self._trials[table, boundary]
+            self._innocent.add((table, boundary))
         cut = _cut(points)
         if cut == 0:
-            self._refuse(span.table, span.start, span.count, now)
+            span = asked.span
+            self._note(_Finding(table, span.start, span.count, now + self._retry_s))
+            self._settle((table, span.start))
             return []
         left, right = block(points[:cut]), block(points[cut:])
-        split = Split(span.table, right.span.start)
-        return [Attempt(left, split), Attempt(right, split)]
+        boundary = right.span.start
+        self._trials[table, boundary] = _Trial(left.points[-1].address)
+        self._note(_Finding(table, boundary, 0, now + self._retry_s))
+        self._innocent.discard((table, boundary))
+        self._pending |= {(table, left.span.start), (table, boundary)}
+        return [left, right]
 
-    def answered(self, attempt: Attempt, start: int, count: int, now: float) -> None:
-        """Take in that a request was answered with these registers."""
-        split = attempt.split
-        if split is not None:
-            split.waiting -= 1
-            if not split.waiting and not split.innocent:
-                self._close(split.table, split.boundary, now)
+    def answered(self, asked: Block, start: int, count: int) -> None:
+        """Take in that a block was answered, with these registers."""
+        table = asked.span.table
+        for boundary, trial, is_left in self._beside(asked):
+            if is_left:
+                trial.left_answered = True
+            else:
+                trial.right_answered = True
+            if trial.left_answered and trial.right_answered:
+                del self._trials[table, boundary]
+        if self._pending:
+            self._settle((table, asked.span.start))
         if self._probation:
-            table = attempt.block.span.table
             cells = {(table, at) for at in range(start, start + count)}
             if not self._probation.isdisjoint(cells):
                 self._probation -= cells
@@ -151,42 +164,60 @@ class Refusals:
         """Doubt at most one finding that is older than the retry time."""
         if not self._findings or self._findings[0].due > now:
             return
-        finding = self._findings.pop(0)
-        self.version += 1
-        if finding.count == 0:
-            self._boundaries.discard((finding.table, finding.start))
-            return
-        cells = {
-            (finding.table, at)
-            for at in range(finding.start, finding.start + finding.count)
+        finding = self._findings[0]
+        self._trials.pop((finding.table, finding.start), None)
+        self._forget(finding)
+        self._probation |= {
+            (finding.table, finding.start + i) for i in range(finding.count)
         }
-        self._refused -= cells
-        self._probation |= cells
 
-    def _refuse(self, table: Table, start: int, count: int, now: float) -> None:
-        cells = {(table, at) for at in range(start, start + count)}
-        self._refused |= cells
-        self._probation -= cells
-        self._note(_Finding(table, start, count, now + self._retry_s))
+    def _beside(self, asked: Block) -> Iterator[tuple[int, _Trial, bool]]:
+        """Boundaries on trial next to a block: where, which, is the block its left."""
+        if not self._trials:
+            return
+        table, first = asked.span.table, asked.points[0].address
+        last = asked.points[-1].address
+        for (of, boundary), trial in list(self._trials.items()):
+            if of == table and last == trial.left:
+                yield boundary, trial, True
+            elif of == table and first == boundary:
+                yield boundary, trial, False
 
-    def _close(self, table: Table, boundary: int, now: float) -> None:
-        self._boundaries.add((table, boundary))
-        self._note(_Finding(table, boundary, 0, now + self._retry_s))
+    def _settle(self, part: _Cell) -> None:
+        """This part is decided; after the last one, innocent boundaries go."""
+        self._pending.discard(part)
+        if self._pending:
+            return
+        for table, boundary in self._innocent:
+            self._forget(_Finding(table, boundary, 0, 0.0))
+        self._innocent.clear()
 
     def _note(self, finding: _Finding) -> None:
+        self._forget(finding)
+        if finding.count:
+            cells = {(finding.table, finding.start + i) for i in range(finding.count)}
+            self._refused |= cells
+            self._probation -= cells
+        else:
+            self._boundaries.add((finding.table, finding.start))
+        self._findings.append(finding)
+
+    def _forget(self, finding: _Finding) -> None:
         same = (finding.table, finding.start, finding.count)
         self._findings = [
             f for f in self._findings if (f.table, f.start, f.count) != same
         ]
-        self._findings.append(finding)
+        if finding.count:
+            self._refused -= {
+                (finding.table, finding.start + i) for i in range(finding.count)
+            }
+        else:
+            self._boundaries.discard((finding.table, finding.start))
         self.version += 1
 
 
-def _cells(point: Point) -> set[tuple[Table, int]]:
-    return {
-        (point.table, at)
-        for at in range(point.address, point.address + point.registers)
-    }
+def _cells(point: Point) -> list[_Cell]:
+    return [(point.table, point.address + i) for i in range(point.registers)]
 
 
 def _cut(points: tuple[Point, ...]) -> int:

@@ -202,7 +202,7 @@ def optimum(points, missing):
         joined = (
             end is not None
             and point.address - end <= 16
-            and top - start <= 123
+            and top - start <= 121
             and not any((point.table, a) in missing for a in range(start, top))
         )
         if not joined:
@@ -274,6 +274,23 @@ async def test_a_search_never_holds_the_bus_for_ever():
     bus.asked.clear()
     await meter.scan(names(points))
     assert bus.asked == []
+
+
+async def test_a_slow_search_stops_in_time_and_goes_on_in_the_next_scan(monkeypatch):
+    bus = MemoryBus()
+    points = [word(a) for a in range(60)]
+    bus.missing = {("holding", 11), ("holding", 43)}
+    meter = device(bus, points)
+    monkeypatch.setattr("drivers.modbus.device._SEARCH_S", -1.0)
+
+    scans = [await meter.scan(names(points)) for _ in range(40)]
+
+    assert scans[0].flaws["p0"].reason == "searching"
+    assert set(scans[-1].flaws) == {"p11", "p43"}
+    assert len(scans[-1].values) == 58
+    bus.asked.clear()
+    await meter.scan(names(points))
+    assert len(bus.asked) == 3
 
 
 async def test_the_worst_case_is_one_time_out_whatever_the_number_of_points():
