@@ -80,6 +80,7 @@ class RtuBus(OwnBus):
         self._paced_wanted = paced
         self._paced = False
         self._paused: asyncio.TimerHandle | None = None
+        self._slept = False
         self._open_port = open_port or (
             lambda factory: open_serial(device, baud, framing, factory)
         )
@@ -158,7 +159,7 @@ class RtuBus(OwnBus):
         self._earliest = (
             len(frame) * self._char_s * _CLOCKS_AGREE if self._paced else 0.0
         )
-        self._echo_came = False
+        self._echo_came = self._slept = False
         self._echo_to_come = len(frame) if self._echoes is not False else 0
         self._direct = not self._echo_to_come
         return frame
@@ -212,11 +213,12 @@ class RtuBus(OwnBus):
             self._echo_to_come = 0  # damaged, or there is none
 
     def _part_came(self, missing: int) -> None:
-        """Sleep through the rest of an answer where that takes a while."""
+        """Sleep through the rest of an answer where that takes a while; once."""
         wait = (missing + self._echo_to_come) * self._char_s * _CLOCKS_AGREE
-        if not self._paced or wait < _WORTH_SLEEPING_S or self.link is None:
+        if not self._paced or self._slept or wait < _WORTH_SLEEPING_S:
             return
-        if self._paused is None and self.link.transport is not None:
+        if self.link is not None and self.link.transport is not None:
+            self._slept = True
             self.link.transport.pause_reading()
             self._paused = self._running().call_later(wait, self._resume)
 
