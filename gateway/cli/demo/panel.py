@@ -9,7 +9,7 @@ from gateway.texts import t
 
 WIDTH = 96
 _BARS = " ▁▂▃▄▅▆▇█"
-_BACKLOG_POINTS = 60
+_BACKLOG_POINTS = 44
 _LOG_LINES = 6
 _VALUES_WIDTH = 44
 

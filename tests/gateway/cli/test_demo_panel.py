@@ -1,0 +1,57 @@
+"""The demo's screen is a function of its state."""
+
+import pytest
+
+from gateway.cli.demo.panel import DemoState, DeviceLine, panel, sparkline
+from gateway.cli.output import display_width
+from gateway.texts import set_language
+
+
+@pytest.fixture(autouse=True, params=["en", "zh"])
+def _language(request):
+    set_language(request.param)
+    yield
+    set_language(None)
+
+
+def test_no_line_is_wider_than_a_terminal_of_100_columns():
+    state = DemoState(
+        devices=[DeviceLine("incomer", "RTU 19200 8N1", "good", "voltage " * 20, 0.4)],
+        link="cut",
+        received=123_456,
+        values=9_999_999,
+        latency_ms=12.3,
+    )
+    for second in range(12):
+        state.elapsed_s = second
+        state.note("x" * 60)
+    for records in range(100_000, 100_200):
+        state.sample_backlog(records)
+
+    assert max(display_width(line) for line in panel(state)) <= 100
+
+
+def test_a_device_without_values_waits_and_one_that_fails_shows_it():
+    state = DemoState(
+        devices=[DeviceLine("a", "TCP"), DeviceLine("b", "TCP", "bad", "", 3.0)]
+    )
+
+    text = "\n".join(panel(state))
+
+    assert "3.0 s" in text
+    assert any(word in text for word in ("waiting", "等待"))
+    assert any(word in text for word in ("bad", "异常"))
+
+
+def test_the_backlog_s_curve_rises_with_the_backlog():
+    assert sparkline([0, 1, 4, 8]) == "▁▁▄█"
+    assert sparkline([]) == ""
+    assert sparkline([0, 0]) == "▁▁"
+
+
+def test_the_curve_keeps_the_last_samples():
+    state = DemoState()
+    for records in range(100):
+        state.sample_backlog(records)
+
+    assert state.backlog == list(range(56, 100))

@@ -1,0 +1,66 @@
+"""`profile` lists, shows and checks devices as data."""
+
+import json
+
+import pytest
+
+from gateway.cli import main
+
+GOOD = """\
+profile: my-meter
+maker: Acme
+models: [TK-100]
+evidence: manual
+source: "Acme TK-100 list, rev C"
+points:
+  - {name: voltage, table: input, address: "pdu:0", type: float32, unit: V}
+"""
+
+
+def test_list_names_the_profiles_that_come_with_the_gateway(capsys):
+    assert main(["--json", "profile", "list"]) == 0
+
+    names = {entry["profile"] for entry in json.loads(capsys.readouterr().out)}
+    assert {"eastron-sdm630", "chint-dtsu666", "acrel-adl400"} <= names
+    assert len(names) >= 10
+
+
+def test_show_gives_both_notations_and_the_source(capsys):
+    assert main(["--lang", "en", "profile", "show", "eastron-sdm630"]) == 0
+
+    text = capsys.readouterr().out
+    assert "pdu:52 (3x:30053)" in text
+    assert "volkszaehler/mbmd" in text
+
+
+def test_show_speaks_chinese(capsys):
+    assert main(["--lang", "zh", "profile", "show", "chint-ddsu666"]) == 0
+
+    assert "电压" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_a_usage_error(capsys):
+    assert main(["profile", "show", "acme"]) == 2
+
+    assert "profile list" in capsys.readouterr().err
+
+
+def test_check_accepts_a_good_file_and_places_every_mistake(tmp_path, capsys):
+    good = tmp_path / "my-meter.yaml"
+    good.write_text(GOOD, encoding="utf-8")
+    bad = tmp_path / "bad-meter.yaml"
+    bad.write_text(
+        GOOD.replace("my-meter", "bad-meter").replace("float32", "float31"),
+        encoding="utf-8",
+    )
+
+    assert main(["profile", "check", str(good)]) == 0
+    assert main(["profile", "check", str(good), str(bad)]) == 2
+    assert "bad-meter.yaml:7:" in capsys.readouterr().out
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["profile", "check"])
+    assert main(["profile", "check", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml" in capsys.readouterr().err

@@ -1,0 +1,71 @@
+"""`read` on a real port, with and without a running gateway."""
+
+import json
+import struct
+
+import pytest
+
+from gateway.cli import main
+from tests.support.spawn import Spawned
+
+SITE = """\
+gateway: t1
+clock: {{trust: always}}
+buffer: {{path: ./data, max_bytes: 64MB, keep_free: 1MB}}
+buses:
+  net: {{protocol: modbus-tcp, tcp: "127.0.0.1:{port}", timeout: 200ms}}
+devices:
+  meter: {{bus: net, address: 3, profile: eastron-sdm120, every: 1s}}
+  absent: {{bus: net, address: 9, profile: eastron-sdm120, every: 1s}}
+targets:
+  platform: {{mqtt: "mqtt://127.0.0.1:1"}}
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    with Spawned(
+        "simulators.modbus", "--profile", "eastron-sdm120@3", "--tcp", "0"
+    ) as device:
+        path = tmp_path / "site.yaml"
+        path.write_text(SITE.format(port=device.ready["port"]), encoding="utf-8")
+        yield path
+
+
+def test_values_stand_beside_raw_registers_and_addresses(site, capsys):
+    assert main(["--lang", "en", "read", "meter", "--site", str(site)]) == 0
+
+    text = capsys.readouterr().out
+    row = next(line for line in text.splitlines() if line.startswith("voltage"))
+    assert "pdu:0 (3x:30001)" in row
+    assert "good" in row
+    # The raw registers decode to the value beside them (IEEE 754, high word first).
+    words = row.split(")")[1].split()[:2]
+    value = struct.unpack(">f", bytes.fromhex("".join(words)))[0]
+    assert str(value)[:5] in row
+
+
+def test_json_carries_the_same(site, capsys):
+    assert main(["--json", "read", "meter", "voltage", "--site", str(site)]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["values"]) == {"voltage"}
+    assert len(found["raw"]["voltage"]) == 8
+
+
+def test_a_silent_device_is_unreachable_and_the_bytes_are_shown(site, capsys):
+    assert main(["--lang", "en", "read", "absent", "--site", str(site)]) == 3
+
+    assert "sent" in capsys.readouterr().out
+
+
+def test_a_misspelt_device_is_met_with_the_right_one(site, capsys):
+    assert main(["--lang", "en", "read", "metre", "--site", str(site)]) == 2
+
+    assert "did you mean meter" in capsys.readouterr().err
+
+
+def test_an_unknown_point_lists_those_there_are(site, capsys):
+    assert main(["read", "meter", "volts", "--site", str(site)]) == 2
+
+    assert "voltage" in capsys.readouterr().err

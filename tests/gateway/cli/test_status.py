@@ -1,0 +1,118 @@
+"""`status` says what is wrong, and its exit status says whether anything is."""
+
+import pytest
+
+from gateway.cli.status import report, span, well
+from gateway.health import BusHealth, DeviceHealth, Health
+from gateway.texts import set_language
+
+NOW = 1_795_300_000_000
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    set_language("en")
+    yield
+    set_language(None)
+
+
+def a_device(**more):
+    usual = {
+        "name": "fan-2",
+        "bus": "plc",
+        "address": 1,
+        "state": "online",
+        "every_s": 1.0,
+        "points": 2,
+        "asked": 10,
+        "answered": 10,
+        "last_good_ms": NOW - 400,
+        "exchanges": {"reply_p50_ms": 3.14, "reply_p99_ms": 9.0},
+    }
+    return DeviceHealth(**(usual | more))
+
+
+def a_health(*devices, target="online", degraded=None, bus="open", stuck=()):
+    return Health(
+        gateway="site-07",
+        version="0.1.0",
+        pid=42,
+        now_ms=NOW,
+        uptime_s=7300,
+        clock="unknown",
+        stuck=list(stuck),
+        buses=[
+            BusHealth(
+                name="plc",
+                protocol="modbus-tcp",
+                endpoint="127.0.0.1:502",
+                state=bus,
+                error="connection refused",
+            )
+        ],
+        devices=list(devices),
+        buffer={
+            "bytes": 35_000,
+            "segments": 2,
+            "high": 9,
+            "pending": 1,
+            "losses": 0,
+            "degraded": degraded,
+            "trouble": "ENOSPC",
+        },
+        targets=[
+            {
+                "target": "platform",
+                "state": target,
+                "backlog": 7,
+                "records": 1,
+                "messages": 1,
+                "set_aside": 0,
+                "reason": "connection refused",
+            }
+        ],
+    )
+
+
+def test_a_healthy_gateway_is_well():
+    assert well(a_health(a_device()))
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        a_health(a_device(state="offline")),
+        a_health(a_device(last_good_ms=None)),
+        a_health(a_device(last_good_ms=NOW - 60_000)),
+        a_health(a_device(), target="offline"),
+        a_health(a_device(), degraded="disk"),
+        a_health(a_device(), bus="gone"),
+        a_health(a_device(), stuck=["bus:plc"]),
+    ],
+    ids=["offline", "never good", "stale", "target", "disk", "bus", "stuck"],
+)
+def test_each_trouble_makes_it_not_well(health):
+    assert not well(health)
+
+
+def test_the_report_names_what_is_wrong_and_where():
+    health = a_health(
+        a_device(state="offline", bad={"timeout": 12}), target="offline", bus="gone"
+    )
+
+    text = report(health)
+
+    for part in ("fan-2", "offline", "connection refused", "12", "3.1", "2 h", "35 kB"):
+        assert part in text
+
+
+def test_disk_trouble_is_said_in_its_own_line():
+    assert "ENOSPC" in report(a_health(a_device(), degraded="disk"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.41, "0.4 s"), (75, "75 s"), (600, "10 min"), (7300, "2 h"), (400_000, "5 d")],
+)
+def test_durations_are_said_as_people_say_them(seconds, said):
+    assert span(seconds) == said
