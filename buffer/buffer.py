@@ -68,6 +68,9 @@ class Buffer:
         """Eight hex digits naming this store; a new store has a new one."""
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Gets the exception that ended the buffer: a bug, never disk trouble."""
+        self.last_run = opened.last_run
+        """When the run before this one was last known to work (UTC ms; None for a new
+        store), and whether it was closed in order."""
         self._cursors = opened.cursors
         self._parked = opened.parked
         self._high = opened.high
@@ -314,7 +317,7 @@ class Buffer:
             return self._notes[key]
         return self._store.notes.get(key)
 
-    async def retarget(self, targets: Iterable[str]) -> None:
+    def retarget(self, targets: Iterable[str]) -> None:
         """Change the set of targets: a removed one is parked, a new one added.
 
         A target parked less than `Limits.park_s` ago goes on where it was; a new one
@@ -322,7 +325,7 @@ class Buffer:
         """
         names = set(targets)
         edge = self._tail.first - 1
-        stored = await self._run(self._store.stored)
+        stored = self._store.stored()
         for name in names:
             if name not in self._cursors:
                 cursor = self._cursors[name] = Cursor()

@@ -59,6 +59,8 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     cursors: dict[str, list[int]]
     settles: list[tuple[int, int]]
     """(loss id, seq of the record in this batch that states it)."""
+    wall_ms: int = 0
+    """Heartbeat: when the commit began."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -65,6 +65,8 @@ class Opened:
     parked: dict[str, int]
     high: int
     """Highest seq ever possibly used; the next one is above it."""
+    last_run: tuple[int | None, bool]
+    """Last sign of life of the run before, and whether it was closed in order."""
 
 
 @dataclass
@@ -139,8 +141,9 @@ class _Opening:
         high, unclean = self._high(known, cursors)
         self._account(stored, cursors, known=known, high=high, unclean=unclean)
         store.durable = known
+        last_run = (self._last_ms() or None, not unclean)
         self._start(cursors, parked, high)
-        return Opened(store, cursors, parked, high)
+        return Opened(store, cursors, parked, high, last_run)
 
     # -- reading ---------------------------------------------------------------------
 
@@ -415,20 +418,25 @@ class _Opening:
         else:
             bound = max(soon, hint.soon if trusted and hint is not None else 0)
             bound = bound or last
-        stop_ms = max(
-            found.state.wall_ms if found.state else 0,
-            hint.wall_ms if hint is not None else 0,
-        )
         return Draft(
             first,
             last,
             {},
-            min(stop_ms, self._wall_ms),
+            min(self._last_ms(), self._wall_ms),
             self._wall_ms,
             "damaged" if found.active_damaged else "unclean_stop",
             certain=False,
             at_most=max(1, min(bound, last) - first + 1),
         )
+
+    def _last_ms(self) -> int:
+        """Last sign of life of the run before, UTC ms; 0 where there is none."""
+        found, mark = self._found, self._store.mark
+        signs = [stamp.wall_ms for stamp in found.stamps]
+        signs += [
+            x.wall_ms for x in (found.state, mark.slot, mark.hint) if x is not None
+        ]
+        return max(signs, default=0)
 
     # -- starting --------------------------------------------------------------------
 

@@ -194,6 +194,7 @@ class Store:
                 work.soon,
                 {} if stamped else {name: c.dump() for name, c in work.cursors.items()},
                 settles,
+                work.wall_ms,
             )
             self._write(cls, entries, encode_stamp(stamp), work.wall_ms)
             stamped = True
@@ -348,11 +349,13 @@ class Store:
         }
 
     def stored(self) -> Intervals:
-        """All seqs on disk."""
+        """All seqs on disk; may be asked from the loop's thread."""
         found = Intervals()
         for chain in self.chains.values():
-            for segment in chain:
-                found |= segment.present
+            # Copies of lists, each made in one step, because the other thread may
+            # be appending: what it adds meanwhile is in the loop's memory anyway.
+            for segment in list(chain):
+                found |= segment.present.copy()
         return found
 
     def time_of(self, seq: int) -> int | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from buffer import Buffer, Entry, Limits, PriorityClass
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
 LIVE, EVENT = PriorityClass.LIVE, PriorityClass.EVENT
 
@@ -85,7 +88,7 @@ async def drain(buffer: Buffer, target: str = "platform", *, resolve: bool = Tru
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[Home]:
+def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
     home.close_all()

@@ -88,7 +88,9 @@ def test_columns_of_a_wrong_type_are_damage(column) -> None:
         row_from(row)
 
 
-@pytest.mark.parametrize("body", [b"", b"\x95", b"\x28\xb5\x2f\xfd", b"\x95\x90\xc0\x90\x90\x90"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\x95", b"\x28\xb5\x2f\xfd", b"\x95\x90\xc0\x90\x90\x90"]
+)
 def test_a_body_that_is_none_is_damage_not_a_crash(body) -> None:
     row = pack([Entry(1, PriorityClass.LIVE, 0, "a", b"x")], 0, None)
 
