@@ -75,7 +75,10 @@ def carve(path: Path) -> Carved:
     Raises:
         OSError: The file is there but cannot be opened.
     """
-    pages = _Pages(_read(path), _read(files.wal_of(path)))
+    # The WAL first: what SQLite moves from it to the file meanwhile is then seen twice
+    # rather than not at all, so that a file being written can be carved, too.
+    wal = _read(files.wal_of(path))
+    pages = _Pages(_read(path), wal)
     whole: dict[int, Row] = {}
     heads: dict[int, Row] = {}
     for image in pages.images:

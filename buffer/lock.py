@@ -46,6 +46,22 @@ class FolderLock:
             self._fd = None
 
 
+def holder(folder: Path) -> int | None:
+    """Pid of the process that has the folder open; 0 when its pid is not known."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(fd) or 0
+    else:
+        return None
+    finally:
+        os.close(fd)
+
+
 def _pid_in(fd: int) -> int | None:
     try:
         return int(os.pread(fd, 32, 0))
