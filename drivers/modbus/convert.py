@@ -43,17 +43,12 @@ def is_plain(point: Point) -> bool:
     )
 
 
-def enum_of(point: Point) -> dict[int, str] | None:
-    """Raw code to label; None where the point has none."""
-    return dict(point.enum) or None
-
-
 def step_of(point: Point, code: str) -> Step:
     """What one raw value of one point becomes."""
     if point.type == "bool":
         return _bool_step(point)
     convert = _converter(point, code)
-    name, enum = point.name, enum_of(point)
+    name, enum = point.name, dict(point.enum) or None
     refused = frozenset(point.not_available)
     mask = (1 << 16 * point.registers) - 1
     low, high = point.minimum, point.maximum
@@ -91,20 +86,15 @@ def step_of(point: Point, code: str) -> Step:
 
 
 def _bool_step(point: Point) -> Step:
-    name, enum = point.name, enum_of(point)
+    name = point.name
     mask = 0xFFFF if point.bit is None else 1 << point.bit
     refused = frozenset(point.not_available)
 
     def step(raw: int, values: Values, flaws: Flaws) -> None:
-        state = bool(raw & mask)
-        if refused and raw in refused:
+        if raw in refused:
             flaws[name] = NOT_AVAILABLE
-        elif enum is None:
-            values[name] = state
-        elif (label := enum.get(int(state))) is not None:
-            values[name] = label
         else:
-            flaws[name] = NOT_IN_ENUM
+            values[name] = bool(raw & mask)
 
     return step
 

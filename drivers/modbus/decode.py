@@ -34,11 +34,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from drivers.modbus.convert import (
     NOT_FINITE,
-    NOT_IN_ENUM,
     Flaws,
     Step,
     Values,
-    enum_of,
     is_plain,
     step_of,
 )
@@ -101,24 +99,19 @@ class Decoder(Protocol):
 
 class _BitDecoder:
     def __init__(self, points: Sequence[Point]) -> None:
-        self._points = tuple((p.name, p.address, enum_of(p)) for p in points)
+        self._points = tuple((p.name, p.address) for p in points)
 
     def decode(
         self, data: bytes, reply_start: int, values: Values, flaws: Flaws
     ) -> None:
-        for name, address, enum in self._points:
+        del flaws  # a bit always has a value
+        for name, address in self._points:
             at = address - reply_start
-            state = bool(data[at >> 3] >> (at & 7) & 1)
-            if enum is None:
-                values[name] = state
-            elif (label := enum.get(int(state))) is not None:
-                values[name] = label
-            else:
-                flaws[name] = NOT_IN_ENUM
+            values[name] = bool(data[at >> 3] >> (at & 7) & 1)
 
     def raw(self, data: bytes, reply_start: int) -> dict[str, bytes]:
         result = {}
-        for name, address, _ in self._points:
+        for name, address in self._points:
             at = address - reply_start
             result[name] = bytes([data[at >> 3] >> (at & 7) & 1])
         return result

@@ -44,8 +44,6 @@ def encode(point: Point, value: Value) -> tuple[int, ...]:
         PointError: ``not_writable``, ``out_of_limits`` or ``not_representable``.
     """
     _check_writable(point)
-    if point.table == "coil":
-        return (int(_truth(point, value)),)
     if point.type == "bool":
         return (int(_truth(point, value)),)
     raw = _raw(point, value)
@@ -81,8 +79,6 @@ def _check_writable(point: Point) -> None:
 
 
 def _truth(point: Point, value: Value) -> bool:
-    if point.enum:
-        value = _code(point, value)
     if value not in (False, True):
         raise _refuse(
             point, "not_representable", f"expected true or false, found {value!r}"

@@ -354,6 +354,8 @@ def test_bits_of_one_register_are_points_of_their_own():
     assert read(points, b"\x80\x01", 7)[0] == {"b0": True, "b1": False, "b15": True}
     swapped = point("bool", 7, bit=0, word_order="BADC")
     assert read(swapped, b"\x01\x00", 7)[0] == {"x": True}
+    open_line = point("bool", 7, bit=0, not_available=(0xFFFF,))
+    assert read(open_line, b"\xff\xff", 7)[1] == {"x": Flaw(BAD, "not_available")}
 
 
 def test_coils_are_packed_low_bit_first():
@@ -374,12 +376,6 @@ def test_coils_are_packed_low_bit_first():
         "c28": True,
         "c37": False,
     }
-
-
-def test_a_coil_may_have_names_for_its_states():
-    p = point("bool", 3, table="coil", enum={0: "closed", 1: "open"})
-
-    assert read(p, b"\x08", 0)[0] == {"x": "open"}
 
 
 def test_raw_shows_the_bytes_as_received():
