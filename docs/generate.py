@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each prints the whole document.
 DOCUMENTS: dict[str, list[str]] = {
     "docs/site.schema.json": ["-m", "gateway", "schema"],
+    "docs/site-keys.md": ["-m", "gateway.config.keys_page"],
     "docs/devices.md": ["-m", "drivers.profiles.devices_page"],
 }
 

@@ -9,7 +9,7 @@ import pytest
 from drivers.profiles.document import load_document
 from drivers.profiles.reading import MESSAGES, WORDS
 from gateway.config.schema import site_schema
-from gateway.texts import catalogue, set_language
+from gateway.texts import LANGUAGES, catalogue, set_language
 
 ROOT = Path(__file__).parents[3]
 BAD = sorted((ROOT / "tests" / "sites" / "bad").glob("*.yaml"))
@@ -40,8 +40,9 @@ def test_what_is_wrong_in_shape_is_wrong_in_an_editor(validator, file):
 
 def test_every_key_is_described_in_both_languages():
     def descriptions(schema):
-        for value in schema.get("properties", {}).values():
-            yield value.get("description", "")
+        for key, value in schema.get("properties", {}).items():
+            if key not in LANGUAGES:
+                yield value.get("description", "")
             yield from descriptions(value)
         if isinstance(schema.get("additionalProperties"), dict):
             yield from descriptions(schema["additionalProperties"])
@@ -49,7 +50,7 @@ def test_every_key_is_described_in_both_languages():
     schema = site_schema()
     found = [*descriptions(schema), *descriptions(schema["$defs"]["point"])]
 
-    assert len(found) > 75
+    assert len(found) >= 72
     assert all("\n" in text and "schema." not in text for text in found)
 
 

@@ -234,3 +234,14 @@ def test_16000_points_written_out_are_read_and_checked(write):
     site = load_site(write(BASE + "devices:\n" + devices))
 
     assert sum(len(device.points) for device in site.devices.values()) == 16_000
+
+
+def test_the_example_of_the_manual_is_a_good_site_file(write):
+    manual = Path(__file__).parents[3] / "docs" / "site-file.md"
+    example = manual.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+
+    site, problems = load_problems(write(example))
+
+    assert site is not None
+    # The port and the password of the example are nobody's.
+    assert {p.code for p in problems} == {"port_absent", "file_absent"}

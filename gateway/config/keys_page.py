@@ -1,0 +1,59 @@
+"""Prints ``docs/site-keys.md``: every key of the site file, from the catalogue.
+
+python -m gateway.config.keys_page
+"""
+
+from __future__ import annotations
+
+import sys
+
+from drivers.profiles import points
+from gateway.config import buses, devices, loader, site_info, targets
+from gateway.texts import both
+
+_SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("top", "The file / 文件", loader.KEYS),
+    ("site", "`site`", site_info.SITE_KEYS),
+    ("asset", "`assets.<id>`", site_info.ASSET_KEYS),
+    ("buffer", "`buffer`", loader.BUFFER_KEYS),
+    ("clock", "`clock`", ("trust",)),
+    ("bus", "`buses.<name>`", buses.KEYS),
+    ("device", "`devices.<name>`", devices.KEYS),
+    ("point", "`points` (here and in profiles / 此处与设备配置文件通用)", points.KEYS),
+    ("target", "`targets.<name>`", targets.KEYS),
+)
+_REQUIRED = {
+    "top": {"gateway", "buffer"},
+    "asset": {"kind"},
+    "buffer": {"path"},
+    "bus": {"protocol"},
+    "device": {"bus", "address", "every"},
+    "point": {"name", "table", "address", "type", "unit"},
+    "target": {"mqtt"},
+}
+
+_HEAD = """\
+<!-- Written by `make docs` from gateway/config and the text catalogue. -->
+# Keys of the site file / 站点文件各项
+
+What they mean together is in [site-file.md](site-file.md). `*` marks what must be there.
+用法见 [site-file.md](site-file.md)。`*` 为必填项。
+"""
+
+
+def page() -> str:
+    """The whole document."""
+    parts = [_HEAD]
+    for area, title, keys in _SECTIONS:
+        parts.append(f"### {title}\n")
+        parts.append("| key | | |\n|---|---|---|")
+        for key in keys:
+            texts = both(f"schema.{area}.{key}")
+            star = " *" if key in _REQUIRED.get(area, ()) else ""
+            parts.append(f"| `{key}`{star} | {texts['en']} | {texts['zh']} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
