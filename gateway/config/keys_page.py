@@ -36,7 +36,7 @@ _HEAD = """\
 <!-- Written by `make docs` from gateway/config and the text catalogue. -->
 # Keys of the site file / 站点文件各项
 
-What they mean together is in [site-file.md](site-file.md). `*` marks what must be there.
+What they mean together: [site-file.md](site-file.md). `*` marks what must be there.
 用法见 [site-file.md](site-file.md)。`*` 为必填项。
 """
 
