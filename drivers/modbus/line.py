@@ -55,6 +55,7 @@ class OwnBus(ProvedBus):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.link: Link | None = None
+        self._ending = "not opened"
         self._buffer = bytearray()
         self._heard = b""
         self._waiter: asyncio.Future[Answer | None] | None = None
@@ -109,7 +110,7 @@ class OwnBus(ProvedBus):
 
     def _check_connected(self) -> None:
         if self.link is None or self.link.transport is None:
-            raise BusError(f"{self.name}: the connection is gone")
+            raise BusError(f"{self.name}: the connection is gone ({self._ending})")
 
     def _drain(self) -> None:
         """Discard what the port holds unread."""
@@ -181,10 +182,6 @@ class OwnBus(ProvedBus):
             # It began before the request had left the wire: not an answer to it.
             self._since = len(buffer)
         self._strip_echo()
-        if len(buffer) > BUFFER:
-            cut = len(buffer) - BUFFER
-            del buffer[:cut]
-            self._since = max(0, self._since - cut)
         at = self._find(self._head, self._length)
         if at >= 0:
             body = bytes(buffer[at : at + self._length][self._body])
@@ -195,6 +192,10 @@ class OwnBus(ProvedBus):
             self._meet_exception(waiter, now)
             if waiter.done():
                 return
+        if len(buffer) > BUFFER:
+            cut = len(buffer) - BUFFER
+            del buffer[:cut]
+            self._since = max(0, self._since - cut)
         self._discard(now)
         if buffer:
             self._part_came(self._length - len(buffer))
@@ -259,9 +260,9 @@ class OwnBus(ProvedBus):
         """Bytes without an open request: late answers, repeats, other talkers."""
         self._last_byte = now = self._running().time()
         self._buffer += data
+        # First, so that a flood costs no more than a search of that much.
+        del self._buffer[:-BUFFER]
         self._discard(now)
-        if len(self._buffer) > BUFFER:
-            del self._buffer[:-BUFFER]
 
     def _discard(self, now: float) -> None:
         """Take whole answers out of the buffer and say whose they were."""
@@ -280,13 +281,13 @@ class OwnBus(ProvedBus):
     def lost(self, exc: Exception | None) -> None:
         """The connection ended under us."""
         self.link = None
+        self._ending = str(exc or "closed by the other side")
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             frame = self._open[2] if self._open else b""
             waiter.set_exception(
                 BusError(
-                    f"{self.name}: the connection ended"
-                    f" ({exc or 'closed by the other side'})",
+                    f"{self.name}: the connection ended ({self._ending})",
                     sent=frame,
                     received=self._heard,
                 )
@@ -295,7 +296,8 @@ class OwnBus(ProvedBus):
     async def close(self) -> None:
         """Close the connection; may be called twice."""
         link = self.link
-        self.lost(None)
+        if link is not None:
+            self.lost(ConnectionError("closed here"))
         if link is not None and link.transport is not None:
             link.transport.abort()
 

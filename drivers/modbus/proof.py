@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from drivers.modbus.room import Room
-from drivers.modbus.wire import MAX_BITS, MAX_REGISTERS, READ_FUNCTION
+from drivers.modbus.wire import MAX_BITS, MAX_REGISTERS, READ_FUNCTION, data_bytes
 
 if TYPE_CHECKING:
     from drivers.modbus.transaction import Span
@@ -112,36 +112,39 @@ class UnitProof:
             before = min(before, span.start)
             after = min(after, _SPACE - span.start - count)
         most = min(count + before + after, MAX_BITS if bits else MAX_REGISTERS)
-        busy, recent = self._busy, self._recent
-        soonest, second, oldest = now, None, now
-        fresh, used = now - _TURN_S, self._used
+        busy, recent, used = self._busy, self._recent, self._used
+        fresh, soonest = now - _TURN_S, 0.0
+        best, oldest = 0, 0.0
         wide = count
         while wide <= most or wide == count:
             size = (wide + 7) // 8 if bits else 2 * wide
             key = function << 9 | size
             until = busy.get(key, 0.0)
             if until > now:
-                soonest = until if soonest <= now else min(soonest, until)
+                soonest = min(soonest or until, until)
             else:
-                pad = wide - count
-                behind = min(pad, after)
-                shape = Shape(
-                    function,
-                    span.start - pad + behind,
-                    wide,
-                    size,
-                    pad - behind,
-                    behind,
-                )
                 last = used.get(key, 0.0)
                 if last <= fresh and key not in recent:
-                    return shape
+                    best = wide
+                    break
                 # Else the one used longest ago; nothing but its window protects it.
-                if second is None or last < oldest:
-                    second, oldest = shape, last
+                if not best or last < oldest:
+                    best, oldest = wide, last
             # Only every eighth bit changes the byte count of a bit table.
             wide = 8 * size + 1 if bits else wide + 1
-        return second or Hold(soonest)
+        if not best:
+            return Hold(soonest)
+        padding = best - count
+        behind = min(padding, after)
+        ahead = padding - behind
+        return Shape(
+            function,
+            span.start - ahead,
+            best,
+            data_bytes(function, best),
+            ahead,
+            behind,
+        )
 
     def write_free(self, function: int, address: int, count: int, now: float) -> float:
         """Until when the echo of an earlier write of this kind may come; 0 = free."""
