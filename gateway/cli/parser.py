@@ -27,6 +27,11 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         words = t("cli.usage") if prefix is None else prefix
         super().add_usage(usage, actions, groups, words)
 
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        # The list of verbs has a heading; a line with its metavar says it again.
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that speaks the chosen language."""

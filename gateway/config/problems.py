@@ -24,10 +24,9 @@ class SiteError(ValueError):
 
 def message_of(problem: Problem) -> str:
     """Where, expected, found, did you mean: without the place, in the language set."""
-    key = f"config.{problem.code}"
-    if known(key):
+    if known(f"config.{problem.code}"):
         values = {name: _worded(name, value) for name, value in problem.values.items()}
-        text = t(key, **values)
+        text = t(f"config.{problem.code}", **values)
         if problem.meant:
             text += t("config.meant", meant=problem.meant)
     else:

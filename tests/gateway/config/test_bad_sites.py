@@ -163,6 +163,16 @@ def test_none_of_them_loads():
         assert len(caught.value.problems) == len(expected)
 
 
+def test_none_of_them_starts():
+    for name, expected in EXPECTED.items():
+        done = _ecogate("run", str(FOLDER / f"{name}.yaml"))
+
+        assert done.returncode == 2, name
+        assert f"{name}.yaml:{expected[0][0]}:{expected[0][1]}: " in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (FOLDER / "data").exists()
+
+
 def test_check_prints_them_all_and_exits_with_2():
     name = "25-serial-and-tcp-mixed"
     file = FOLDER / f"{name}.yaml"
