@@ -87,11 +87,14 @@ class Buffer:
         self._notes: dict[str, bytes | None] = {}
         self._ceiling = opened.store.ceiling
         self._soon = opened.high + _SMALLEST_STEP
-        self._rate = 0.0
+        self._committing = opened.high
+        """The newest seq when the last commit began."""
+        self._hurry = False
+        """More was appended since then than foreseen."""
+        self._rate = self._due = self._commit_ms = 0.0
         self._rated = (self._loop.time(), opened.high)
         self._ages: list[tuple[float, int]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
         self._settle_timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
         self._job: asyncio.Future[Done] | None = None
@@ -102,7 +105,6 @@ class Buffer:
         self._oldest: dict[str, tuple[int, int]] = {}
         self._trouble: str | None = None
         self._appended_bytes = 0
-        self._commit_ms = 0.0
         self._closed = False
         self._beat()
 
@@ -186,8 +188,13 @@ class Buffer:
         if self._pending_bytes > self._limits.ring_bytes:
             self._shed()
         readable = self._ceiling is None or seq <= self._ceiling
+        if seq > self._soon:
+            # The bound of what a crash can cost is always ahead of what is appended.
+            self._soon = seq + max(_SMALLEST_STEP, seq - self._committing)
+            self._store.hint(seq, self._soon, self._wall_ms())
+            self._hurry = True
         if self._trouble is None:
-            if seq >= self._soon or not readable:
+            if self._hurry or not readable:
                 self._commit_by(now)
             elif cls is PriorityClass.EVENT:
                 self._commit_by(now + self._limits.event_s)
@@ -428,7 +435,7 @@ class Buffer:
         self._measure(now)
         work = self._work(self._inflight)
         self._dropped, self._notes, self._save = [], {}, False
-        self._soon = work.soon
+        self._soon, self._committing, self._hurry = work.soon, work.high, False
         job = self._job = self._loop.run_in_executor(
             self._executor, self._store.commit, work
         )
@@ -440,6 +447,7 @@ class Buffer:
         ceiling = self._ceiling or 0
         if self._high + block // 2 >= ceiling:
             ceiling = self._high + block
+        step = max(_SMALLEST_STEP, int(self._rate * _STEP_S))
         oldest = {}
         for name, cursor in self._cursors.items():
             first = next(iter(cursor.unresolved(1, self._tail.first - 1)), None)
@@ -450,7 +458,8 @@ class Buffer:
             groups=sorted(groups.items()),
             cursors=self._copies(),
             high=self._high,
-            soon=self._high + max(_SMALLEST_STEP, int(self._rate * _STEP_S)),
+            soon=self._high + step,
+            bound=self._high + 4 * step,
             ceiling=ceiling,
             wall_ms=self._wall_ms(),
             settles=dict(self._settles),
@@ -513,7 +522,7 @@ class Buffer:
             self._save = True
             self._commit_by(now)
         elif any(self._pending.values()) or self._notes or self._save:
-            urgent = self._pending[PriorityClass.EVENT] or self._high >= self._soon
+            urgent = self._pending[PriorityClass.EVENT] or self._hurry
             wait = 0.0 if urgent else self._limits.commit_s
             self._commit_by(max(now, self._pending_since + wait))
 

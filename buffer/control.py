@@ -55,7 +55,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
     generation: int
     soon: int
-    """At most this seq is assigned before another commit begins."""
+    """No seq above it was likely assigned before another commit began."""
     cursors: dict[str, list[int]]
     settles: list[tuple[int, int]]
     """(loss id, seq of the record in this batch that states it)."""

@@ -446,7 +446,9 @@ class _Opening:
         """Make this run durable: from here on a stop is unclean until closed."""
         store = self._store
         block = first_block()
-        work = Work([], cursors, high, high, high + block, self._wall_ms, parked=parked)
+        work = Work(
+            [], cursors, high, high, high, high + block, self._wall_ms, parked=parked
+        )
         try:
             # Losses first: once the mark says "running" the old ceiling is forgotten.
             store.save_control(work)

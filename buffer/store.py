@@ -12,6 +12,7 @@ between any two steps costs repeats at most:
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ class Work:
     cursors: dict[str, Cursor]
     high: int
     soon: int
+    """Passing this seq begins another commit at once."""
+    bound: int
+    """Beyond ``soon`` by as much as may be appended before that commit begins."""
     ceiling: int
     wall_ms: int
     settles: dict[int, int] = field(default_factory=dict)
@@ -114,6 +118,7 @@ class Store:
         """Segment items as they stand in the control file."""
         self.unsaved_losses = False
         self.saved_ms = 0
+        self._hinted = (0, 0)
         self.figures = Figures()
         self.damaged_bytes = 0
 
@@ -163,20 +168,19 @@ class Store:
                     boot=self.boot,
                     wall_ms=work.wall_ms,
                 )
-            self.mark.write_hint(
-                Hint(
-                    self.id,
-                    self.mark.run,
-                    self.boot,
-                    work.high,
-                    work.soon,
-                    work.wall_ms,
-                )
-            )
         except OSError:
             # Seqs above the old ceiling are not handed out; the rows may still be
             # written, and if not, their own error tells.
             self.mark.close()
+        self.hint(work.high, work.soon, work.wall_ms)
+
+    def hint(self, high: int, soon: int, wall_ms: int) -> None:
+        """Note how far this run is, without waiting for the disk; from any thread."""
+        # A job queued before the loop's own hint must not take it back.
+        self._hinted = (max(high, self._hinted[0]), max(soon, self._hinted[1]))
+        hint = Hint(self.id, self.mark.run, self.boot, *self._hinted, wall_ms)
+        with contextlib.suppress(OSError):
+            self.mark.write_hint(hint)
 
     def _write_groups(self, work: Work, done: Done) -> None:
         stamped = False
@@ -191,7 +195,7 @@ class Store:
             self.generation += 1
             stamp = Stamp(
                 self.generation,
-                work.soon,
+                work.bound,
                 {} if stamped else {name: c.dump() for name, c in work.cursors.items()},
                 settles,
                 work.wall_ms,
