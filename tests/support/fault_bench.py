@@ -108,10 +108,14 @@ class FaultBench:
         self.bus = bus
         await bus.open()
         loop, started = self._loop, self._loop.time()
-        turns = itertools.cycle(itertools.product(UNITS, spans))
-        next_at = started
+        # Back to back: all blocks of a unit in a row. With a period: a block of each
+        # unit, the next one in the next period, so that time-outs fit into it.
+        order = [(unit, span) for unit in UNITS for span in spans]
+        if every_s:
+            order = [(unit, span) for span in spans for unit in UNITS]
+        turns, next_at = itertools.cycle(order), started
         for number in range(polls):
-            if every_s and number % (len(UNITS) * len(spans)) == 0:
+            if every_s and number % len(UNITS) == 0:
                 await asyncio.sleep(max(0.0, next_at - loop.time()))
                 next_at += every_s
             unit, span = next(turns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from drivers.errors import (
     BadFrameError,
     BusError,
+    DriverError,
     PointError,
     PointUnsupportedError,
     ResponseTimeoutError,
@@ -443,3 +445,41 @@ async def test_ten_units_and_a_dead_one_share_a_line_in_their_second() -> None:
                 assert unit == 5
 
         assert running_loop().time() - started < 0.9
+
+
+def test_cut_flipped_and_spliced_frames_never_become_values(seed) -> None:
+    rng = random.Random(seed)
+
+    def script(asked: Asked) -> Pieces:
+        data = bytearray(rtu(asked.unit, plain(asked)))
+        match rng.randrange(5):
+            case 0:
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            case 1:
+                del data[rng.randrange(len(data)) :]
+            case 2:
+                cut = rng.randrange(len(data))
+                data = data[cut:] + data[:cut]
+            case 3:
+                data[rng.randrange(len(data)) :] = rng.randbytes(rng.randrange(600))
+        return [(rng.uniform(0.0, 0.1), bytes(data))]
+
+    @virtual
+    async def run() -> None:
+        async with opened(script) as (bus, _):
+            good = 0
+            for _ in range(1000):
+                start = rng.randrange(1000)
+                try:
+                    reply = await bus.read(
+                        rng.randrange(1, 4), Span("holding", start, 10, 4, 4), TIMING
+                    )
+                except DriverError:
+                    continue
+                good += 1
+                said = f"seed {seed}"
+                expected = range(reply.start, reply.start + reply.count)
+                assert words(reply.data) == list(expected), said
+            assert good > 100
+
+    run()
