@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from buffer import Buffer, Limits
+from buffer.lastrun import last_run
 from gateway import powercut
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
@@ -37,7 +38,7 @@ from gateway.meta import MetaStore, describe
 from gateway.ports import Ports
 from gateway.progress import Beats
 from gateway.record import Event
-from gateway.recorder import Recorder
+from gateway.recorder import OPEN_GAPS, Recorder
 from gateway.reload import compare
 from gateway.supervisor import Fatal, Restarts, keep_running
 from gateway.tend import Tender
@@ -48,12 +49,15 @@ from gateway.uplink.pump import Pump
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from buffer.lastrun import LastRun
     from gateway.clock import Clock
     from gateway.config.model import Bus, Device, MqttTarget, Site
 
 log = logging.getLogger(__name__)
 
-WORKERS_STOP_S = 0.7
+POLITE_S = 0.4
+"""An open question may still be answered when the stop comes."""
+WORKERS_STOP_S = 0.5
 PUMPS_STOP_S = 1.6
 """Together with closing the store, a clean stop takes less than 3 s."""
 
@@ -117,6 +121,7 @@ class App:
         limits = Limits(
             max_bytes=site.buffer.max_bytes, keep_free=site.buffer.keep_free
         )
+        ended = last_run(site.buffer.path)
         self.buffer = buffer = await Buffer.open(
             site.buffer.path,
             limits,
@@ -131,7 +136,7 @@ class App:
             self.metas.adopt(describe(site, self.version), buffer.high)
             self.record = Recorder(buffer, self.metas)
             self.tender = self._tender()
-            self._tell_start()
+            self._tell_start(ended)
             async with asyncio.TaskGroup() as self._group:
                 self._start_all()
                 self.ports.notifier.ready(self._summary())
@@ -165,7 +170,9 @@ class App:
 
     async def _stop_all(self) -> None:
         """Workers first, so that their last records are stored; then the rest."""
-        await self._cancel("bus:", WORKERS_STOP_S)
+        for worker in self.workers.values():
+            worker.end()
+        await self._cancel("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
         await self.buffer.flush()
         await self._cancel("", PUMPS_STOP_S)
 
@@ -187,7 +194,8 @@ class App:
 
     async def stop_bus(self, name: str) -> None:
         """End a bus' worker and close its port."""
-        await self._cancel(f"bus:{name}", WORKERS_STOP_S, exact=True)
+        self.workers[name].end()
+        await self._cancel(f"bus:{name}", WORKERS_STOP_S, polite_s=POLITE_S, exact=True)
         del self.workers[name]
 
     def devices_of(self, bus: str) -> list[Device]:
@@ -390,15 +398,24 @@ class App:
         )
 
     async def _cancel(
-        self, prefix: str, limit_s: float, *, exact: bool = False
+        self, prefix: str, limit_s: float, *, polite_s: float = 0, exact: bool = False
     ) -> None:
-        """Cancel tasks by the start of their names and wait for their end."""
+        """Cancel tasks by the start of their names and wait for their end.
+
+        Args:
+            prefix: Of the names; with ``exact`` the whole name.
+            limit_s: Goes on without tasks that take longer.
+            polite_s: Waits this long for tasks that were told to end by themselves.
+            exact: See ``prefix``.
+        """
         names = [
             name
             for name in self._tasks
             if (name == prefix if exact else name.startswith(prefix))
         ]
-        tasks = [self._tasks.pop(name) for name in names]
+        tasks = {self._tasks.pop(name) for name in names}
+        if tasks and polite_s:
+            _, tasks = await asyncio.wait(tasks, timeout=polite_s)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -406,7 +423,6 @@ class App:
             for task in late:
                 what = task.get_name()
                 log.warning("%s", t("log.stop_slow", seconds=f"{limit_s:g}", what=what))
-                task.cancel()
 
     async def _watch_buffer(self) -> None:
         with Fatal("buffer"):
@@ -426,10 +442,10 @@ class App:
             data=self.site.buffer.path,
         )
 
-    def _tell_start(self) -> None:
+    def _tell_start(self, ended: LastRun | None) -> None:
         """The event of the start, and what was not asked while we were away."""
         at = self.clock.now()
-        before = powercut.before(self.buffer, at)
+        before = powercut.before(ended, at)
         cause = before.cause if before else "first_start"
         said = {
             "gateway": self.site.gateway,
@@ -446,6 +462,11 @@ class App:
             )
         )
         if before is not None:
+            note = self.buffer.recall(OPEN_GAPS)
+            for gap in powercut.left_open(note, self.site, before):
+                self.record(gap)
+            if note:
+                self.buffer.remember(OPEN_GAPS, None)
             for gap in powercut.gaps(self.site, before, at):
                 self.record(gap)
 

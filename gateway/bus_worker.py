@@ -102,6 +102,7 @@ class BusWorker:
         self._offset = 0.0
         self._skew_ms = 0
         self._look_at_clock = False
+        self._ending = False
 
     # -- for others ---------------------------------------------------------
 
@@ -143,10 +144,15 @@ class BusWorker:
         stats = getattr(self._port.inner, "stats", None)
         return {} if stats is None else msgspec.structs.asdict(stats(unit))
 
+    def end(self) -> None:
+        """Return from ``run`` as soon as no question is open."""
+        self._ending = True
+        self._wake()
+
     # -- the task -----------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled; BusError is handled here, bugs are the supervisor's."""
+        """Until ended or cancelled; bugs are the supervisor's to handle."""
         loop = asyncio.get_running_loop()
         self._beat = self._beats.add(f"bus:{self.name}", loop.time() + GRACE_S)
         self._failures = 0
@@ -158,7 +164,7 @@ class BusWorker:
         self._close_gaps(self.units.values(), loop.time(), "fault")
         try:
             self._adopt(loop.time())
-            while True:
+            while not self._ending:
                 try:
                     await self._open(loop.time())
                     await self._serve(roster)
@@ -166,7 +172,8 @@ class BusWorker:
                     self._lost(exc)
                 finally:
                     await self._port.close()
-                await self._pause(reopen_pause_s(self._failures - 1))
+                if not self._ending:
+                    await self._pause(reopen_pause_s(self._failures - 1))
         finally:
             self.commands.close(t("error.bus_stopped", bus=self.name))
             self._close_gaps(self.units.values(), loop.time(), "maintenance")
@@ -207,7 +214,7 @@ class BusWorker:
 
     async def _poll(self, roster: Roster) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._ending:
             now = loop.time()
             if self._changed and self._adopt(now):
                 roster.fill(self.units.values(), now)

@@ -17,8 +17,8 @@ from gateway.record import Gap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buffer import Buffer
-    from gateway.config.model import Site
+    from buffer.lastrun import LastRun
+    from gateway.config.model import Device, Site
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -29,29 +29,54 @@ class Before(msgspec.Struct, frozen=True):
     """When it was known to run."""
 
 
-def before(buffer: Buffer, now: Instant) -> Before | None:
+def before(ended: LastRun | None, now: Instant) -> Before | None:
     """How and when the run before ended; None for a new store or a clock set back."""
-    last_ms, clean = getattr(buffer, "last_run", (None, False))
-    if last_ms is None:
-        return None
-    away_ms = now.wall_ms - last_ms
-    if away_ms < 0:
+    if ended is None or ended.wall_ms > now.wall_ms:
         return None
     # On the scale of this boot, so that an untrusted clock's dates can be corrected
     # together with this boot's others; before its start the scale goes below zero.
-    last = Instant(last_ms, now.mono_ms - away_ms, now.boot, now.trusted)
-    return Before("maintenance" if clean else "power_off", last)
+    away_ms = now.wall_ms - ended.wall_ms
+    last = Instant(ended.wall_ms, now.mono_ms - away_ms, now.boot, now.trusted)
+    return Before("maintenance" if ended.clean else "power_off", last)
 
 
 def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
     """One gap for each device and period that had slots in between."""
     away_s = (now.wall_ms - ended.last.wall_ms) / 1000
     for device in site.devices.values():
-        groups: dict[float, list[str]] = {}
-        for point in device.points:
-            groups.setdefault(point.every_s or device.every_s, []).append(point.name)
-        for every_s, names in sorted(groups.items()):
+        for covers, every_s in _groups(device):
             slots = math.floor(away_s / every_s)
             if slots:
-                covers = ("*",) if len(groups) == 1 else tuple(names)
                 yield Gap(device.name, covers, ended.last, now, slots, ended.cause)
+
+
+def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:
+    """Gaps that a kill left open end where the run ended.
+
+    Args:
+        note: What the recorder remembered of them.
+        site: Tells the periods; slots of a device that is gone stay as last told.
+        ended: The end of that run.
+    """
+    for gap in msgspec.json.decode(note, type=list[Gap]) if note else ():
+        until_ms = max(ended.last.wall_ms, gap.until.wall_ms)
+        slots = gap.slots
+        device = site.devices.get(gap.device)
+        for covers, every_s in _groups(device) if device else ():
+            if covers == gap.points:
+                away_s = (until_ms - gap.since.wall_ms) / 1000
+                slots = max(slots, math.floor(away_s / every_s))
+        moved_ms = until_ms - gap.until.wall_ms
+        until = msgspec.structs.replace(
+            gap.until, wall_ms=until_ms, mono_ms=gap.until.mono_ms + moved_ms
+        )
+        yield msgspec.structs.replace(gap, until=until, slots=slots, open=False)
+
+
+def _groups(device: Device) -> Iterator[tuple[tuple[str, ...], float]]:
+    """What a gap of each job names, and its period; see ``BusWorker``."""
+    groups: dict[float, list[str]] = {}
+    for point in device.points:
+        groups.setdefault(point.every_s or device.every_s, []).append(point.name)
+    for every_s, names in sorted(groups.items()):
+        yield ("*",) if len(groups) == 1 else tuple(names), every_s

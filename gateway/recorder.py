@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from buffer import PriorityClass
 from gateway.record import Event, Gap, Record, Scan, encode, to_wire
 from gateway.supervisor import Fatal
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from buffer import Buffer
     from gateway.meta import MetaStore
 
+OPEN_GAPS = "open_gaps"
+"""The note in the store that lists gaps told as open: a kill leaves them so."""
+
 _WATCH_LIMIT = 1000
 """Records a slow watcher may lag behind; beyond, it misses some."""
 
@@ -24,6 +29,8 @@ class Recorder:
 
     def __init__(self, buffer: Buffer, metas: MetaStore) -> None:
         self._append = buffer.append
+        self._remember = buffer.remember
+        self._open: dict[tuple[str, tuple[str, ...]], Gap] = {}
         self._metas = metas
         self._fatal = Fatal("buffer")
         self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
@@ -37,6 +44,7 @@ class Recorder:
             # Dearer than scans: what says why values are missing outlives them.
             cls, subject = PriorityClass.AGGREGATE, record.device
             t_ms = record.until.wall_ms
+            self._note(record)
         elif isinstance(record, Event):
             cls, subject = PriorityClass.EVENT, record.device or ""
             t_ms = (record.until or record.at).wall_ms
@@ -59,6 +67,18 @@ class Recorder:
                     yield wire
         finally:
             self._watchers.discard(queue)
+
+    def _note(self, gap: Gap) -> None:
+        """Remember which gaps are open, when that changes."""
+        key = (gap.device, gap.points)
+        if gap.open == (key in self._open):
+            return
+        if gap.open:
+            self._open[key] = gap
+        elif self._open.pop(key, None) is None:
+            return
+        with self._fatal:
+            self._remember(OPEN_GAPS, msgspec.json.encode(list(self._open.values())))
 
     def _show(self, record: Record, wire: bytes) -> None:
         device = getattr(record, "device", None)

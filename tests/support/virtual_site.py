@@ -17,7 +17,14 @@ import msgspec
 
 from drivers.profiles.model import Point
 from gateway.app import App
-from gateway.config.model import Bus, BufferLimits, Device, MqttTarget, Site, TcpEndpoint
+from gateway.config.model import (
+    BufferLimits,
+    Bus,
+    Device,
+    MqttTarget,
+    Site,
+    TcpEndpoint,
+)
 from gateway.notify import Notifier
 from gateway.ports import Ports
 from tests.support.clock import VirtualClock
