@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from buffer.lastrun import LastRun
     from gateway.clock import Clock
     from gateway.config.model import Bus, Device, MqttTarget, Site
+    from gateway.reload import Change
 
 log = logging.getLogger(__name__)
 
@@ -269,6 +270,7 @@ class App:
             self.start_target(site.targets[name])
         for pump in self.pumps.values():
             pump.status_changed()
+        self._tell_change(change)
         return change.said()
 
     # -- control socket -----------------------------------------------------
@@ -359,6 +361,7 @@ class App:
     def health(self) -> Health:
         """Everything about everything, now."""
         now = self.clock.now()
+        left_s = self.trial.left_s
         return Health(
             gateway=self.site.gateway,
             version=self.version,
@@ -380,6 +383,7 @@ class App:
             targets=[
                 msgspec.structs.asdict(pump.health()) for pump in self.pumps.values()
             ],
+            trial=None if left_s is None else {"left_s": round(left_s, 1)},
         )
 
     # -- the rest -----------------------------------------------------------
@@ -469,6 +473,23 @@ class App:
                 self.buffer.remember(OPEN_GAPS, None)
             for gap in powercut.gaps(self.site, before, at):
                 self.record(gap)
+
+    def _tell_change(self, change: Change) -> None:
+        at = self.clock.now()
+        said = change.said_in_both()
+        self.record(
+            Event(
+                id=f"site_changed:{at.boot}:{at.mono_ms}",
+                type="site_changed",
+                severity="info",
+                at=at,
+                values={"meta": self.metas.current},
+                text={
+                    code: f"{both('event.site_changed')[code]}{said[code]}"
+                    for code in said
+                },
+            )
+        )
 
     def _summary(self) -> str:
         return t(

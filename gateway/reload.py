@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from gateway.texts import t
+from gateway.texts import LANGUAGES, both, t
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gateway.config.model import Site
 
@@ -44,19 +44,28 @@ class Change(msgspec.Struct, kw_only=True):
 
     def said(self) -> list[str]:
         """Each change in a sentence."""
-        return [
-            *_each("reload.bus_added", self.buses_added),
-            *_each("reload.bus_removed", self.buses_removed),
-            *_each("reload.bus_restarted", self.buses_restarted),
-            *(
-                t("reload.devices", bus=bus, names=", ".join(names))
-                for bus, names in self.devices.items()
-            ),
-            *_each("reload.target_added", self.targets_added),
-            *_each("reload.target_removed", self.targets_removed),
-            *_each("reload.target_reconnects", self.targets_changed),
-            *([t("reload.site")] if self.site else []),
-        ]
+        return [t(key, **values) for key, values in self._sentences()]
+
+    def said_in_both(self) -> dict[str, str]:
+        """All changes, in each language: for an event."""
+        all_said = [both(key, **values) for key, values in self._sentences()]
+        return {code: "; ".join(said[code] for said in all_said) for code in LANGUAGES}
+
+    def _sentences(self) -> Iterator[tuple[str, dict[str, str]]]:
+        for key, names in (
+            ("reload.bus_added", self.buses_added),
+            ("reload.bus_removed", self.buses_removed),
+            ("reload.bus_restarted", self.buses_restarted),
+            ("reload.target_added", self.targets_added),
+            ("reload.target_removed", self.targets_removed),
+            ("reload.target_reconnects", self.targets_changed),
+        ):
+            for name in names:
+                yield key, {"name": name}
+        for bus, names in self.devices.items():
+            yield "reload.devices", {"bus": bus, "names": ", ".join(names)}
+        if self.site:
+            yield "reload.site", {}
 
 
 def compare(old: Site, new: Site) -> Change:
@@ -101,7 +110,3 @@ def _names(
         [name for name in old if name not in new],
         [name for name in new if name in old and old[name] != new[name]],
     )
-
-
-def _each(key: str, names: list[str]) -> list[str]:
-    return [t(key, name=name) for name in names]
