@@ -20,6 +20,7 @@ class Flight:
         "records",
         "refusal",
         "sent_s",
+        "size",
     )
 
     def __init__(self, message: Message, sent_s: float) -> None:
@@ -27,6 +28,7 @@ class Flight:
         self.last = message.last
         self.records = message.records
         self.sent_s = sent_s
+        self.size = len(message.payload)
         self.proved = False
         self.refusal: str | None = None
         self.blames_message = False

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 5.0
 """For name, TCP connection and CONNACK each."""
-MISC_S = 1.0
+MISC_PART = 6.0
+"""Keepalive is looked after this often in its period: an idle link wakes rarely."""
 
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 _VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
@@ -76,6 +77,7 @@ class PahoDriver:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._connack: asyncio.Future[LinkLimits] = self._loop.create_future()
         self._misc: asyncio.TimerHandle | None = None
+        self._misc_s = max(0.2, target.keepalive_s / MISC_PART)
         self._socket: socket.socket | None = None
         self._writing = False
         self._flush_due = False
@@ -155,7 +157,7 @@ class PahoDriver:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add_reader(opened, self._client.loop_read)
         self._flush()
-        self._misc = self._loop.call_later(MISC_S, self._on_misc)
+        self._misc = self._loop.call_later(self._misc_s, self._on_misc)
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool
@@ -222,7 +224,7 @@ class PahoDriver:
     def _on_misc(self) -> None:
         """Keepalive: PINGREQ after silence, the end after a silent PINGREQ."""
         if self._socket is not None:
-            self._misc = self._loop.call_later(MISC_S, self._on_misc)
+            self._misc = self._loop.call_later(self._misc_s, self._on_misc)
             self._client.loop_misc()
 
     # -- what paho reports ---------------------------------------------------

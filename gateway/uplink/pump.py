@@ -95,7 +95,7 @@ class Pump:
             wall_ms: The wall clock.
             vitals: The rest of ``status``; called every 60 s and on change.
             when: Dates records whose clock was not trusted.
-            promise: Told once a second until when this loop will report again.
+            promise: Told every few seconds until when this loop will report again.
             on_change: Called with each change of ``state``.
             on_set_aside: Called with seq and reason of a record that is given up.
             rng: Spreads reconnects.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gateway.uplink.link import LinkLimits, LinkLostError, RefusedError
 from gateway.uplink.message import PACKET_HEAD, Bounds, Misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gateway.config.model import MqttTarget
     from gateway.meta import MetaStore
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK_S = 1.0
+TICK_S = 5.0
+"""Waking up costs more than what is done then: an idle link does it rarely."""
 STATUS_S = 60.0
+LAST_WORDS_S = 0.3
+SLOWEST = 2_000
+"""Bytes a second of the slowest line we wait for proofs on."""
 SHELF = 4
 """Read this many messages' worth from disk at a time."""
 
@@ -47,7 +52,7 @@ class Kit:
     status: Callable[[], bytes]
     wall_ms: Callable[[], int]
     promise: Callable[[float], None]
-    """Told once a second until when this loop will have reported again."""
+    """Told until when this loop will have reported again."""
     proof_s: float
 
 
@@ -76,7 +81,13 @@ class Session:
         self._kit = kit
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self._errand = asyncio.Event()
+        """Work for the task: read from disk, or end."""
+        self._reading = False
+        self._turn_due = False
+        self._turn_at = 0.0
+        self._stopped = False
+        self._answer = asyncio.Event()
         self._window = Window()
         self._in_flight = max(1, min(kit.target.in_flight, limits.receive_max))
         hard = None
@@ -92,7 +103,9 @@ class Session:
         self._lingers_until: float | None = None
         self._lost: LinkLostError | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._status_timer: asyncio.TimerHandle | None = None
         self._proved_alive = False
+        self._proved_s = 0.0
         self.refusal = ""
         """Why the platform refuses whatever comes; empty: it does not."""
 
@@ -109,64 +122,75 @@ class Session:
     async def run(self) -> None:
         """Deliver until the connection ends.
 
+        Everything but reading from disk happens in callbacks: a task's turn for every
+        message would cost as much as the message.
+
         Raises:
             LinkLostError: It ended.
         """
         self._kit.delivery.rewind()
-        self._link.on_lost(self._on_lost)
-        unsubscribe = self._kit.source.on_append(self._wake.set)
+        self._link.on_lost(self._end)
+        unsubscribe = self._kit.source.on_append(self._soon)
         self._status_now()
         self._queue_meta(self._kit.metas.current)
         self._tick()
+        self._soon()
         try:
-            while True:
-                if self._lost is not None:
-                    raise self._lost
-                self._check_proofs()
-                await self._fill()
-                if self._lost is None:
-                    await self._wake.wait()
-                    self._wake.clear()
-        except LinkLostError as exc:
-            self._note_cut(exc)
-            raise
+            while self._lost is None:
+                await self._errand.wait()
+                self._errand.clear()
+                if self._reading and self._lost is None:
+                    await self._read()
+            self._note_cut(self._lost)
+            raise self._lost
         finally:
+            self._stopped = True
             unsubscribe()
-            if self._ticking is not None:
-                self._ticking.cancel()
+            for timer in (self._ticking, self._status_timer):
+                if timer is not None:
+                    timer.cancel()
 
     def status_changed(self) -> None:
-        """Have the status said again, within a second."""
-        self._status_due = 0.0
+        """Have the status said again; changes within a second are said together."""
+        soon = self._loop.time() + 1.0
+        if self._status_due > soon:
+            self._status_by(soon)
+
+    def _status_by(self, when_s: float) -> None:
+        self._status_due = when_s
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+        self._status_timer = self._loop.call_at(when_s, self._tick_now)
 
     async def farewell(self, last_words: bytes, wait_s: float = 1.0) -> None:
         """Give proofs on their way a moment, then say that we stop on purpose."""
-        deadline = self._loop.time() + wait_s
-        while self.in_flight and self._lost is None:
-            if not await self._woken(deadline):
-                break
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s - LAST_WORDS_S):
+                await self._all_answered()
         if self._lost is None:
-            self._control.clear()
             self._publish_control(_Control(self._kit.topics.status, last_words))
-            while self._control_sent and self._lost is None:
-                if not await self._woken(deadline):
-                    break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await self._all_answered()
 
-    async def _woken(self, deadline: float) -> bool:
-        self._wake.clear()
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def _all_answered(self) -> None:
+        while self.in_flight and self._lost is None:
+            self._answer.clear()
+            await self._answer.wait()
 
     # -- what leaves ---------------------------------------------------------
 
-    async def _fill(self) -> None:
+    def _soon(self) -> None:
+        """Take a turn when what happens now is over: several causes, one turn."""
+        if not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
         """Hand messages to the link until the window is full or nothing is ready."""
+        self._turn_due = False
         kit, delivery = self._kit, self._kit.delivery
-        while self._lost is None:
+        while self._lost is None and not self._stopped:
             while self._control and self.in_flight < self._in_flight:
                 self._publish_control(self._control.popleft())
             if self._window.refused:
@@ -177,9 +201,9 @@ class Session:
                 delivery.stale = False
                 self._shelf.clear()
             single = delivery.single
-            if self._control or not self._may_send(single=single):
+            if self._reading or self._control or not self._may_send(single=single):
                 return
-            if not self._shelf and not await self._restock():
+            if not self._shelf and not self._restock():
                 return
             message = kit.packer.pack(
                 self._shelf,
@@ -200,7 +224,10 @@ class Session:
 
     def _may_send(self, *, single: bool) -> bool:
         delivery, now = self._kit.delivery, self._loop.time()
-        if now < delivery.hold_until or self.in_flight >= self._in_flight:
+        if now < delivery.hold_until:
+            self._later(delivery.hold_until)
+            return False
+        if self.in_flight >= self._in_flight:
             return False
         self.refusal = ""
         if single:
@@ -216,26 +243,50 @@ class Session:
             return True
         if self._lingers_until is None:
             self._lingers_until = now + linger_s
-            self._loop.call_at(self._lingers_until, self._wake.set)
+        self._later(self._lingers_until)
         return now >= self._lingers_until
 
-    async def _restock(self) -> bool:
-        """Fill the shelf with what follows; False: nothing is there."""
+    def _later(self, when_s: float) -> None:
+        """Take a turn at this time; the same wish counts once."""
+        if self._turn_at != when_s:
+            self._turn_at = when_s
+            self._loop.call_at(when_s, self._soon)
+
+    def _restock(self) -> bool:
+        """Fill the shelf from memory; False: nothing is there, or it is on disk."""
         kit, after = self._kit, self._kit.delivery.after
-        name, bounds = kit.target.name, self._bounds
-        found = kit.source.peek(name, after, bounds.records, bounds.payload)
-        if found is None:
-            try:
-                found = await kit.source.read(
-                    name, after, SHELF * bounds.records, SHELF * bounds.payload
-                )
-            except DiskTroubleError:
-                return False  # the next tick tries again; the buffer says so itself
+        bounds = self._bounds
+        found = kit.source.peek(kit.target.name, after, bounds.records, bounds.payload)
         self._lingers_until = None
-        self._shelf = [e for e in found if not kit.delivery.skips(e.seq)]
+        if found is None:
+            self._reading = True
+            self._errand.set()
+            return False
+        return self._put_on_shelf(found)
+
+    async def _read(self) -> None:
+        """Fill the shelf from disk."""
+        kit, bounds = self._kit, self._bounds
+        try:
+            found = await kit.source.read(
+                kit.target.name,
+                kit.delivery.after,
+                SHELF * bounds.records,
+                SHELF * bounds.payload,
+            )
+        except DiskTroubleError:
+            # The buffer says so itself; the next tick tries again.
+            self._reading = False
+            return
+        self._reading = False
+        if not kit.delivery.stale and self._put_on_shelf(found):
+            self._soon()
+
+    def _put_on_shelf(self, found: Sequence[Entry]) -> bool:
+        self._shelf = [e for e in found if not self._kit.delivery.skips(e.seq)]
         if found and not self._shelf:
-            kit.delivery.after = found[-1].seq
-            self._wake.set()
+            self._kit.delivery.after = found[-1].seq
+            self._soon()
         return bool(self._shelf)
 
     def _publish(self, message: Message) -> None:
@@ -252,7 +303,7 @@ class Session:
         future.add_done_callback(partial(self._control_answered, control))
 
     def _status_now(self) -> None:
-        self._status_due = self._loop.time() + STATUS_S
+        self._status_by(self._loop.time() + STATUS_S)
         topic = self._kit.topics.status
         if all(queued.topic != topic for queued in self._control):
             self._control.append(_Control(topic, self._kit.status()))
@@ -275,12 +326,14 @@ class Session:
             flight.blames_message = error.blames_message
         elif error is None and not future.cancelled():
             flight.proved = True
+            self._proved_s = self._loop.time()
             self._kit.delivery.counted(flight)
             if not self._window.refused:
                 proved = self._window.take_proved()
                 if proved is not None:
                     self._kit.delivery.proved(*proved)
-        self._wake.set()
+        self._answer.set()
+        self._turn()
 
     def _control_answered(
         self, control: _Control, future: asyncio.Future[None]
@@ -293,7 +346,8 @@ class Session:
             self._proved_alive = True
             if control.empties:
                 self._kit.metas.cleared(control.empties, self._kit.target.name)
-        self._wake.set()
+        self._answer.set()
+        self._turn()
 
     def _settle(self) -> None:
         flights = self._window.take_all()
@@ -306,31 +360,41 @@ class Session:
             )
         self._kit.delivery.refused(flights, self._loop.time())
 
-    def _check_proofs(self) -> None:
-        """A platform that takes messages and proves none is as good as gone."""
-        oldest = self._window.oldest
-        limit = self._kit.proof_s
-        if oldest is not None and self._loop.time() - oldest.sent_s > limit:
-            raise _NoProofError(t("uplink.reason.no_proof", seconds=f"{limit:g}"))
-
     def _note_cut(self, cause: LinkLostError) -> None:
         oldest = self._window.oldest
         # Only a plain end: being taken over, or slow proofs, are no record's fault.
         if oldest is not None and self._proved_alive and type(cause) is LinkLostError:
             self._kit.delivery.cut(oldest, self._loop.time())
 
-    def _on_lost(self, cause: LinkLostError) -> None:
-        self._lost = cause
-        self._wake.set()
+    def _end(self, cause: LinkLostError) -> None:
+        if self._lost is None:
+            self._lost = cause
+        self._answer.set()
+        self._errand.set()
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        """Every few seconds: a sign of life, and what is overdue."""
         self._ticking = self._loop.call_later(TICK_S, self._tick)
-        self._kit.promise(now + 10 * TICK_S)
-        if now >= self._status_due:
+        self._kit.promise(self._loop.time() + 4 * TICK_S)
+        self._tick_now()
+
+    def _tick_now(self) -> None:
+        kit, now = self._kit, self._loop.time()
+        oldest = self._window.oldest
+        if oldest is not None and now > self._overdue_s(oldest):
+            # A platform that takes messages and proves none is as good as gone.
+            seconds = f"{now - max(oldest.sent_s, self._proved_s):.0f}"
+            self._end(_NoProofError(t("uplink.reason.no_proof", seconds=seconds)))
+            return
+        if now >= self._status_due and not self._stopped:
             self._status_now()
             self._clear_metas()
-        self._wake.set()
+        self._turn()
+
+    def _overdue_s(self, oldest: Flight) -> float:
+        """By when this message should be proved: it may have waited for others."""
+        began = max(oldest.sent_s, self._proved_s)
+        return began + self._kit.proof_s + oldest.size / SLOWEST
 
     def _clear_metas(self) -> None:
         """Empty the topics of versions that no record here refers to any more."""
