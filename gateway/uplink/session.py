@@ -379,7 +379,7 @@ class Session:
         self._tick_now()
 
     def _tick_now(self) -> None:
-        kit, now = self._kit, self._loop.time()
+        now = self._loop.time()
         oldest = self._window.oldest
         if oldest is not None and now > self._overdue_s(oldest):
             # A platform that takes messages and proves none is as good as gone.
