@@ -40,7 +40,7 @@ from gateway.progress import Beats
 from gateway.record import Event
 from gateway.recorder import OPEN_GAPS, Recorder
 from gateway.reload import compare
-from gateway.supervisor import Fatal, Restarts, keep_running
+from gateway.supervisor import Fatal, FatalError, Restarts, keep_running
 from gateway.tend import Tender
 from gateway.texts import both, t
 from gateway.trial import Trial
@@ -60,7 +60,10 @@ POLITE_S = 0.4
 """An open question may still be answered when the stop comes."""
 WORKERS_STOP_S = 0.5
 PUMPS_STOP_S = 1.6
+FLUSH_S = 0.3
 """Together with closing the store, a clean stop takes less than 3 s."""
+CLOSE_S = 8.0
+"""A slow card may need more than that; beyond this it answers no more."""
 
 
 async def run(
@@ -149,7 +152,7 @@ class App:
                 await self._stop_all()
         finally:
             self._forget_signals()
-            await buffer.close()
+            await self._close_buffer()
         log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
 
     def stop(self, why: str) -> None:
@@ -174,8 +177,24 @@ class App:
         for worker in self.workers.values():
             worker.end()
         await self._cancel("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
-        await self.buffer.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self.buffer.flush()
         await self._cancel("", PUMPS_STOP_S)
+
+    async def _close_buffer(self) -> None:
+        """Close the store; a disk that answers no more must not hold the stop back.
+
+        Raises:
+            FatalError: It did not close: what is not on disk is stated as lost by the
+                next start.
+        """
+        # A task of its own: cancelling it would not end its wait for the disk.
+        closing = asyncio.create_task(self.buffer.close(), name="close buffer")
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_S)
+        if not done:
+            raise FatalError(f"the store did not close within {CLOSE_S:g} s")
+        await closing
 
     # -- parts, also for reload ---------------------------------------------
 

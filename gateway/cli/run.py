@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NoReturn
 
 from gateway.cli.arguments import add_site, site_path
 from gateway.cli.exits import CliError, Exit
@@ -87,12 +88,20 @@ def _run(
         raise CliError(
             t("run.locked", folder=site.buffer.path, pid=exc.pid or "?")
         ) from exc
+    except FatalError as exc:
+        _die(exc)
     except BaseExceptionGroup as group:
         if group.subgroup(FatalError) is None:
             raise
-        log.critical("%s", t("run.fatal"), exc_info=group)
-        return Exit.FAILED
+        _die(group)
     return Exit.OK
+
+
+def _die(exc: BaseException) -> NoReturn:
+    """End at once: a thread that waits for a dead disk would hold back a usual exit."""
+    log.critical("%s", t("run.fatal"), exc_info=exc)
+    logging.shutdown()
+    os._exit(Exit.FAILED)
 
 
 def _load(path: Path) -> Site:

@@ -123,6 +123,10 @@ class VirtualSite:
         self.app = App(self.site, self.clock, self.ports, lambda: self.next_site)
         self._task = asyncio.create_task(self.app.run(), name="app")
 
+    async def app_run(self):
+        """Run until it ends by itself."""
+        await App(self.site, VirtualClock(), self.ports).run()
+
     async def stop(self):
         loop = asyncio.get_running_loop()
         start = loop.time()

@@ -1,0 +1,374 @@
+"""The composition: start, stop, reload, watchdog, restart; on the virtual loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from buffer import BufferLockedError
+from gateway.control import ControlError, Request
+from gateway.supervisor import FatalError
+from tests.support.memory_link import MemoryLink
+from tests.support.virtual import run_virtual, running_loop
+from tests.support.virtual_site import VirtualSite, make_site
+
+
+def replaced(site, **fields):
+    return msgspec.structs.replace(site, **fields)
+
+
+def test_first_values_are_published_at_once_and_a_stop_takes_no_time(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=3) as site:
+            first = len(site.scans("bus-0-dev-3"))
+            took = await site.stop()
+        return site, first, took
+
+    site, first, took = run_virtual(main())
+
+    assert first == 1
+    assert took < 3.0
+    assert site.sent[0].startswith(b"READY=1")
+    assert site.sent[-1].startswith(b"STOPPING=1")
+    assert site.events()[0]["type"] == "gateway_started"
+
+
+@pytest.mark.parametrize("trouble", ["platform", "bus", "silent"])
+def test_a_stop_takes_less_than_three_seconds_whatever_is_broken(tmp_path, trouble):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            await asyncio.sleep(5)
+            if trouble == "platform":
+                site.platform.prove = False
+            elif trouble == "bus":
+                site.endpoints["bus-0"].down()
+            else:
+                site.endpoints["bus-0"].dead.update((1, 2))
+            await asyncio.sleep(7.3)
+            return await site.stop()
+
+    assert run_virtual(main()) < 3.0
+
+
+def test_signals_stop_and_reload(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            await asyncio.sleep(3)
+            new = make_site(tmp_path, devices=3)
+            site.next_site = new
+            running_loop().deliver(signal.SIGHUP)
+            await asyncio.sleep(3)
+            units = list(site.app.workers["bus-0"].units)
+            running_loop().deliver(signal.SIGTERM)
+            await asyncio.sleep(3)
+            assert site._task.done()
+        return site, units
+
+    site, units = run_virtual(main())
+
+    assert units == ["bus-0-dev-1", "bus-0-dev-2", "bus-0-dev-3"]
+    assert site.scans("bus-0-dev-3")
+    said = [message.split(b"\n")[0] for message in site.sent]
+    assert said.count(b"READY=1") == 2
+    assert b"RELOADING=1" in said
+
+
+def test_the_same_site_a_hundred_times_reconnects_and_loses_nothing(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            site.next_site = make_site(tmp_path, devices=2)
+            for _ in range(100):
+                await asyncio.sleep(0.3)
+                assert await site.app.reload() == []
+            worker = site.app.workers["bus-0"]
+            assert worker.reopened == 0
+        return site
+
+    site = run_virtual(main())
+
+    assert site.platform.attempts == 1
+    assert len(site.scans("bus-0-dev-1")) >= 30
+    assert not site.gaps("bus-0-dev-1")
+
+
+def test_a_changed_device_is_handed_over_and_its_neighbour_never_notices(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            await asyncio.sleep(5)
+            devices = dict(site.site.devices)
+            one = devices["bus-0-dev-2"]
+            devices["bus-0-dev-2"] = replaced(one, points=one.points[:3])
+            site.next_site = replaced(site.site, devices=devices)
+            port = site.app.workers["bus-0"]
+            changes = await site.app.reload()
+            await asyncio.sleep(5)
+            assert site.app.workers["bus-0"] is port
+        return site, changes
+
+    site, changes = run_virtual(main())
+
+    assert len(changes) == 1
+    assert {len(s["values"]) for s in site.scans("bus-0-dev-2")} == {10, 3}
+    times = [s["t"] for s in site.scans("bus-0-dev-1")][1:]
+    assert {b - a for a, b in pairwise(times)} <= {999, 1000, 1001}
+    metas = {r for m in site.platform.messages("data") for r in [m.body["meta"]]}
+    assert len(metas) == 2
+    (event,) = [e for e in site.events() if e["type"] == "site_changed"]
+    assert event["text"]["zh"] != event["text"]["en"]
+
+
+def test_buses_and_targets_come_and_go_and_a_cursor_is_kept_by_name(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, buses=2, devices=1) as site:
+            await asyncio.sleep(5)
+            both = site.site
+            one_bus = {"bus-0": both.buses["bus-0"]}
+            less = replaced(
+                both,
+                buses=one_bus,
+                devices={"bus-0-dev-1": both.devices["bus-0-dev-1"]},
+                targets={},
+            )
+            site.next_site = less
+            await site.app.reload()
+            await asyncio.sleep(20)
+            assert site.app.workers.keys() == {"bus-0"}
+            silent = len(site.platform.records())
+            site.next_site = both
+            await site.app.reload()
+            await asyncio.sleep(5)
+            assert len(site.platform.records()) - silent >= 20
+        return site
+
+    site = run_virtual(main())
+
+    seqs = sorted(set(site.platform.seqs()))
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+
+
+@pytest.mark.parametrize("what", ["gateway", "buffer"])
+def test_what_needs_a_restart_is_refused_and_nothing_changes(tmp_path, what):
+    async def main():
+        async with VirtualSite(tmp_path, devices=1) as site:
+            other = {
+                "gateway": "site-99",
+                "buffer": replaced(site.site.buffer, path=Path("/elsewhere")),
+            }
+            site.next_site = replaced(site.site, **{what: other[what]}, devices={})
+            with pytest.raises(ControlError):
+                await site.app.reload()
+            await asyncio.sleep(2)
+            assert site.app.workers["bus-0"].units
+
+    run_virtual(main())
+
+
+def test_a_second_gateway_on_the_same_folder_is_refused_with_the_firsts_pid(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=1) as site:
+            with pytest.raises(BufferLockedError) as caught:
+                await VirtualSite(tmp_path, site=site.site).app_run()
+            return caught.value.pid
+
+    assert run_virtual(main()) == os.getpid()
+
+
+def stuck_worker(site):
+    async def stuck(*_args, **_kw):
+        await asyncio.sleep(1e9)
+
+    for unit in site.app.workers["bus-0"].units.values():
+        unit.driver.scan = stuck
+
+
+def stuck_pump(site):
+    async def stuck(_link):
+        await asyncio.sleep(1e9)
+
+    MemoryLink.connect, real = stuck, MemoryLink.connect
+    site.platform.cut()
+    running_loop().call_later(400, setattr, MemoryLink, "connect", real)
+
+
+def stuck_commit(site):
+    loop = running_loop()
+    inline = loop.run_in_executor
+    freed = loop.time() + 420
+
+    def never(executor, func, *args):
+        if executor is not site.app.buffer._executor or loop.time() > freed:
+            return inline(executor, func, *args)
+        later = loop.create_future()
+
+        def free():
+            with contextlib.suppress(Exception):
+                later.set_result(func(*args))
+
+        loop.call_at(freed, free)
+        return later
+
+    loop.run_in_executor = never
+
+
+@pytest.mark.parametrize("block", [stuck_worker, stuck_pump, stuck_commit])
+def test_a_blocked_loop_ends_the_pings_within_the_watchdog_time(tmp_path, block):
+    async def main():
+        site = VirtualSite(tmp_path, devices=2)
+        await site.__aenter__()
+        await asyncio.sleep(120)
+        before = site.sent.count(b"WATCHDOG=1")
+        block(site)
+        await asyncio.sleep(60)
+        during = site.sent.count(b"WATCHDOG=1")
+        await asyncio.sleep(300)
+        after = site.sent.count(b"WATCHDOG=1")
+        stuck = site.app.health().stuck
+        site.app.stop("test")
+        await asyncio.wait([site._task], timeout=20)
+        ended = site._task.done() and (
+            site._task.exception() is None or "did not close"
+        )
+        await asyncio.sleep(100)
+        return before, during, after, stuck, ended
+
+    before, during, after, stuck, ended = run_virtual(main(), leaks=True)
+
+    assert before >= 11
+    assert after == during
+    assert len(stuck) == 1
+    assert ended
+
+
+def test_an_idle_gateway_without_anything_to_do_is_pinged_all_day(tmp_path):
+    async def main():
+        site = make_site(tmp_path, devices=1, every_s=86_400.0)
+        async with VirtualSite(tmp_path, site=site) as running:
+            await asyncio.sleep(86_400)
+            return running.sent.count(b"WATCHDOG=1")
+
+    assert run_virtual(main()) >= 86_400 // 10 - 2
+
+
+def test_a_bug_in_a_worker_costs_its_bus_seconds_and_the_others_nothing(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, buses=2, devices=1) as site:
+            await asyncio.sleep(5)
+            driver = site.app.workers["bus-0"].units["bus-0-dev-1"].driver
+            scan = driver.scan
+
+            async def broken(*_args, **_kw):
+                driver.scan = scan
+                raise ZeroDivisionError("a bug")
+
+            driver.scan = broken
+            await asyncio.sleep(15)
+            health = site.app.health()
+        return site, health
+
+    site, health = run_virtual(main())
+
+    crashed = {bus.name: bus.crashes for bus in health.buses}
+    assert crashed == {"bus-0": 1, "bus-1": 0}
+    times = [s["t"] for s in site.scans("bus-0-dev-1")]
+    assert max(b - a for a, b in pairwise(times)) <= 5000
+    times = [s["t"] for s in site.scans("bus-1-dev-1")]
+    assert max(b - a for a, b in pairwise(times[1:])) <= 1001
+
+
+def test_a_bug_in_the_buffer_ends_the_process(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=1) as site:
+            await asyncio.sleep(2)
+
+            def broken(*_args, **_kw):
+                raise KeyError("a bug")
+
+            site.app.record._append = broken
+            done, _ = await asyncio.wait([site._task], timeout=10)
+            (task,) = done
+            return task.exception()
+
+    group = run_virtual(main())
+
+    assert group.subgroup(FatalError) is not None
+
+
+def test_after_a_restart_the_time_away_is_a_gap_and_every_slot_is_explained(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            site.endpoints["bus-0"].dead.add(2)
+            await asyncio.sleep(60)
+            await site.stop()
+            await asyncio.sleep(100)
+            site.endpoints["bus-0"].dead.clear()
+            site.start()
+            await asyncio.sleep(30)
+        return site
+
+    site = run_virtual(main())
+
+    causes = [gap["cause"] for gap in site.gaps("bus-0-dev-1")]
+    assert causes == ["maintenance"]
+    assert 99 <= site.gaps("bus-0-dev-1")[0]["slots"] <= 101
+    assert [gap["cause"] for gap in site.gaps("bus-0-dev-2")] == [
+        "backed_off",
+        "maintenance",
+    ]
+    for n in (1, 2):
+        name = f"bus-0-dev-{n}"
+        told = len(site.scans(name)) + sum(g["slots"] for g in site.gaps(name))
+        assert abs(told - 191) <= 2
+        assert not any(gap.get("open") for gap in site.gaps(name))
+
+
+async def ask(site, cmd, **fields):
+    server = site.app._control()
+    return await server._commands[cmd](Request(cmd=cmd, **fields))
+
+
+def test_the_control_socket_reads_says_health_and_stops(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            await asyncio.sleep(3)
+            read = await ask(site, "read", device="bus-0-dev-2", points=["r3"])
+            with pytest.raises(ControlError):
+                await ask(site, "read", device="nothing")
+            with pytest.raises(ControlError):
+                await ask(site, "read", device="bus-0-dev-2", points=["nope"])
+            health = msgspec.to_builtins(await ask(site, "health"))
+            stats = await ask(site, "buffer-stats")
+            hello = await ask(site, "hello")
+            await ask(site, "stop")
+            await asyncio.sleep(3)
+            return read, health, stats, hello, site._task.done()
+
+    read, health, stats, hello, stopped = run_virtual(main())
+
+    assert read["values"] == {"r3": 3}
+    assert read["raw"] == {"r3": "0003"}
+    assert {d["state"] for d in health["devices"]} == {"online"}
+    assert health["devices"][0]["last_good_ms"]
+    assert health["devices"][0]["exchanges"]["good"] >= 3
+    assert health["targets"][0]["state"] == "online"
+    assert health["buses"][0]["state"] == "open"
+    assert stats["high"] >= 7
+    assert hello["gateway"] == "site-07"
+    assert stopped
+
+
+def test_watching_shows_records_as_they_come(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            items = site.app.record.watch(["bus-0-dev-2"])
+            seen = [msgspec.json.decode(await anext(items)) for _ in range(3)]
+            await items.aclose()
+            return seen
+
+    assert {record["device"] for record in run_virtual(main())} == {"bus-0-dev-2"}
