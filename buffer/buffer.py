@@ -24,7 +24,7 @@ from buffer.cursor import Cursor, resolved_by_all
 from buffer.errors import BufferClosedError, kind_of
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
 from buffer.reader import Reader
-from buffer.recover import open_store
+from buffer.recover import SMALLEST_BLOCK, SMALLEST_STEP, open_store
 from buffer.store import Done, Work
 from buffer.tail import Tail
 
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_SMALLEST_BLOCK = 1024
 _BLOCK_S = 120.0
-_SMALLEST_STEP = 16
 _STEP_S = 3.0
 _RETRY_S = 1.0
 _SETTLE_S = 5.0
@@ -68,9 +66,6 @@ class Buffer:
         """Eight hex digits naming this store; a new store has a new one."""
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Gets the exception that ended the buffer: a bug, never disk trouble."""
-        self.last_run = opened.last_run
-        """When the run before this one was last known to work (UTC ms; None for a new
-        store), and whether it was closed in order."""
         self._cursors = opened.cursors
         self._parked = opened.parked
         self._high = opened.high
@@ -86,7 +81,7 @@ class Buffer:
         self._dropped: list[Draft] = []
         self._notes: dict[str, bytes | None] = {}
         self._ceiling = opened.store.ceiling
-        self._soon = opened.high + _SMALLEST_STEP
+        self._soon = opened.high + SMALLEST_STEP
         self._committing = opened.high
         """The newest seq when the last commit began."""
         self._hurry = False
@@ -106,7 +101,7 @@ class Buffer:
         self._trouble: str | None = None
         self._appended_bytes = 0
         self._closed = False
-        self._beat()
+        self._beat_timer = self._loop.call_later(limits.heartbeat_s, self._beat)
 
     @classmethod
     async def open(
@@ -190,7 +185,7 @@ class Buffer:
         readable = self._ceiling is None or seq <= self._ceiling
         if seq > self._soon:
             # The bound of what a crash can cost is always ahead of what is appended.
-            self._soon = seq + max(_SMALLEST_STEP, seq - self._committing)
+            self._soon = seq + max(SMALLEST_STEP, seq - self._committing)
             self._store.hint(seq, self._soon, self._wall_ms())
             self._hurry = True
         if self._trouble is None:
@@ -443,11 +438,11 @@ class Buffer:
 
     def _work(self, groups: dict[PriorityClass, list[Entry]]) -> Work:
         """Snapshots of all a job may need."""
-        block = max(_SMALLEST_BLOCK, int(self._rate * _BLOCK_S))
+        block = max(SMALLEST_BLOCK, int(self._rate * _BLOCK_S))
         ceiling = self._ceiling or 0
         if self._high + block // 2 >= ceiling:
             ceiling = self._high + block
-        step = max(_SMALLEST_STEP, int(self._rate * _STEP_S))
+        step = max(SMALLEST_STEP, int(self._rate * _STEP_S))
         oldest = {}
         for name, cursor in self._cursors.items():
             first = next(iter(cursor.unresolved(1, self._tail.first - 1)), None)
@@ -638,7 +633,7 @@ class Buffer:
         for name, since in list(self._parked.items()):
             if self._wall_ms() - since > self._limits.park_s * 1000:
                 del self._parked[name], self._cursors[name]
-        if self._job is None and self._trouble is None and self._beat_timer is not None:
+        if self._job is None and self._trouble is None:
             self._commit()
         self._beat_timer = self._loop.call_later(self._limits.heartbeat_s, self._beat)
 

@@ -64,7 +64,8 @@ class _Pages:
             self._add(at // _PAGE + 1, main[at : at + _PAGE])
 
     def _add(self, number: int, image: bytes) -> None:
-        if len(image) == _PAGE:
+        if image:
+            image = image.ljust(_PAGE, b"\0")  # cut off within a page
             self.images.append(image)
             self.by_number.setdefault(number, []).append(image)
 

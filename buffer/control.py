@@ -48,6 +48,8 @@ class State(msgspec.Struct, frozen=True):
     cursors: dict[str, list[int]]
     parked: dict[str, int]
     """Targets no longer configured: since when (UTC ms)."""
+    soon: int = 0
+    """As in `Stamp`."""
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):

@@ -40,8 +40,13 @@ def open_writable(path: Path, wal_pages: int) -> sqlite3.Connection:
         DamagedError: The file is not what we made.
         sqlite3.Error: As SQLite says.
     """
+    # No waiting for a lock: nobody else has business here, and the folder is ours.
     db = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=16
+        path,
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=16,
     )
     try:
         db.text_factory = bytes

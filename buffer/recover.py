@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 
 FAR_AHEAD = 1 << 20
 """Seqs skipped where nothing tells which were used."""
+SMALLEST_BLOCK = 1024
+"""Seqs made usable ahead, at least: so often the mark is written with an fsync."""
+SMALLEST_STEP = 16
+"""Records appended since a commit began that call for the next one, at least."""
 
 
 @dataclass
@@ -65,8 +69,6 @@ class Opened:
     parked: dict[str, int]
     high: int
     """Highest seq ever possibly used; the next one is above it."""
-    last_run: tuple[int | None, bool]
-    """Last sign of life of the run before, and whether it was closed in order."""
 
 
 @dataclass
@@ -96,17 +98,17 @@ def open_store(
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(folder)
+    mark = Mark(folder)
+    store = Store(folder, limits, lock, mark, boot)
     try:
-        mark = Mark(folder)
         mark.load()
         names = [p.name for p in folder.iterdir()]
         for name in names:
             if name.endswith(".sqlite"):
                 files.refuse_newer(folder / name)
-        store = Store(folder, limits, lock, mark, boot)
         return _Opening(store, list(targets), wall_ms).run()
     except BaseException:
-        lock.release()
+        store.release()
         raise
 
 
@@ -141,9 +143,8 @@ class _Opening:
         high, unclean = self._high(known, cursors)
         self._account(stored, cursors, known=known, high=high, unclean=unclean)
         store.durable = known
-        last_run = (self._last_ms() or None, not unclean)
         self._start(cursors, parked, high)
-        return Opened(store, cursors, parked, high, last_run)
+        return Opened(store, cursors, parked, high)
 
     # -- reading ---------------------------------------------------------------------
 
@@ -409,7 +410,9 @@ class _Opening:
             and hint is not None
             and (hint.store, hint.run) == (store.id, slot.run)
         )
-        soon = max((s.soon for s in found.stamps), default=0)
+        soon = max(
+            (x.soon for x in (found.state, *found.stamps) if x is not None), default=0
+        )
         if trusted and hint is not None and hint.boot == store.boot:
             # The page cache outlived the process: the hint is exact.
             bound = hint.soon
@@ -445,9 +448,16 @@ class _Opening:
     ) -> None:
         """Make this run durable: from here on a stop is unclean until closed."""
         store = self._store
-        block = first_block()
+        ceiling, soon = high + SMALLEST_BLOCK, high + SMALLEST_STEP
         work = Work(
-            [], cursors, high, high, high, high + block, self._wall_ms, parked=parked
+            [],
+            cursors,
+            high,
+            soon,
+            soon + 3 * SMALLEST_STEP,
+            ceiling,
+            self._wall_ms,
+            parked=parked,
         )
         try:
             # Losses first: once the mark says "running" the old ceiling is forgotten.
@@ -456,19 +466,15 @@ class _Opening:
                 store=store.id,
                 clean=False,
                 high=high,
-                ceiling=high + block,
+                ceiling=ceiling,
                 boot=store.boot,
                 wall_ms=self._wall_ms,
             )
         except (OSError, sqlite3.Error, DiskTroubleError) as exc:
             if kind_of(exc) == "bug":
                 raise
+        store.hint(high, soon, self._wall_ms)
         store.count()
-
-
-def first_block() -> int:
-    """Seqs reserved on start, before the rate of records is known."""
-    return 1024
 
 
 def _from_catalogue(info: SegmentInfo, lost: Intervals) -> list[Draft]:

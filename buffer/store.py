@@ -263,13 +263,15 @@ class Store:
 
     def _keep_house(self, work: Work, done: Done) -> None:
         try:
+            rolled = False
             for chain in self.chains.values():
                 if chain and not chain[-1].closed and self._is_full(chain[-1], work):
                     self.close_segment(chain[-1])
+                    rolled = True
             room.remove_delivered(self, work)
             late = work.wall_ms - self.saved_ms
             beat = not 0 <= late < self.limits.heartbeat_s * 1000
-            if beat or work.save or work.notes or self.unsaved_losses:
+            if rolled or beat or work.save or work.notes or self.unsaved_losses:
                 self.save_control(work)
                 done.saved = True
             for target, seq in work.oldest.items():
@@ -329,6 +331,7 @@ class Store:
             self.boot,
             {name: cursor.dump() for name, cursor in work.cursors.items()},
             work.parked,
+            work.bound,
         )
         changes["state"] = msgspec.msgpack.encode(state)
         self.control.save(changes)

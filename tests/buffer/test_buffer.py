@@ -391,28 +391,6 @@ async def test_a_removed_target_is_parked_and_comes_back_where_it_was(
     assert [e.seq for e in await drain(buffer, "b")] == [6, 7]
 
 
-async def test_the_run_before_tells_when_it_was_last_alive_and_how_it_ended(
-    home, put
-) -> None:
-    buffer = await home.open()
-    new = buffer.last_run
-    put(buffer)
-    await buffer.flush()
-    home.wall += 5_000
-    put(buffer)
-    await buffer.flush()
-    home.wall += 60_000
-    buffer = await home.kill_and_reopen(buffer)
-    killed = buffer.last_run
-    await buffer.close()
-    home.wall += 1_000
-    buffer = await home.open()
-
-    assert new == (None, True)
-    assert killed == (home.wall - 61_000, False)
-    assert buffer.last_run == (home.wall - 1_000, True)
-
-
 async def test_a_parked_target_is_forgotten_after_a_week(home, put, drain) -> None:
     buffer = await home.open("a", "b")
     put(buffer, 5)

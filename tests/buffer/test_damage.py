@@ -1,0 +1,366 @@
+"""Bar 6 and FM-13, FM-20: whatever happens to a file, start and go on, and count.
+
+The oracle is SQLite itself: a batch that plain SQLite still reads from the damaged file
+and that decompresses to what was put in must be delivered, whatever else is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sqlite3
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buffer import Buffer, Limits, Loss, PriorityClass
+from buffer.batch import is_intact, row_from, unpack
+from buffer.errors import DamagedError
+from buffer.intervals import Intervals
+from tests.support.store_home import drain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIVE, EVENT = PriorityClass.LIVE, PriorityClass.EVENT
+LIMITS = Limits(max_bytes=50_000_000, keep_free=0, segment_bytes=1_000_000)
+WALL = 1_763_712_000_000
+READY_S = 10.0
+
+
+@dataclass
+class Template:
+    """A store as a killed process left it, and all that was durable in it."""
+
+    folder: Path
+    put: dict[int, bytes]
+    boot: str = "b0071001"
+
+
+async def fill(folder: Path, batches: int, *, classes: bool) -> Template:
+    rng = random.Random(7)
+    buffer = await Buffer.open(
+        folder / "store", LIMITS, ["p"], wall_ms=lambda: WALL, boot="b0071001"
+    )
+    put = {}
+    for n in range(batches):
+        for k in range(rng.choice([1, 1, 3, 12])):
+            cls = EVENT if classes and rng.random() < 0.1 else LIVE
+            data = rng.randbytes(rng.choice([60, 400, 1500]))
+            seq = buffer.append(data, cls=cls, subject=f"device-{k}", t_ms=WALL + n)
+            put[seq] = data
+        await buffer.flush()
+    shutil.copytree(folder / "store", folder / "image")
+    buffer.abandon()
+    return Template(folder / "image", put)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Template:
+    folder = tmp_path_factory.mktemp("template")
+    return asyncio.run(fill(folder, 450, classes=False))
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Template:
+    folder = tmp_path_factory.mktemp("mixed")
+    return asyncio.run(fill(folder, 60, classes=True))
+
+
+@dataclass
+class Outcome:
+    """What a start on damaged files came to."""
+
+    ready_s: float
+    delivered: dict[int, bytes]
+    losses: list[Loss]
+    next_seq: int
+    damaged_files: int
+
+    def check(self, put: dict[int, bytes], place: str) -> None:
+        lost = Intervals()
+        for loss in self.losses:
+            assert not lost.touches(loss.first, loss.last), f"{place}: stated twice"
+            lost.add(loss.first, loss.last)
+            missing = [s for s in put if loss.first <= s <= loss.last]
+            assert len(missing) <= loss.at_most, f"{place}: {loss}"
+            if loss.certain:
+                assert len(missing) == loss.at_most, f"{place}: {loss}"
+                assert sum(loss.counts.values()) <= loss.at_most, f"{place}: {loss}"
+        for seq, data in self.delivered.items():
+            assert put[seq] == data, f"{place}: seq {seq} came back changed"
+            assert seq not in lost, f"{place}: seq {seq} delivered and stated lost"
+        gone = put.keys() - self.delivered.keys()
+        assert all(seq in lost for seq in gone), f"{place}: missing and not stated"
+        assert self.next_seq > max(put), f"{place}: a seq is used twice"
+        assert self.ready_s <= READY_S, f"{place}: ready after {self.ready_s:.1f} s"
+
+
+async def start(
+    folder: Path, boot: str = "b0071001", *, resolve: bool = True
+) -> Outcome:
+    began = time.perf_counter()
+    buffer = await Buffer.open(folder, LIMITS, ["p"], wall_ms=lambda: WALL, boot=boot)
+    ready_s = time.perf_counter() - began
+    try:
+        entries = await drain(buffer, "p", resolve=resolve)
+        assert [e.seq for e in entries] == sorted(e.seq for e in entries)
+        losses = buffer.losses()
+        next_seq = buffer.append(b"new", cls=LIVE, subject="d", t_ms=WALL)
+        await buffer.flush()
+        assert buffer.stats().degraded is None
+        assert (await buffer.read("p", next_seq - 1, 5, 10**6))[0].data == b"new"
+        found = {e.seq: e.data for e in entries if e.data != b"new"}
+        return Outcome(ready_s, found, losses, next_seq, buffer.stats().damaged_files)
+    finally:
+        buffer.abandon()
+
+
+def readable_by_sqlite(path: Path, cls: PriorityClass) -> dict[int, bytes]:
+    """What plain SQLite still gives, batch by batch."""
+    scratch = path.parent.parent / "oracle"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for file in path.parent.glob(path.name + "*"):
+        shutil.copy(file, scratch)
+    found = {}
+    try:
+        db = sqlite3.connect(scratch / path.name)
+        db.text_factory = bytes
+        top = db.execute("SELECT max(first) FROM batch").fetchone()[0] or 0
+    except sqlite3.DatabaseError:
+        return {}
+    for first in range(1, top + 1):
+        try:
+            values = db.execute(
+                "SELECT * FROM batch WHERE first=?", (first,)
+            ).fetchone()
+            if values is not None and is_intact(row := row_from(values)):
+                found |= {e.seq: e.data for e in unpack(row, cls)}
+        except (sqlite3.DatabaseError, DamagedError):
+            continue
+    db.close()
+    return found
+
+
+def damage(path: Path, kind: str, at: int, rng: random.Random) -> None:
+    raw = bytearray(path.read_bytes())
+    if kind == "truncated":
+        del raw[at:]
+    elif kind == "flipped":
+        raw[at] ^= 1 << rng.randrange(8)
+    else:
+        length = rng.choice([512, 1024, 4096])
+        raw[at : at + length] = bytes(len(raw[at : at + length]))
+    path.write_bytes(raw)
+
+
+def first_live(folder: Path) -> Path:
+    return min(folder.glob("live-*.sqlite"))
+
+
+async def closed_copy(template: Template, folder: Path) -> Path:
+    """A copy stopped in order, so that all is in the files; its first live segment."""
+    shutil.copytree(template.folder, folder)
+    buffer = await Buffer.open(
+        folder, LIMITS, ["p"], wall_ms=lambda: WALL, boot="b0071001"
+    )
+    await buffer.close()
+    return first_live(folder)
+
+
+async def test_the_last_segment_damaged_at_seeded_places(
+    template, tmp_path, seed, count, figure
+) -> None:
+    """Bar 6, and its first half-minute: 500 places in ``make bars``."""
+    rng = random.Random(seed)
+    last = max(p.name for p in template.folder.glob("live-*.sqlite"))
+    victims = [template.folder / last, template.folder / (last + "-wal")]
+    sizes = [path.stat().st_size for path in victims]
+    slowest, set_aside, lost = 0.0, 0, 0
+    for n in range(count(24, 500)):
+        (victim,) = rng.choices(victims, sizes)
+        kind = rng.choice(["truncated", "flipped", "zeroed"])
+        at = rng.randrange(victim.stat().st_size)
+        place = f"seed {seed}, place {n}: {victim.name} {kind} at {at}"
+        folder = tmp_path / f"store-{n}"
+        shutil.copytree(template.folder, folder)
+        damage(folder / victim.name, kind, at, rng)
+        intact = readable_by_sqlite(folder / last, LIVE)
+        # Within one boot, and after a power cut.
+        outcome = await start(folder, rng.choice(["b0071001", "b0071002"]))
+
+        outcome.check(template.put, place)
+        not_delivered = intact.keys() - outcome.delivered.keys()
+        assert not not_delivered, f"{place}: intact but not delivered"
+        slowest = max(slowest, outcome.ready_s)
+        set_aside += outcome.damaged_files
+        lost += len(template.put) - len(outcome.delivered)
+        shutil.rmtree(folder)
+    figure("slowest start s", round(slowest, 2))
+    figure("files set aside", set_aside)
+    figure("records lost", lost)
+
+
+async def test_any_file_damaged_or_deleted(mixed, tmp_path, seed, count) -> None:
+    rng = random.Random(seed)
+    names = sorted(p.name for p in mixed.folder.iterdir())
+    for n in range(count(40, 500)):
+        name = names[n % len(names)]
+        kind = rng.choice(["truncated", "flipped", "zeroed", "deleted", "emptied"])
+        folder = tmp_path / f"store-{n}"
+        shutil.copytree(mixed.folder, folder)
+        victim = folder / name
+        size = victim.stat().st_size
+        at = rng.randrange(size) if size else 0
+        place = f"seed {seed}, place {n}: {name} {kind} at {at} of {size}"
+        if kind == "deleted":
+            victim.unlink()
+        elif kind == "emptied" or not size:
+            victim.write_bytes(b"")
+        else:
+            damage(victim, kind, at, rng)
+
+        outcome = await start(folder, rng.choice(["b0071001", "b0071002"]))
+
+        outcome.check(mixed.put, place)
+        if not name.startswith(("live", "event")):
+            assert outcome.delivered == mixed.put, f"{place}: records lost with it"
+        shutil.rmtree(folder)
+
+
+async def test_one_flipped_byte_costs_one_batch_at_most(template, tmp_path) -> None:
+    last = max(p.name for p in template.folder.glob("live-*.sqlite"))
+    worst = 0
+    for n in range(20):
+        folder = tmp_path / f"store-{n}"
+        shutil.copytree(template.folder, folder)
+        path = folder / last
+        raw = bytearray(path.read_bytes())
+        # Spread over the file, page headers and inner pages among them.
+        at = n * (len(raw) // 20) // 1024 * 1024 + n
+        raw[at] ^= 0x55
+        path.write_bytes(raw)
+        outcome = await start(folder)
+        outcome.check(template.put, f"{last} flipped at {at}")
+        worst = max(worst, len(template.put) - len(outcome.delivered))
+
+    assert worst <= 12, "no batch of the template holds more"
+
+
+async def test_a_closed_segment_found_damaged_while_reading_is_salvaged(
+    template, tmp_path
+) -> None:
+    folder = tmp_path / "store"
+    shutil.copytree(template.folder, folder)
+    buffer = await Buffer.open(
+        folder, LIMITS, ["p"], wall_ms=lambda: WALL, boot="b0071001"
+    )
+    await buffer.close()
+    first = folder / min(p.name for p in folder.glob("live-*.sqlite"))
+    raw = bytearray(first.read_bytes())
+    raw[300 * 1024 : 304 * 1024] = bytes(4096)
+    first.write_bytes(raw)
+
+    began = time.perf_counter()
+    buffer = await Buffer.open(
+        folder, LIMITS, ["p"], wall_ms=lambda: WALL, boot="b0071001"
+    )
+    assert time.perf_counter() - began < READY_S
+    before = buffer.losses()
+    told: list[int] = []
+    buffer.on_loss(lambda: told.append(1))
+    entries = await drain(buffer, "p")
+    losses = [loss for loss in buffer.losses() if loss.cause == "damaged"]
+    counted = sum(loss.at_most for loss in losses)
+    await buffer.close()
+
+    assert not [loss for loss in before if loss.cause == "damaged"]
+    assert told
+    assert counted == len(template.put) - len(entries)
+    assert 0 < counted < 60
+    assert all(loss.certain for loss in losses)
+    assert (folder / "damaged" / first.name).exists()
+    assert sum(sum(loss.counts.values()) for loss in losses) <= counted
+
+
+async def test_a_closed_segment_deleted_is_counted_from_the_catalogue(
+    template, tmp_path
+) -> None:
+    folder = tmp_path / "store"
+    shutil.copytree(template.folder, folder)
+    names = sorted(p.name for p in folder.glob("live-*.sqlite"))
+    end = int(names[1].split("-")[1].split(".")[0]) - 1
+    (folder / names[0]).unlink()
+
+    outcome = await start(folder)
+
+    outcome.check(template.put, "deleted")
+    (loss,) = [x for x in outcome.losses if x.cause == "damaged"]
+    assert (loss.first, loss.last, loss.at_most) == (1, end, end)
+    assert sum(loss.counts.values()) == end
+
+
+async def test_a_damaged_file_that_cannot_be_rewritten_is_served_from_memory(
+    mixed, tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / "store"
+    live = await closed_copy(mixed, folder)
+    damage(live, "zeroed", 0, random.Random(1))
+
+    def full(*_args, **_how):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("buffer.salvage._rewrite", full)
+        outcome = await start(folder, resolve=False)
+    again = await start(folder)
+
+    assert outcome.delivered.keys() == mixed.put.keys()
+    assert outcome.damaged_files == 0
+    assert again.damaged_files == 1
+    assert set(again.delivered) >= set(mixed.put), "the next start salvaged it"
+    outcome.check(mixed.put, "full disk")
+
+
+async def test_an_interrupted_salvage_is_finished(mixed, tmp_path, monkeypatch) -> None:
+    for fail_at in ("set_aside", "rename"):
+        folder = tmp_path / fail_at
+        live = await closed_copy(mixed, folder)
+        damage(live, "zeroed", 0, random.Random(1))
+
+        class PowerCutError(Exception):
+            pass
+
+        def cut(*_args):
+            raise PowerCutError
+
+        where = "buffer.salvage.set_aside"
+        if fail_at == "rename":
+            where = "buffer.segment.Segment.rename"
+        with monkeypatch.context() as patch:
+            patch.setattr(where, cut)
+            with pytest.raises(PowerCutError):
+                await start(folder)
+        outcome = await start(folder)
+
+        assert outcome.delivered.keys() == mixed.put.keys(), fail_at
+        outcome.check(mixed.put, fail_at)
+        assert not list(folder.glob("*.salvage*"))
+
+
+async def test_what_is_set_aside_is_bounded(mixed, tmp_path) -> None:
+    folder = tmp_path / "store"
+    shutil.copytree(mixed.folder, folder)
+    aside = folder / "damaged"
+    aside.mkdir()
+    for n in range(10):
+        (aside / f"live-{n:016d}.sqlite").write_bytes(bytes(1_000_000))
+
+    await start(folder)
+
+    total = sum(p.stat().st_size for p in aside.iterdir())
+    assert total <= LIMITS.max_bytes // 16
