@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.clock import Instant
 from gateway.record import Gap
+from gateway.schedule import phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +42,20 @@ def before(ended: LastRun | None, now: Instant) -> Before | None:
 
 
 def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
-    """One gap for each device and period that had slots in between."""
-    away_s = (now.wall_ms - ended.last.wall_ms) / 1000
-    for device in site.devices.values():
-        for covers, every_s in _groups(device):
-            slots = math.floor(away_s / every_s)
-            if slots:
-                yield Gap(device.name, covers, ended.last, now, slots, ended.cause)
+    """One gap for each device and period that had slots in between.
+
+    Counted on the grid itself: the time away by the period is one too few as often as
+    not. The first poll of the new run is a slot of its own.
+    """
+    since_s, until_s = ended.last.wall_ms / 1000, now.wall_ms / 1000
+    for bus in site.buses:
+        devices = [d for d in site.devices.values() if d.bus == bus]
+        for turn, device in enumerate(devices):
+            fraction = phase(site.gateway, bus, turn, len(devices))
+            for covers, every_s in _groups(device):
+                slots = _places(every_s, fraction, since_s, until_s)
+                if slots:
+                    yield Gap(device.name, covers, ended.last, now, slots, ended.cause)
 
 
 def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:
@@ -65,12 +73,25 @@ def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:
         for covers, every_s in _groups(device) if device else ():
             if covers == gap.points:
                 away_s = (until_ms - gap.since.wall_ms) / 1000
-                slots = max(slots, math.floor(away_s / every_s))
+                slots = max(slots, math.ceil(away_s / every_s))
         moved_ms = until_ms - gap.until.wall_ms
         until = msgspec.structs.replace(
             gap.until, wall_ms=until_ms, mono_ms=gap.until.mono_ms + moved_ms
         )
         yield msgspec.structs.replace(gap, until=until, slots=slots, open=False)
+
+
+def _places(every_s: float, fraction: float, since_s: float, until_s: float) -> int:
+    """Places of a job's grid between two wall times: ``since <= place < until``.
+
+    Args:
+        every_s: Period in seconds.
+        fraction: The phase, see ``phase``.
+        since_s: Wall clock, seconds.
+        until_s: The same.
+    """
+    before = math.ceil((since_s / every_s) - fraction - 1e-9)
+    return max(0, math.ceil((until_s / every_s) - fraction - 1e-9) - before)
 
 
 def _groups(device: Device) -> Iterator[tuple[tuple[str, ...], float]]:

@@ -10,6 +10,7 @@ from gateway.clock import Instant
 from gateway.config.model import BufferLimits, Site
 from gateway.powercut import before, gaps, left_open
 from gateway.record import Gap
+from gateway.schedule import Slots, phase
 from tests.support.fake_bus import bus_conf, device_conf
 
 NOW = Instant(1_763_712_000_000, 5_000, "b0070002", True)
@@ -30,13 +31,42 @@ def test_the_time_away_is_one_gap_for_each_device_and_period():
 
     found = list(gaps(SITE, ended, NOW))
 
+    expected = [
+        ("a", ("p1",), grid_places(1.0, turn=0)),
+        ("a", ("energy",), grid_places(60.0, turn=0)),
+        ("b", ("*",), grid_places(5.0, turn=1)),
+    ]
     assert [(g.device, g.points, g.slots) for g in found] == [
-        ("a", ("p1",), 30),
-        ("b", ("*",), 6),
+        e for e in expected if e[2]
     ]
     assert {g.cause for g in found} == {"power_off"}
     assert found[0].since.wall_ms == NOW.wall_ms - 30_500
     assert found[0].until == NOW
+
+
+def grid_places(every_s, turn):
+    """As the worker lays the grid, one by one."""
+    fraction = phase("site-07", "plc", turn, 2)
+    end = NOW.wall_ms / 1000
+    start = end - 30.5
+    slots = Slots(every_s, fraction, start - 2 * every_s, 0.0)
+    return sum(start <= slots.due(n) < end for n in range(100))
+
+
+def test_no_slot_of_the_time_away_is_counted_by_halves():
+    for away_ms in range(100, 4000, 130):
+        ended = before(LastRun(NOW.wall_ms - away_ms, clean=False), NOW)
+        found = {g.device: g.slots for g in gaps(SITE, ended, NOW)}
+        # A place of the grid either lies in the time away or does not: the sum over
+        # both halves is the whole.
+        middle = Instant(NOW.wall_ms - away_ms // 2, 0, NOW.boot, trusted=True)
+        second = before(LastRun(middle.wall_ms, clean=False), NOW)
+        halves = [
+            *gaps(SITE, ended, middle),
+            *gaps(SITE, second, NOW),
+        ]
+        assert found.get("a", 0) == sum(g.slots for g in halves if g.device == "a")
+        assert away_ms // 1000 <= found.get("a", 0) <= away_ms // 1000 + 1
 
 
 def test_a_clean_stop_is_maintenance():
