@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 UnitState = Literal["unknown", "online", "doubtful", "offline"]
 
+MARGIN_S = 0.01
+"""A probe ends this much before the next poll."""
 PATIENCE_S = 1.0
 """How long a probe looks for a pause it fits into."""
 
@@ -66,8 +68,8 @@ class Unit:
         self.probe_at = math.inf
         self.silence_s = 0.0
         """How long a question with the full time-out held the bus, unanswered."""
-        self.overhead_s = 0.0
-        """The part of it that is no waiting: wire time and pauses."""
+        self.overhead_s = 0.05
+        """The part of it that is no waiting, wire time and pauses; a guess at first."""
         self.patient_at = -math.inf
         """When it was last probed with its full time-out."""
         self.since: Instant | None = None
@@ -181,7 +183,7 @@ class Roster:
         budget = self._budget.available(now)
         # Full time-outs go round: a slow unit behind a fast dead one is found, too.
         turn = unit.patient_at <= min(other.patient_at for other in self._down)
-        room = self.room(now) if turn else 0.0
+        room = self.room(now) - MARGIN_S if turn else 0.0
         wait = probe_wait(room, budget, full, unit.overhead_s)
         if wait is None:
             unit.probe_at = self._budget.ready_at(now, SHORT_WAIT_S + unit.overhead_s)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 EARLY_S = 0.002
 """A timer that fires this early is on time: uvloop keeps whole milliseconds."""
 
-TURNS_SHARE = 0.45
-"""The devices of one bus take their turns inside this share of the period."""
+TURNS_SHARE = 0.6
+"""The devices of one bus take their turns inside this share of the period: wide enough
+that slow answers do not push each other on, and a probe still fits into the rest."""
 
 
 def phase(gateway: str, bus: str, turn: int = 0, turns: int = 1) -> float:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.schedule import EARLY_S, Slots, best_room, phase
+from gateway.schedule import EARLY_S, TURNS_SHARE, Slots, best_room, phase
 
 periods = st.sampled_from([0.1, 0.25, 1.0, 2.5, 5.0, 60.0, 3600.0])
 starts = st.floats(0.0, 1e6)
@@ -90,13 +90,13 @@ def test_twenty_endpoints_do_not_fire_together():
     assert len({round(part, 2) for part in phases}) > 15
 
 
-def test_the_devices_of_one_bus_leave_half_of_the_period_free():
+def test_the_devices_of_one_bus_follow_each_other_and_leave_a_long_pause():
     parts = [phase("site-07", "rs485-1", turn, 10) for turn in range(10)]
 
     offsets = sorted((part - parts[0]) % 1.0 for part in parts)
 
-    assert offsets[-1] <= 0.45
-    assert all(b - a == pytest.approx(0.045) for a, b in pairwise(offsets))
+    assert offsets[-1] <= TURNS_SHARE
+    assert all(b - a == pytest.approx(TURNS_SHARE / 10) for a, b in pairwise(offsets))
     assert parts == [phase("site-07", "rs485-1", turn, 10) for turn in range(10)]
 
 
