@@ -6,11 +6,11 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 rm -f .coverage .coverage.*
 status=0
-$python -m coverage run -m pytest "$@" || status=$?
+$python -m coverage run -m pytest --durations=10 --durations-min=3 "$@" || status=$?
 covered=0
 $python -m coverage combine --quiet
 if [ $# -eq 0 ]; then
-    $python -m coverage report || covered=$?
+    $python -m coverage report --fail-under=90 || covered=$?
 else
     $python -m coverage report --fail-under=0
 fi
