@@ -23,7 +23,7 @@ from gateway.clock import Instant
 from gateway.commands import Commands, SharedBus
 from gateway.record import Event, Record, Scan
 from gateway.roster import Job, Roster, Unit, settle_state
-from gateway.schedule import Slots, phase
+from gateway.schedule import Slots, phase_s
 from gateway.slots import Ledger
 from gateway.texts import both, t
 
@@ -437,8 +437,7 @@ class BusWorker:
             if unit is None or unit.conf != conf:
                 if unit is not None:
                     self._dismiss(unit, now)
-                fraction = phase(self._gateway, self.name, turn, turns)
-                unit = self._unit(conf, fraction, now)
+                unit = self._unit(conf, turn, turns, now)
             kept[name] = unit
         for name, unit in self.units.items():
             if name not in kept:
@@ -446,13 +445,14 @@ class BusWorker:
         self.units = kept
         return True
 
-    def _unit(self, conf: DeviceConf, fraction: float, now: float) -> Unit:
+    def _unit(self, conf: DeviceConf, turn: int, turns: int, now: float) -> Unit:
         unit = Unit(conf, self._make_device(conf, self._port))
         groups: dict[float, list[str]] = {}
         for point in conf.points:
             groups.setdefault(point.every_s or conf.every_s, []).append(point.name)
         for every_s, names in sorted(groups.items()):
-            slots = Slots(every_s, fraction, now, self._offset)
+            phase = phase_s(every_s, self._gateway, self.name, turn, turns)
+            slots = Slots(every_s, phase, now, self._offset)
             covers = ("*",) if len(groups) == 1 else tuple(names)
             ledger = Ledger(conf.name, covers, slots, self._when)
             self._orders += 1

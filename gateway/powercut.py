@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.clock import Instant
 from gateway.record import Gap
-from gateway.schedule import phase
+from gateway.schedule import phase_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,9 @@ def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
     for bus in site.buses:
         devices = [d for d in site.devices.values() if d.bus == bus]
         for turn, device in enumerate(devices):
-            fraction = phase(site.gateway, bus, turn, len(devices))
             for covers, every_s in _groups(device):
-                slots = _places(every_s, fraction, since_s, until_s)
+                phase = phase_s(every_s, site.gateway, bus, turn, len(devices))
+                slots = _places(every_s, phase, since_s, until_s)
                 if slots:
                     yield Gap(device.name, covers, ended.last, now, slots, ended.cause)
 
@@ -81,17 +81,17 @@ def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:
         yield msgspec.structs.replace(gap, until=until, slots=slots, open=False)
 
 
-def _places(every_s: float, fraction: float, since_s: float, until_s: float) -> int:
+def _places(every_s: float, phase: float, since_s: float, until_s: float) -> int:
     """Places of a job's grid between two wall times: ``since <= place < until``.
 
     Args:
         every_s: Period in seconds.
-        fraction: The phase, see ``phase``.
+        phase: Seconds, see ``phase_s``.
         since_s: Wall clock, seconds.
         until_s: The same.
     """
-    before = math.ceil((since_s / every_s) - fraction - 1e-9)
-    return max(0, math.ceil((until_s / every_s) - fraction - 1e-9) - before)
+    before = math.ceil((since_s - phase) / every_s - 1e-9)
+    return max(0, math.ceil((until_s - phase) / every_s - 1e-9) - before)
 
 
 def _groups(device: Device) -> Iterator[tuple[tuple[str, ...], float]]:

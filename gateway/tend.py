@@ -1,4 +1,4 @@
-"""Once a second: does the wall clock run on, does the disk, does the store.
+"""Every other second: does the wall clock run on, does the disk, does the store.
 
 Everything that must be looked at rather than waited for stands here, so that one timer
 serves it all.
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from gateway.progress import Beats
     from gateway.record import Record
 
+LOOK_S = 2.0
 STEP_MS = 500
-"""Slewing moves the clock by 0.5 ms a second; this much in one is a step."""
+"""Slewing moves the clock by 0.5 ms a second; this much between looks is a step."""
 COMMIT_LIMIT_S = 30.0
 """Records that wait for the disk longer mean that the commit loop is stuck."""
 _RETRY_S = 60.0
 
 
 class Tender:
-    """The once-a-second loop."""
+    """The loop that looks at things."""
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Tender:
         try:
             while True:
                 now, at = loop.time(), self._clock.now()
-                beat.promise(now + 5)
+                beat.promise(now + LOOK_S + 5)
                 step = at.wall_ms - at.mono_ms - skew
                 skew += step
                 if abs(step) >= STEP_MS:
@@ -81,7 +82,7 @@ class Tender:
                 if now - retried >= _RETRY_S:
                     retried = now
                     self._metas.retry()
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(LOOK_S)
         finally:
             self._beats.remove(beat)
             self._beats.remove(store)

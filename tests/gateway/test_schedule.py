@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.schedule import EARLY_S, TURNS_SHARE, Slots, best_room, phase
+from gateway.schedule import EARLY_S, TURNS_SHARE, Slots, best_room, phase_s
 
 periods = st.sampled_from([0.1, 0.25, 1.0, 2.5, 5.0, 60.0, 3600.0])
 starts = st.floats(0.0, 1e6)
@@ -17,7 +18,7 @@ walls = st.floats(1.7e9, 1.8e9)
 @given(periods, st.floats(0.0, 0.999), starts, walls)
 def test_slots_lie_on_the_wall_clock_grid_with_their_phase(every, part, start, wall):
     offset = wall - start
-    slots = Slots(every, part, start, offset)
+    slots = Slots(every, part * every, start, offset)
 
     for n in (1, 2, 17, 100_000):
         place = (slots.due(n) + offset - part * every) / every
@@ -28,7 +29,7 @@ def test_slots_lie_on_the_wall_clock_grid_with_their_phase(every, part, start, w
 def test_first_poll_is_at_once_and_the_second_half_to_one_and_a_half_periods_later(
     every, part, start, wall
 ):
-    slots = Slots(every, part, start, wall - start)
+    slots = Slots(every, part * every, start, wall - start)
 
     assert slots.due(0) == start
     assert 0.5 - 1e-6 <= (slots.due(1) - start) / every <= 1.5 + 1e-6
@@ -38,7 +39,7 @@ def test_first_poll_is_at_once_and_the_second_half_to_one_and_a_half_periods_lat
 def test_a_slot_is_current_from_its_due_time_until_the_next(
     every, part, start, wall, n
 ):
-    slots = Slots(every, part, start, wall - start)
+    slots = Slots(every, part * every, start, wall - start)
 
     assert slots.current(slots.due(n)) == n
     assert slots.current(slots.due(n) + every - 3 * EARLY_S) == n
@@ -46,7 +47,7 @@ def test_a_slot_is_current_from_its_due_time_until_the_next(
 
 
 def test_a_week_of_periods_does_not_drift():
-    slots = Slots(0.1, 0.3, 12.345, 1_763_712_000.0)
+    slots = Slots(0.1, 0.03, 12.345, 1_763_712_000.0)
 
     week = 7 * 86_400 * 10
 
@@ -60,7 +61,7 @@ def test_a_week_of_periods_does_not_drift():
     st.floats(-1e9, 1e9),
 )
 def test_a_clock_step_moves_the_grid_by_half_a_period_at_most(every, part, n, step):
-    slots = Slots(every, part, 1000.0, 1.76e9)
+    slots = Slots(every, part * every, 1000.0, 1.76e9)
     before = slots.due(n)
 
     moved = slots.realign(n, 1.76e9 + step)
@@ -81,23 +82,24 @@ def test_polls_in_a_minute_stay_sixty_when_the_clock_steps(step):
     assert abs(polls - 60) <= 1
 
 
-def test_twenty_endpoints_do_not_fire_together():
-    phases = sorted(phase("site-07", f"plc-{n}") for n in range(20))
+@pytest.mark.parametrize("every", [0.1, 1.0, 60.0])
+def test_twenty_endpoints_do_not_fire_together_but_on_common_beats(every):
+    phases = [phase_s(every, "site-07", f"plc-{n}") for n in range(20)]
 
-    gaps = [b - a for a, b in pairwise(phases)]
-
-    assert max(gaps) < 0.4
-    assert len({round(part, 2) for part in phases}) > 15
+    beat = min(every / 10, 0.1)
+    assert all(p / beat == pytest.approx(round(p / beat)) for p in phases)
+    assert max(Counter(round(p / beat) for p in phases).values()) <= 6
+    assert 0.0 <= min(phases) < max(phases) < every
 
 
 def test_the_devices_of_one_bus_follow_each_other_and_leave_a_long_pause():
-    parts = [phase("site-07", "rs485-1", turn, 10) for turn in range(10)]
+    parts = [phase_s(1.0, "site-07", "rs485-1", turn, 10) for turn in range(10)]
 
     offsets = sorted((part - parts[0]) % 1.0 for part in parts)
 
     assert offsets[-1] <= TURNS_SHARE
     assert all(b - a == pytest.approx(TURNS_SHARE / 10) for a, b in pairwise(offsets))
-    assert parts == [phase("site-07", "rs485-1", turn, 10) for turn in range(10)]
+    assert parts == [phase_s(1.0, "site-07", "rs485-1", turn, 10) for turn in range(10)]
 
 
 @given(

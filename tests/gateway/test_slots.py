@@ -15,7 +15,7 @@ def when(moment):
 
 
 def ledger(every=1.0, part=0.25):
-    return Ledger("fan-2", ("*",), Slots(every, part, 100.0, WALL), when)
+    return Ledger("fan-2", ("*",), Slots(every, part * every, 100.0, WALL), when)
 
 
 steps = st.lists(
