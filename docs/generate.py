@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS: dict[str, list[str]] = {
     "docs/site.schema.json": ["-m", "gateway", "schema"],
     "docs/site-keys.md": ["-m", "gateway.config.keys_page"],
-    "docs/site-keys.md": ["-m", "gateway.config.keys_page"],
     "docs/devices.md": ["-m", "drivers.profiles.devices_page"],
 }
 

@@ -16,7 +16,9 @@ import inspect
 import os
 import random
 import shutil
+import sys
 from collections import Counter
+from pathlib import Path
 
 import hypothesis
 import psutil
@@ -26,8 +28,14 @@ BARS = os.environ.get("ECOGATE_BARS", "") not in ("", "0")
 STRICT = os.environ.get("CI", "") not in ("", "0", "false")
 SEED = int(os.environ.get("ECOGATE_SEED") or random.SystemRandom().randrange(2**31))
 
-# Where Debian keeps mosquitto; an ordinary user's PATH often lacks it.
-_ADMIN_PATHS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+# Where nats-server comes to (a wheel), and where Debian keeps mosquitto: an ordinary
+# user's PATH often lacks both.
+_TOOL_PATHS = (
+    str(Path(sys.executable).parent),
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/sbin",
+)
 
 _missing: Counter[str] = Counter()
 _left_behind: list[str] = []
@@ -43,7 +51,7 @@ hypothesis.settings.load_profile("bars" if BARS else "test")
 
 def pytest_configure(config):
     parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    wanted = [path for path in _ADMIN_PATHS if path not in parts]
+    wanted = [path for path in _TOOL_PATHS if path not in parts]
     os.environ["PATH"] = os.pathsep.join([*parts, *wanted])
     os.environ["ECOGATE_SEED"] = str(SEED)
 
