@@ -154,7 +154,8 @@ class ProvedBus:
                         bare = True
                         continue
             # The lock is free while we wait, so that other units are not held up.
-            patience_ends = patience_ends or now + self._held_s(peer, timing, wait_s)
+            held_s = self._held_s(peer, timing, wait_s, ghost=shape.ghost)
+            patience_ends = patience_ends or now + held_s
             if shape.until > patience_ends:
                 peer.tally.unprovable += 1
                 raise UnprovableError(
@@ -333,9 +334,13 @@ class ProvedBus:
     def _window_s(peer: Peer, timing: Timing) -> float:
         return WINDOW_TIMES_TIMEOUT * (peer.timeout_s or timing.timeout_s)
 
-    def _held_s(self, peer: Peer, timing: Timing, wait_s: float | None) -> float:
+    def _held_s(
+        self, peer: Peer, timing: Timing, wait_s: float | None, *, ghost: bool
+    ) -> float:
         """How long a read may wait for a free shape: a dead unit's, hardly at all."""
-        window_s = self._window_s(peer, timing) + 0.001
+        window_s = WINDOW_TIMES_TIMEOUT * timing.timeout_s + 0.001
+        if ghost:
+            window_s = min(window_s, self._window_s(peer, timing))
         if wait_s is not None:
             return min(window_s, wait_s)
         return min(window_s, FLOOR_S) if peer.patience.doubted else window_s

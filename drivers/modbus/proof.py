@@ -10,9 +10,10 @@ new id, so the same rules hold there. A request never takes a shape that
 * a **ghost** holds: a request that timed out, whose answer may still come;
 * was answered within the last W seconds, W = 2 x the time-out in force: a repeated
   answer is not taken for the next one;
-* one of the two requests before it had. So far as the room offers more sizes, it is
-  none of the last five, nor of the last quarter of a second: what a device's or an
-  adapter's buffers repeat is rarely older. Where it does not, the one used longest ago.
+* one of the two requests before it had, where ghosts leave it three sizes; one of the
+  five, where they leave it six: what a device's or an adapter's buffers repeat is
+  rarely older. Of several, it is the smallest not used within a quarter of a second,
+  else the one used longest ago.
 
 The shape is the span, padded by as little as it takes inside the room the planner gave
 and the device serves (``room.py``). When nothing is free, ``choose`` says until when.
@@ -61,6 +62,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     """No shape is free before this loop time."""
 
     until: float
+    ghost: bool = False
+    """Only ghosts hold the span's shapes; else a window ends it soon."""
 
 
 class _Ghost(NamedTuple):
@@ -113,38 +116,65 @@ class UnitProof:
             after = min(after, _SPACE - span.start - count)
         most = min(count + before + after, MAX_BITS if bits else MAX_REGISTERS)
         busy, recent, used = self._busy, self._recent, self._used
-        fresh, soonest = now - _TURN_S, 0.0
-        best, oldest = 0, 0.0
+        fresh = now - _TURN_S
         wide = count
-        while wide <= most or wide == count:
+        while True:
             size = (wide + 7) // 8 if bits else 2 * wide
             key = function << 9 | size
-            until = busy.get(key, 0.0)
-            if until > now:
-                soonest = min(soonest or until, until)
-            else:
-                last = used.get(key, 0.0)
-                if last <= fresh and key not in recent:
-                    best = wide
-                    break
-                # Else the one used longest ago; nothing but its window protects it.
-                if not best or last < oldest:
-                    best, oldest = wide, last
+            if (
+                busy.get(key, 0.0) <= now
+                and used.get(key, 0.0) <= fresh
+                and key not in recent
+            ):
+                break
             # Only every eighth bit changes the byte count of a bit table.
             wide = 8 * size + 1 if bits else wide + 1
-        if not best:
-            return Hold(soonest)
-        padding = best - count
+            if wide > most:
+                second = self._second_choice(function, count, most, now)
+                if isinstance(second, Hold):
+                    return second
+                wide = second
+                break
+        padding = wide - count
         behind = min(padding, after)
         ahead = padding - behind
-        return Shape(
-            function,
-            span.start - ahead,
-            best,
-            data_bytes(function, best),
-            ahead,
-            behind,
-        )
+        size = data_bytes(function, wide)
+        return Shape(function, span.start - ahead, wide, size, ahead, behind)
+
+    def _second_choice(
+        self, function: int, count: int, most: int, now: float
+    ) -> int | Hold:
+        """Every size was used a moment ago: the one longest ago, or wait.
+
+        The last five sizes (fewer, where there are fewer) are barred as long as
+        another is only a window away: windows shrink when a time-out is learned, and
+        the order must not. A ghost may hold a size for long: those are not waited for.
+        """
+        bits = function <= _LAST_BIT_FUNCTION
+        free: dict[int, int] = {}
+        soon: dict[int, float] = {}
+        ghosts_end = 0.0
+        wide = count
+        while wide <= most:
+            size = (wide + 7) // 8 if bits else 2 * wide
+            key = function << 9 | size
+            until = self._busy.get(key, 0.0)
+            if until <= now:
+                free[key] = wide
+            elif key in self._ghosts:
+                ghosts_end = min(ghosts_end or until, until)
+            else:
+                soon[key] = until
+            wide = 8 * size + 1 if bits else wide + 1
+        order = dict.fromkeys(reversed(self._recent))  # the newest of each size
+        usable = [key for key in reversed(order) if key in free or key in soon]
+        spare = len(free) + len(soon) - 1
+        barred = usable[-spare:] if spare > 0 else []
+        open_now = [key for key in free if key not in barred]
+        if open_now:
+            return free[min(open_now, key=lambda key: self._used.get(key, 0.0))]
+        waits = [until for key, until in soon.items() if key not in barred]
+        return Hold(min(waits)) if waits else Hold(ghosts_end, ghost=True)
 
     def write_free(self, function: int, address: int, count: int, now: float) -> float:
         """Until when the echo of an earlier write of this kind may come; 0 = free."""

@@ -89,7 +89,7 @@ def test_a_ghosts_shape_is_not_used_while_it_lives() -> None:
 
     held = proof.choose(span, 1.99)
 
-    assert held == Hold(LIFE_S)
+    assert held == Hold(LIFE_S, ghost=True)
     assert isinstance(proof.choose(span, LIFE_S), Shape)
 
 
@@ -101,12 +101,31 @@ def test_an_answered_shape_is_not_used_within_its_window() -> None:
     assert isinstance(proof.choose(span, WINDOW_S), Shape)
 
 
-def test_hold_names_the_earliest_moment() -> None:
-    proof, span = UnitProof(), Span("holding", 0, 10, 0, 1)
-    good(proof, span, 0.0, window_s=3.0)
-    good(proof, span, 0.5, window_s=1.0)
+def test_hold_names_the_earliest_moment_of_a_size_that_is_not_barred() -> None:
+    proof, span = UnitProof(), Span("holding", 0, 10, 0, 3)
+    for now, window_s in ((0.0, 3.0), (0.1, 2.0), (0.2, 1.0), (0.3, 1.0)):
+        good(proof, span, now, window_s)
 
-    assert proof.choose(span, 0.6) == Hold(1.5)
+    assert proof.choose(span, 0.6) == Hold(3.0)
+
+
+def test_the_last_two_sizes_wait_for_a_third_whose_window_is_longer() -> None:
+    """Windows shrink when a time-out is learned; the order must not."""
+    proof, span = UnitProof(), Span("holding", 0, 10, 0, 2)
+    for now, window_s in ((0.0, 1.0), (0.1, 0.1), (0.2, 0.1)):
+        good(proof, span, now, window_s)
+
+    assert proof.choose(span, 0.4) == Hold(1.0)
+    assert chosen(proof, span, 1.0).count == 10
+
+
+def test_two_sizes_alternate_while_a_ghost_holds_the_third() -> None:
+    proof, span = UnitProof(), Span("holding", 0, 10, 0, 2)
+    silent(proof, span, 0.0)
+
+    counts = [good(proof, span, 0.3 * i, window_s=0.1).count for i in range(1, 6)]
+
+    assert counts == [11, 12, 11, 12, 11]
 
 
 def test_a_recognised_late_answer_ends_its_ghost_but_its_repeat_is_awaited() -> None:
