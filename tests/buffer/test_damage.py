@@ -172,6 +172,7 @@ async def closed_copy(template: Template, folder: Path) -> Path:
     return first_live(folder)
 
 
+@pytest.mark.timeout(900)
 async def test_the_last_segment_damaged_at_seeded_places(
     template, tmp_path, seed, count, figure
 ) -> None:
@@ -205,6 +206,7 @@ async def test_the_last_segment_damaged_at_seeded_places(
     figure("records lost", lost)
 
 
+@pytest.mark.timeout(900)
 async def test_any_file_damaged_or_deleted(mixed, tmp_path, seed, count) -> None:
     rng = random.Random(seed)
     names = sorted(p.name for p in mixed.folder.iterdir())

@@ -1,0 +1,67 @@
+"""What was delivered is never stated as lost for certain."""
+
+from __future__ import annotations
+
+from buffer import Buffer, Limits, PriorityClass
+from tests.support.clock import EPOCH_MS, VirtualClock
+from tests.support.virtual import run_virtual
+
+
+async def _open(folder):
+    clock = VirtualClock(EPOCH_MS)
+    return await Buffer.open(
+        folder, Limits(), ["platform"], wall_ms=clock.wall_ms, boot="b0070001"
+    )
+
+
+async def _put(buffer, records):
+    for n in range(records):
+        buffer.append(b"x" * 90, cls=PriorityClass.LIVE, subject="fan-2", t_ms=n)
+    await buffer.flush()
+
+
+def _damage(folder):
+    """The rows are gone, and with them the newest cursor."""
+    (path,) = folder.glob("live-*.sqlite")
+    wal = path.with_name(path.name + "-wal")
+    path = wal if wal.exists() and wal.stat().st_size else path
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 3] + bytes(len(raw) - len(raw) // 3))
+
+
+def test_after_a_kill_damaged_records_may_have_been_delivered(tmp_path):
+    async def life():
+        buffer = await _open(tmp_path)
+        await _put(buffer, 20)
+        buffer.resolve("platform", 1, 20)
+        await _put(buffer, 5)  # the cursor rides with these
+        buffer.abandon()
+        _damage(tmp_path)
+        buffer = await _open(tmp_path)
+        losses = buffer.losses()
+        await buffer.close()
+        return losses
+
+    losses = run_virtual(life())
+
+    stated = [loss for loss in losses if loss.first <= 20]
+    assert stated
+    assert not any(loss.certain for loss in stated)
+
+
+def test_after_a_clean_stop_the_cursor_is_known_and_so_is_the_loss(tmp_path):
+    async def life():
+        buffer = await _open(tmp_path)
+        await _put(buffer, 20)
+        buffer.resolve("platform", 1, 20)
+        await _put(buffer, 5)
+        await buffer.close()
+        _damage(tmp_path)
+        buffer = await _open(tmp_path)
+        losses = buffer.losses()
+        await buffer.close()
+        return losses
+
+    (loss,) = run_virtual(life())
+
+    assert (loss.first, loss.last, loss.certain) == (21, 25, True)
