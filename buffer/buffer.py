@@ -62,6 +62,8 @@ class Buffer:
         self._limits = limits
         self._executor = executor
         self._wall_ms = wall_ms
+        self.ended = opened.ended
+        """The end of the run before this one; None for a new store."""
         self.store = opened.store.id
         """Eight hex digits naming this store; a new store has a new one."""
         self.failed: asyncio.Future[None] = self._loop.create_future()

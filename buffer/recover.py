@@ -39,6 +39,7 @@ from buffer.control import Stamp, State, decode_stamp, decode_state
 from buffer.cursor import Cursor
 from buffer.errors import DamagedError, DiskTroubleError, kind_of
 from buffer.intervals import Intervals
+from buffer.lastrun import LastRun
 from buffer.lock import FolderLock
 from buffer.losses import Draft, Ledger, Record
 from buffer.mark import Mark
@@ -69,6 +70,8 @@ class Opened:
     parked: dict[str, int]
     high: int
     """Highest seq ever possibly used; the next one is above it."""
+    ended: LastRun | None
+    """The end of the run before; None for a new store."""
 
 
 @dataclass
@@ -143,8 +146,13 @@ class _Opening:
         high, unclean = self._high(known, cursors)
         self._account(stored, cursors, known=known, high=high, unclean=unclean)
         store.durable = known
+        last_ms = self._last_ms()
+        ended = LastRun(last_ms, clean=not unclean) if last_ms else None
+        # Until this run's first commit nothing newer than the last one's is durable:
+        # killed before it, the next start still knows since when nothing was stored.
+        store.alive_ms = last_ms or self._wall_ms
         self._start(cursors, parked, high)
-        return Opened(store, cursors, parked, high)
+        return Opened(store, cursors, parked, high, ended)
 
     # -- reading ---------------------------------------------------------------------
 
@@ -396,7 +404,11 @@ class _Opening:
             mine = Intervals(info.present) & lost
             lost = lost - mine
             drafts += _from_catalogue(info, mine)
-        certain = not found.control_damaged
+        # A damaged file that was written to may have held newer cursors: what is gone
+        # may have been delivered. After a clean stop the control file knows them all.
+        slot = self._store.mark.slot
+        clean = slot is not None and slot.clean
+        certain = not found.control_damaged and (clean or not found.active_damaged)
         heads = sorted(found.heads, key=lambda row: row.first)
         drafts += losses.draft(lost, heads, cause="damaged", certain=certain)
         return sorted(drafts, key=lambda d: d.first)
@@ -433,12 +445,16 @@ class _Opening:
         )
 
     def _last_ms(self) -> int:
-        """Last sign of life of the run before, UTC ms; 0 where there is none."""
+        """Until when the run before stored all it had, UTC ms; 0 for a new store.
+
+        Mark and hint are written ahead of the records: they count only where nothing
+        else is left.
+        """
         found, mark = self._found, self._store.mark
         signs = [stamp.wall_ms for stamp in found.stamps]
-        signs += [
-            x.wall_ms for x in (found.state, mark.slot, mark.hint) if x is not None
-        ]
+        signs += [found.state.wall_ms] if found.state else []
+        if not signs:
+            signs = [x.wall_ms for x in (mark.slot, mark.hint) if x is not None]
         return max(signs, default=0)
 
     # -- starting --------------------------------------------------------------------

@@ -118,6 +118,8 @@ class Store:
         """Segment items as they stand in the control file."""
         self.unsaved_losses = False
         self.saved_ms = 0
+        self.alive_ms = 0
+        """Wall clock at the last commit: all acquired before it is durable."""
         self._hinted = (0, 0)
         self.figures = Figures()
         self.damaged_bytes = 0
@@ -184,6 +186,7 @@ class Store:
 
     def _write_groups(self, work: Work, done: Done) -> None:
         stamped = False
+        last = work.groups[-1][0] if work.groups else None
         for cls, entries in work.groups:
             if cls is not PriorityClass.EVENT and room.below_reserve(self):
                 raise DiskTroubleError(
@@ -198,7 +201,8 @@ class Store:
                 work.bound,
                 {} if stamped else {name: c.dump() for name, c in work.cursors.items()},
                 settles,
-                work.wall_ms,
+                # A stop between two classes leaves the later one's records unwritten.
+                work.wall_ms if cls is last else self.alive_ms,
             )
             self._write(cls, entries, encode_stamp(stamp), work.wall_ms)
             stamped = True
@@ -206,6 +210,7 @@ class Store:
             self.durable = max(self.durable, entries[-1].seq)
             for loss_id, seq in settles:
                 self.ledger.settle(loss_id, seq)
+        self.alive_ms = work.wall_ms
 
     def _write(
         self, cls: PriorityClass, entries: Sequence[Entry], stamp: bytes, wall_ms: int
@@ -327,7 +332,7 @@ class Store:
             self.id,
             self.durable,
             self.ledger.next_id,
-            work.wall_ms,
+            self.alive_ms,
             self.boot,
             {name: cursor.dump() for name, cursor in work.cursors.items()},
             work.parked,
@@ -400,6 +405,8 @@ class Store:
         """Write the control file, mark the stop as clean if it was, let go."""
         try:
             self.state_losses(work.dropped)
+            if clean:
+                self.alive_ms = work.wall_ms
             self.save_control(work)
             if clean:
                 self.mark.write(

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from buffer import Buffer, Limits
-from buffer.lastrun import last_run
 from gateway import powercut
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
@@ -125,7 +124,6 @@ class App:
         limits = Limits(
             max_bytes=site.buffer.max_bytes, keep_free=site.buffer.keep_free
         )
-        ended = last_run(site.buffer.path)
         self.buffer = buffer = await Buffer.open(
             site.buffer.path,
             limits,
@@ -140,7 +138,7 @@ class App:
             self.metas.adopt(describe(site, self.version), buffer.high)
             self.record = Recorder(buffer, self.metas)
             self.tender = self._tender()
-            self._tell_start(ended)
+            self._tell_start(buffer.ended)
             async with asyncio.TaskGroup() as self._group:
                 self._start_all()
                 self.ports.notifier.ready(self._summary())
