@@ -1,0 +1,121 @@
+"""Bar 5: the gateway is killed -9, again and again, and nothing safe is ever lost.
+
+A record is safe one second after its acquisition. The birth log of the devices says
+what was acquired, the witness at the broker what arrived; both live in other processes
+than the gateway. Rounds replay by their seed.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.support.site_run import SiteRun, until, watch
+
+SAFE_MS = 1000
+CHAIN = 10
+"""Rounds on one data folder before a new one is begun."""
+
+
+def kill_round(site, rng):
+    """One outage with one or more kills in it.
+
+    Returns:
+        When it was killed, on the scale of the births, and words for the log.
+    """
+    site.wait_fresh(what="values before the outage")
+    kind = rng.choices(["outage", "starting", "backfill"], [6, 2, 2])[0]
+    time.sleep(rng.uniform(0.0, 0.9))
+    site.cut()
+    time.sleep(rng.uniform(0.1, 2.5))
+    kills = [site.gateway.kill()]
+    if kind == "starting":
+        # Killed again while it opens its store, or just after.
+        site.gateway.start(wait=False)
+        time.sleep(rng.uniform(0.05, 1.2))
+        kills.append(site.gateway.kill())
+    site.start()
+    if kind == "backfill":
+        watch(lambda: False, rng.uniform(0.0, 1.5))
+        healed = site.heal()
+        until(lambda: site.witness.since(healed), 10, "the first message")
+        time.sleep(rng.uniform(0.0, 0.05))
+        kills.append(site.gateway.kill())
+        site.start()
+    site.heal()
+    site.wait_complete()
+    return [(at - site.start_ns) // 1_000_000 for at in kills], kind
+
+
+def judge(site, kills, seed):
+    """Everything the bar says, from outside; returns figures."""
+    verdict, match = site.witness.verdict(), site.match()
+    where = f"seed {seed}; {verdict.text()}\n{site.gateway.tail()}"
+    assert not match.wrong, (match.wrong[:5], where)
+    assert not match.unborn, (match.unborn[:5], where)
+    oldest = -1
+    for birth in match.absent:
+        ages = [at - birth.t_ms for at in kills if at >= birth.t_ms - 50]
+        age = min(ages, default=10**9)
+        assert age <= SAFE_MS, (f"{birth} was safe, {age} ms old", kills, where)
+        oldest = max(oldest, age)
+    for trouble in set(verdict.TROUBLES) - {"unexplained_slots"}:
+        assert getattr(verdict, trouble) == 0, (trouble, where)
+    unstated = _outside_gaps(site, match.absent)
+    assert verdict.unexplained_slots <= unstated, (unstated, where)
+    lost = site.witness.records("lost")
+    bound = sum(record["at_most"] for record in lost)
+    assert len(match.absent) <= bound, (len(match.absent), lost, where)
+    assert len(site.witness.stores()) == 1, (site.witness.stores(), where)
+    return {
+        "rounds_arrived": match.arrived,
+        "absent": len(match.absent),
+        "oldest_absent_ms": oldest,
+        "answered_late": len(match.late),
+        "lost_at_most": bound,
+        "duplicates": verdict.duplicates,
+    }
+
+
+def _outside_gaps(site, absent):
+    """Slots that were asked, and whose record is among the lost: no gap has them."""
+    gaps = site.witness.records("gap")
+    return sum(
+        not any(
+            gap["device"] == f"bench-{birth.unit}"
+            and gap["t"] <= site.start_utc_ms + birth.t_ms <= gap["until"]
+            for gap in gaps
+        )
+        for birth in absent
+    )
+
+
+@pytest.mark.timeout(100)
+def test_a_killed_gateway_loses_nothing_older_than_a_second(
+    tmp_path, seed, count, figure
+):
+    rounds = count(4, 100)
+    total = {}
+    kinds = []
+    for start in range(0, rounds, CHAIN):
+        folder = tmp_path / f"chain-{start}"
+        folder.mkdir()
+        kills = []
+        with SiteRun(folder) as site:
+            site.start()
+            for number in range(start, min(start + CHAIN, rounds)):
+                rng = random.Random(f"{seed}/{number}")
+                killed, kind = kill_round(site, rng)
+                kills += killed
+                kinds.append(kind)
+                found = judge(site, kills, f"{seed}, round {number} ({kind})")
+            for name, value in found.items():
+                keep = max if name == "oldest_absent_ms" else int.__add__
+                total[name] = keep(total.get(name, 0), value)
+            assert site.gateway.stop() < 5
+    figure("rounds", rounds)
+    figure("kills", {kind: kinds.count(kind) for kind in set(kinds)})
+    for name, value in total.items():
+        figure(name, value)
