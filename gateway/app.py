@@ -203,6 +203,7 @@ class App:
             self.ports.make_bus(conf),
             self.devices_of(conf.name),
             gateway=self.site.gateway,
+            buses=len(self.site.buses),
             make_device=lambda device, port: self.ports.make_device(device, conf, port),
             clock=self.clock,
             sink=self.record,

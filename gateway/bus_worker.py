@@ -23,7 +23,7 @@ from gateway.clock import Instant
 from gateway.commands import Commands, SharedBus
 from gateway.record import Event, Record, Scan
 from gateway.roster import Job, Roster, Unit, settle_state
-from gateway.schedule import Slots, phase_s
+from gateway.schedule import Place, Slots, phase_s
 from gateway.slots import Ledger
 from gateway.texts import both, t
 
@@ -62,6 +62,7 @@ class BusWorker:
         devices: Iterable[DeviceConf],
         *,
         gateway: str,
+        buses: int = 1,
         make_device: Callable[[DeviceConf, Port], Driver],
         clock: Clock,
         sink: Callable[[Record], None],
@@ -74,6 +75,7 @@ class BusWorker:
             port: What speaks to it; opened and closed by this worker only.
             devices: Its devices, in the order of the site file.
             gateway: Seeds the phase of the schedule.
+            buses: How many the gateway has; they share its beats.
             make_device: Puts a driver before the port.
             clock: Dates what is read.
             sink: Takes every record, at once and without waiting.
@@ -88,6 +90,7 @@ class BusWorker:
         self.reopened = 0
         self.commands = Commands(conf.name)
         self._gateway = gateway
+        self._buses = buses
         self._make_device = make_device
         self._port = SharedBus(port, self.commands)
         self._clock = clock
@@ -447,11 +450,12 @@ class BusWorker:
 
     def _unit(self, conf: DeviceConf, turn: int, turns: int, now: float) -> Unit:
         unit = Unit(conf, self._make_device(conf, self._port))
+        place = Place(self._gateway, self.name, self._buses, turn, turns)
         groups: dict[float, list[str]] = {}
         for point in conf.points:
             groups.setdefault(point.every_s or conf.every_s, []).append(point.name)
         for every_s, names in sorted(groups.items()):
-            phase = phase_s(every_s, self._gateway, self.name, turn, turns)
+            phase = phase_s(every_s, place)
             slots = Slots(every_s, phase, now, self._offset)
             covers = ("*",) if len(groups) == 1 else tuple(names)
             ledger = Ledger(conf.name, covers, slots, self._when)

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.clock import Instant
 from gateway.record import Gap
-from gateway.schedule import phase_s
+from gateway.schedule import Place, phase_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +51,9 @@ def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
     for bus in site.buses:
         devices = [d for d in site.devices.values() if d.bus == bus]
         for turn, device in enumerate(devices):
+            place = Place(site.gateway, bus, len(site.buses), turn, len(devices))
             for covers, every_s in _groups(device):
-                phase = phase_s(every_s, site.gateway, bus, turn, len(devices))
+                phase = phase_s(every_s, place)
                 slots = _places(every_s, phase, since_s, until_s)
                 if slots:
                     yield Gap(device.name, covers, ended.last, now, slots, ended.cause)

@@ -10,7 +10,7 @@ from gateway.clock import Instant
 from gateway.config.model import BufferLimits, Site
 from gateway.powercut import before, gaps, left_open
 from gateway.record import Gap
-from gateway.schedule import Slots, phase_s
+from gateway.schedule import Place, Slots, phase_s
 from tests.support.fake_bus import bus_conf, device_conf
 
 NOW = Instant(1_763_712_000_000, 5_000, "b0070002", True)
@@ -46,7 +46,7 @@ def test_the_time_away_is_one_gap_for_each_device_and_period():
 
 def grid_places(every_s, turn):
     """As the worker lays the grid, one by one."""
-    phase = phase_s(every_s, "site-07", "plc", turn, 2)
+    phase = phase_s(every_s, Place("site-07", "plc", 1, turn, 2))
     end = NOW.wall_ms / 1000
     start = end - 30.5
     slots = Slots(every_s, phase, start - 2 * every_s, 0.0)

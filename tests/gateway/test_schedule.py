@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.schedule import EARLY_S, TURNS_SHARE, Slots, best_room, phase_s
+from gateway.schedule import (
+    EARLY_S,
+    TOGETHER,
+    TURNS_SHARE,
+    Place,
+    Slots,
+    best_room,
+    phase_s,
+)
 
 periods = st.sampled_from([0.1, 0.25, 1.0, 2.5, 5.0, 60.0, 3600.0])
 starts = st.floats(0.0, 1e6)
@@ -83,23 +91,36 @@ def test_polls_in_a_minute_stay_sixty_when_the_clock_steps(step):
 
 
 @pytest.mark.parametrize("every", [0.1, 1.0, 60.0])
-def test_twenty_endpoints_do_not_fire_together_but_on_common_beats(every):
-    phases = [phase_s(every, "site-07", f"plc-{n}") for n in range(20)]
+@pytest.mark.parametrize("buses", [1, 8, 20, 160])
+def test_endpoints_begin_on_a_few_common_beats(every, buses):
+    places = [Place("site-07", f"plc-{n}", buses) for n in range(buses)]
 
-    beat = min(every / 10, 0.1)
-    assert all(p / beat == pytest.approx(round(p / beat)) for p in phases)
-    assert max(Counter(round(p / beat) for p in phases).values()) <= 6
-    assert 0.0 <= min(phases) < max(phases) < every
+    beats = Counter(round(phase_s(every, place), 9) for place in places)
+
+    assert len(beats) <= math.ceil(buses / TOGETHER)
+    assert max(beats.values()) <= 2 * TOGETHER
+    assert 0.0 <= min(beats) <= max(beats) < every
+
+
+def test_a_thousand_gateways_lie_anywhere_in_the_period():
+    phases = [phase_s(1.0, Place(f"site-{n}", "plc")) for n in range(1000)]
+
+    tenths = Counter(int(10 * phase) for phase in phases)
+    assert min(tenths.values()) > 50
+
+    assert phase_s(1.0, Place("site-07", "rs485-1", 1, 3, 10)) == parts[3]
 
 
 def test_the_devices_of_one_bus_follow_each_other_and_leave_a_long_pause():
-    parts = [phase_s(1.0, "site-07", "rs485-1", turn, 10) for turn in range(10)]
+    parts = [phase_s(1.0, Place("site-07", "rs485-1", 1, t, 10)) for t in range(10)]
 
     offsets = sorted((part - parts[0]) % 1.0 for part in parts)
 
     assert offsets[-1] <= TURNS_SHARE
     assert all(b - a == pytest.approx(TURNS_SHARE / 10) for a, b in pairwise(offsets))
-    assert parts == [phase_s(1.0, "site-07", "rs485-1", turn, 10) for turn in range(10)]
+    assert parts == [
+        phase_s(1.0, Place("site-07", "rs485-1", 1, t, 10)) for t in range(10)
+    ]
 
 
 @given(
