@@ -203,7 +203,7 @@ class App:
             self.ports.make_bus(conf),
             self.devices_of(conf.name),
             gateway=self.site.gateway,
-            buses=len(self.site.buses),
+            among=(list(self.site.buses).index(conf.name), len(self.site.buses)),
             make_device=lambda device, port: self.ports.make_device(device, conf, port),
             clock=self.clock,
             sink=self.record,
@@ -513,7 +513,7 @@ class App:
         return t(
             "log.started",
             gateway=self.site.gateway,
-            buses=len(self.site.buses),
+            among=(list(self.site.buses).index(conf.name), len(self.site.buses)),
             devices=len(self.site.devices),
             targets=len(self.site.targets),
         )

@@ -62,7 +62,7 @@ class BusWorker:
         devices: Iterable[DeviceConf],
         *,
         gateway: str,
-        buses: int = 1,
+        among: tuple[int, int] = (0, 1),
         make_device: Callable[[DeviceConf, Port], Driver],
         clock: Clock,
         sink: Callable[[Record], None],
@@ -75,7 +75,7 @@ class BusWorker:
             port: What speaks to it; opened and closed by this worker only.
             devices: Its devices, in the order of the site file.
             gateway: Seeds the phase of the schedule.
-            buses: How many the gateway has; they share its beats.
+            among: The bus' place among the site's buses, and how many there are.
             make_device: Puts a driver before the port.
             clock: Dates what is read.
             sink: Takes every record, at once and without waiting.
@@ -90,7 +90,7 @@ class BusWorker:
         self.reopened = 0
         self.commands = Commands(conf.name)
         self._gateway = gateway
-        self._buses = buses
+        self._among = among
         self._make_device = make_device
         self._port = SharedBus(port, self.commands)
         self._clock = clock
@@ -450,7 +450,7 @@ class BusWorker:
 
     def _unit(self, conf: DeviceConf, turn: int, turns: int, now: float) -> Unit:
         unit = Unit(conf, self._make_device(conf, self._port))
-        place = Place(self._gateway, self.name, self._buses, turn, turns)
+        place = Place(self._gateway, *self._among, turn, turns)
         groups: dict[float, list[str]] = {}
         for point in conf.points:
             groups.setdefault(point.every_s or conf.every_s, []).append(point.name)

@@ -48,10 +48,10 @@ def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
     not. The first poll of the new run is a slot of its own.
     """
     since_s, until_s = ended.last.wall_ms / 1000, now.wall_ms / 1000
-    for bus in site.buses:
+    for number, bus in enumerate(site.buses):
         devices = [d for d in site.devices.values() if d.bus == bus]
         for turn, device in enumerate(devices):
-            place = Place(site.gateway, bus, len(site.buses), turn, len(devices))
+            place = Place(site.gateway, number, len(site.buses), turn, len(devices))
             for covers, every_s in _groups(device):
                 phase = phase_s(every_s, place)
                 slots = _places(every_s, phase, since_s, until_s)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EARLY_S = 0.002
 """A timer that fires this early is on time: uvloop keeps whole milliseconds."""
 
-TOGETHER = 8
+TOGETHER = 6
 """About so many buses begin their polls at one beat. Waking an idle processor is most
 of what a poll costs, and answers that arrive together leave in one message: beats of
 ten devices cost half of what phases spread over every millisecond do. Larger beats
@@ -39,9 +39,9 @@ class Place(NamedTuple):
     """Where in the site a device stands, as far as its phase depends on it."""
 
     gateway: str
-    bus: str
+    number: int = 0
+    """The bus' place in the site file, of ``buses``."""
     buses: int = 1
-    """How many there are."""
     turn: int = 0
     """The device's place on its bus, of ``turns``."""
     turns: int = 1
@@ -57,14 +57,11 @@ def phase_s(every_s: float, place: Place) -> float:
     fits with its full time-out.
     """
     beats = math.ceil(place.buses / TOGETHER)
-    beat = _hash(f"{place.gateway}/{place.bus}") % beats / beats
-    start = _hash(place.gateway) / 2**32
+    beat = place.number % beats / beats
+    digest = blake2b(place.gateway.encode(), digest_size=4).digest()
+    start = int.from_bytes(digest, "big") / 2**32
     turn = TURNS_SHARE * place.turn / max(place.turns, 1)
     return (start + beat + turn) % 1.0 * every_s
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
 class Slots:

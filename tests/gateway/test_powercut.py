@@ -46,7 +46,7 @@ def test_the_time_away_is_one_gap_for_each_device_and_period():
 
 def grid_places(every_s, turn):
     """As the worker lays the grid, one by one."""
-    phase = phase_s(every_s, Place("site-07", "plc", 1, turn, 2))
+    phase = phase_s(every_s, Place("site-07", 0, 1, turn, 2))
     end = NOW.wall_ms / 1000
     start = end - 30.5
     slots = Slots(every_s, phase, start - 2 * every_s, 0.0)

@@ -93,34 +93,30 @@ def test_polls_in_a_minute_stay_sixty_when_the_clock_steps(step):
 @pytest.mark.parametrize("every", [0.1, 1.0, 60.0])
 @pytest.mark.parametrize("buses", [1, 8, 20, 160])
 def test_endpoints_begin_on_a_few_common_beats(every, buses):
-    places = [Place("site-07", f"plc-{n}", buses) for n in range(buses)]
+    places = [Place("site-07", n, buses) for n in range(buses)]
 
     beats = Counter(round(phase_s(every, place), 9) for place in places)
 
     assert len(beats) <= math.ceil(buses / TOGETHER)
-    assert max(beats.values()) <= 2 * TOGETHER
+    assert max(beats.values()) <= TOGETHER
     assert 0.0 <= min(beats) <= max(beats) < every
 
 
 def test_a_thousand_gateways_lie_anywhere_in_the_period():
-    phases = [phase_s(1.0, Place(f"site-{n}", "plc")) for n in range(1000)]
+    phases = [phase_s(1.0, Place(f"site-{n}")) for n in range(1000)]
 
     tenths = Counter(int(10 * phase) for phase in phases)
     assert min(tenths.values()) > 50
 
-    assert phase_s(1.0, Place("site-07", "rs485-1", 1, 3, 10)) == parts[3]
-
 
 def test_the_devices_of_one_bus_follow_each_other_and_leave_a_long_pause():
-    parts = [phase_s(1.0, Place("site-07", "rs485-1", 1, t, 10)) for t in range(10)]
+    parts = [phase_s(1.0, Place("site-07", 0, 1, t, 10)) for t in range(10)]
 
     offsets = sorted((part - parts[0]) % 1.0 for part in parts)
 
     assert offsets[-1] <= TURNS_SHARE
     assert all(b - a == pytest.approx(TURNS_SHARE / 10) for a, b in pairwise(offsets))
-    assert parts == [
-        phase_s(1.0, Place("site-07", "rs485-1", 1, t, 10)) for t in range(10)
-    ]
+    assert parts == [phase_s(1.0, Place("site-07", 0, 1, t, 10)) for t in range(10)]
 
 
 @given(
