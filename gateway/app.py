@@ -513,7 +513,7 @@ class App:
         return t(
             "log.started",
             gateway=self.site.gateway,
-            among=(list(self.site.buses).index(conf.name), len(self.site.buses)),
+            buses=len(self.site.buses),
             devices=len(self.site.devices),
             targets=len(self.site.targets),
         )
