@@ -382,19 +382,29 @@ class Buffer:
             await self.flush()
             while self._job is not None:
                 await self._committed_once()
+        except asyncio.CancelledError:
+            self._let_go()  # not waited for: the disk may answer no more
+            raise
+        except BaseException:
+            await self._let_go()
+            raise
+        self._closed = True
+        self._stop_timers()
+        clean = self._durable() >= self._high and not self._dropped
+        work = self._work({})
+        try:
+            await self._run(lambda: self._store.close(work, clean=clean))
+            self.failed.set_result(None)
         finally:
-            self._closed = True
-            self._stop_timers()
-            clean = self._durable() >= self._high and not self._dropped
-            work = self._work({})
-            sound = not self.failed.done()
-            try:
-                if sound:
-                    await self._run(lambda: self._store.close(work, clean=clean))
-                    self.failed.set_result(None)
-            finally:
-                self._store.release()
-                self._executor.shutdown(wait=False)
+            self._executor.shutdown(wait=False)
+
+    def _let_go(self) -> asyncio.Future[None]:
+        """Close the files as they are, once the store's thread is free."""
+        self._closed = True
+        self._stop_timers()
+        released = self._loop.run_in_executor(self._executor, self._store.release)
+        self._executor.shutdown(wait=False)
+        return released
 
     def abandon(self) -> None:
         """Drop everything not durable, as a crash would; for tests."""

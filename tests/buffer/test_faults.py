@@ -400,3 +400,48 @@ def test_a_really_full_disk(tmp_path) -> None:
     assert found["recovered"]
     assert found["lost"] == []
     assert found["seqs"] == list(range(1, 401))
+
+
+EVERY_FLUSH = r"""
+import asyncio, json, sys
+from pathlib import Path
+from buffer import Buffer, Limits, PriorityClass as P
+
+async def main(folder):
+    limits = Limits(max_bytes=50_000_000, keep_free=0)
+    buffer = await Buffer.open(folder, limits, ["p"], wall_ms=lambda: 1, boot="b")
+    degraded = 0
+    for n in range(60):
+        buffer.append(b"%d" % n, cls=P.LIVE, subject="d", t_ms=n)
+        await buffer.flush()
+        degraded += buffer.stats().degraded is not None
+    await buffer.flush()
+    stats = buffer.stats()
+    json.dump([degraded, stats.degraded, stats.pending, stats.segments], sys.stdout)
+    await buffer.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("when", ["20", "20..22", "30+15"])
+async def test_an_fsync_that_fails_is_never_believed(home, drain, when) -> None:
+    """The kernel forgets a failed fsync: the next succeeds, the data may be gone."""
+    calls = "fsync,fdatasync"
+    inject = f"inject={calls}:error=EIO:when={when}"
+    child = await asyncio.create_subprocess_exec(
+        *("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}"),
+        *("-e", inject, sys.executable, "-c", EVERY_FLUSH, str(home.folder)),
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await child.communicate()
+    assert child.returncode == 0
+    _, degraded, pending, segments = json.loads(out)
+    buffer = await home.open("p")
+    got = [int(e.data) for e in await drain(buffer, "p")]
+
+    assert (degraded, pending) == (None, 0)
+    assert segments >= 2, "the file whose fsync failed got no more"
+    assert got == list(range(60))
