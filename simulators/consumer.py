@@ -71,6 +71,8 @@ class _Store:
     arrived: Intervals = field(default_factory=Intervals)
     lost: Intervals = field(default_factory=Intervals)
     unsure: Intervals = field(default_factory=Intervals)
+    stated: set[tuple[int, int]] = field(default_factory=set)
+    """Ranges of ``lost`` records."""
     contents: OrderedDict[int, int] = field(default_factory=OrderedDict)
     last_seq: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
@@ -238,6 +240,12 @@ class Consumer:
                 f"seq {record.seq}: a lost record without seq_from, seq_to"
             )
         verdict = self._verdict
+        stated = (record.seq_from, record.seq_to)
+        if stated in store.stated:
+            # The same loss under another seq: who states it may itself have been lost.
+            verdict.duplicates += 1
+            return
+        store.stated.add(stated)
         if record.certain:
             already = sum(
                 max(0, min(last, record.seq_to) - max(first, record.seq_from) + 1)

@@ -128,6 +128,18 @@ def test_lost_ranges_cover_their_seqs_and_slots() -> None:
     assert verdict.lost_stated == 3
 
 
+def test_a_loss_may_be_stated_again_under_another_seq() -> None:
+    wire = Wire(from_seq=1)
+    lost = {"seq": 5, "kind": "lost", "noted": START_MS, "t": START_MS, "until": 0,
+            "seq_from": 1, "seq_to": 3, "counts": {}, "cause": "damaged",
+            "certain": True, "at_most": 3}  # fmt: skip
+    wire.send(scan(4, 4000), lost, lost | {"seq": 6, "noted": START_MS + 9000})
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.lost_stated, verdict.duplicates) == (3, 1)
+
+
 def test_an_uncertain_loss_is_narrowed_by_what_arrived() -> None:
     wire = Wire(from_seq=1)
     lost = {"seq": 9, "kind": "lost", "t": 0, "until": 0, "seq_from": 1, "seq_to": 8,

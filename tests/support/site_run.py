@@ -319,8 +319,10 @@ class SiteRun:
         return (time.monotonic_ns() - self.start_ns) // 1_000_000
 
     def match(self) -> Match:
-        """All births so far against all records so far."""
+        """All births so far against all records; waits for what is on its way."""
         births = self.births()
+        if self.gateway.running:
+            self.wait_fresh(units={birth.unit for birth in births[-200:]})
         return match(births, self.witness.records(), self.start_utc_ms)
 
     def fresh(self, since_ms: int, units: Iterable[int] | None = None) -> bool:
