@@ -23,8 +23,10 @@ from buffer import ring
 from buffer.cursor import Cursor, resolved_by_all
 from buffer.errors import BufferClosedError, kind_of
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
+from buffer.pace import Pace
+from buffer.pending import Pending
 from buffer.reader import Reader
-from buffer.recover import SMALLEST_BLOCK, SMALLEST_STEP, open_store
+from buffer.recover import open_store
 from buffer.store import Done, Work
 from buffer.tail import Tail
 
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_BLOCK_S = 120.0
-_STEP_S = 3.0
 _RETRY_S = 1.0
 _SETTLE_S = 5.0
 """Without records to carry them, moved cursors are stored after this long."""
@@ -72,25 +72,13 @@ class Buffer:
         self._parked = opened.parked
         self._high = opened.high
         self._tail = Tail(opened.high + 1)
-        self._pending: dict[PriorityClass, list[Entry]] = {c: [] for c in PriorityClass}
-        self._inflight: dict[PriorityClass, list[Entry]] = {}
-        self._pending_bytes = 0
-        self._fresh = True
-        """Nothing was appended since the last commit began."""
-        self._pending_since = 0.0
-        self._settles: dict[int, int] = {}
+        self._pending = Pending()
+        self._pace = Pace(opened.high, self._loop.time())
         self._losses = {loss.id: loss for loss in opened.store.ledger.open()}
         self._dropped: list[Draft] = []
         self._notes: dict[str, bytes | None] = {}
         self._ceiling = opened.store.ceiling
-        self._soon = opened.high + SMALLEST_STEP
-        self._committing = opened.high
-        """The newest seq when the last commit began."""
-        self._hurry = False
-        """More was appended since then than foreseen."""
-        self._rate = self._due = self._commit_ms = 0.0
-        self._rated = (self._loop.time(), opened.high)
-        self._ages: list[tuple[float, int]] = []
+        self._due = self._commit_ms = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._settle_timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
@@ -172,26 +160,18 @@ class Buffer:
         seq = self._high = self._high + 1
         entry = Entry(seq, cls, t_ms, subject, data)
         self._tail.append(entry)
-        self._pending[cls].append(entry)
-        self._pending_bytes += len(data)
-        self._appended_bytes += len(data)
-        if settles is not None:
-            self._settles[seq] = settles
         now = self._loop.time()
-        if self._fresh:
-            self._fresh, self._pending_since = False, now
-        if not self._ages or now - self._ages[-1][0] >= 1.0:
-            self._ages.append((now, seq))
-        if self._pending_bytes > self._limits.ring_bytes:
+        self._pending.add(entry, settles, now)
+        self._appended_bytes += len(data)
+        if self._pending.size > self._limits.ring_bytes:
             self._shed()
         readable = self._ceiling is None or seq <= self._ceiling
-        if seq > self._soon:
+        if seq > self._pace.soon:
             # The bound of what a crash can cost is always ahead of what is appended.
-            self._soon = seq + max(SMALLEST_STEP, seq - self._committing)
-            self._store.hint(seq, self._soon, self._wall_ms())
-            self._hurry = True
+            self._pace.passed(seq)
+            self._store.hint(seq, self._pace.soon, self._wall_ms())
         if self._trouble is None:
-            if self._hurry or not readable:
+            if self._pace.hurry or not readable:
                 self._commit_by(now)
             elif cls is PriorityClass.EVENT:
                 self._commit_by(now + self._limits.event_s)
@@ -298,7 +278,7 @@ class Buffer:
 
     def losses(self) -> list[Loss]:
         """Losses no record states yet; state each by `append` with ``settles``."""
-        stated = set(self._settles.values())
+        stated = set(self._pending.settles.values())
         return [
             loss for _, loss in sorted(self._losses.items()) if loss.id not in stated
         ]
@@ -352,8 +332,7 @@ class Buffer:
             store=self.store,
             high=self._high,
             durable=self._durable(),
-            pending=sum(len(e) for e in self._pending.values())
-            + sum(len(e) for e in self._inflight.values()),
+            pending=len(self._pending),
             bytes=figures.bytes,
             segments=figures.segments,
             floors={name: cursor.floor for name, cursor in active.items()},
@@ -435,14 +414,10 @@ class Buffer:
             self._settle_timer.cancel()
             self._settle_timer = None
         now = self._loop.time()
-        self._inflight = {c: entries for c, entries in self._pending.items() if entries}
-        for cls in self._inflight:
-            self._pending[cls] = []
-        self._fresh = True
-        self._measure(now)
-        work = self._work(self._inflight)
+        groups = self._pending.begin(now - 2 * self._limits.ring_s)
+        self._pace.begin(self._high, now)
+        work = self._work(groups)
         self._dropped, self._notes, self._save = [], {}, False
-        self._soon, self._committing, self._hurry = work.soon, work.high, False
         job = self._job = self._loop.run_in_executor(
             self._executor, self._store.commit, work
         )
@@ -450,11 +425,6 @@ class Buffer:
 
     def _work(self, groups: dict[PriorityClass, list[Entry]]) -> Work:
         """Snapshots of all a job may need."""
-        block = max(SMALLEST_BLOCK, int(self._rate * _BLOCK_S))
-        ceiling = self._ceiling or 0
-        if self._high + block // 2 >= ceiling:
-            ceiling = self._high + block
-        step = max(SMALLEST_STEP, int(self._rate * _STEP_S))
         oldest = {}
         for name, cursor in self._cursors.items():
             first = next(iter(cursor.unresolved(1, self._tail.first - 1)), None)
@@ -465,11 +435,11 @@ class Buffer:
             groups=sorted(groups.items()),
             cursors=self._copies(),
             high=self._high,
-            soon=self._high + step,
-            bound=self._high + 4 * step,
-            ceiling=ceiling,
+            soon=self._pace.soon,
+            bound=self._pace.bound(self._high),
+            ceiling=self._pace.ceiling(self._high, self._ceiling or 0),
             wall_ms=self._wall_ms(),
-            settles=dict(self._settles),
+            settles=dict(self._pending.settles),
             dropped=self._dropped,
             notes=self._notes,
             parked=dict(self._parked),
@@ -488,16 +458,8 @@ class Buffer:
             return
         done = job.result()
         self._commit_ms = (self._loop.time() - began) * 1000
-        for cls, n in done.durable:
-            for entry in self._inflight[cls][:n]:
-                self._pending_bytes -= len(entry.data)
-                loss_id = self._settles.pop(entry.seq, None)
-                if loss_id is not None:
-                    self._losses.pop(loss_id, None)
-            del self._inflight[cls][:n]
-        for cls, left in self._inflight.items():
-            self._pending[cls] = left + self._pending[cls]
-        self._inflight = {}
+        for loss_id in self._pending.end(done.durable):
+            self._losses.pop(loss_id, None)
         if not done.accepted:
             self._dropped = work.dropped + self._dropped
         self._notes = work.notes | self._notes
@@ -528,10 +490,10 @@ class Buffer:
             # What was dropped meanwhile and every cursor it moved: written out now.
             self._save = True
             self._commit_by(now)
-        elif any(self._pending.values()) or self._notes or self._save:
-            urgent = self._pending[PriorityClass.EVENT] or self._hurry
+        elif self._pending or self._notes or self._save:
+            urgent = self._pending.has_events() or self._pace.hurry
             wait = 0.0 if urgent else self._limits.commit_s
-            self._commit_by(max(now, self._pending_since + wait))
+            self._commit_by(max(now, self._pending.since + wait))
 
     def _trim(self) -> None:
         floors = [cursor.floor for cursor in self._cursors.values()]
@@ -541,34 +503,16 @@ class Buffer:
             wanted=min(floors, default=0) + 1,
         )
 
-    def _measure(self, now: float) -> None:
-        """Records a second, smoothed over a few commits."""
-        since, high = self._rated
-        if now > since:
-            fresh = (self._high - high) / max(now - since, 0.2)
-            self._rate += 0.3 * (fresh - self._rate)
-            self._rated = (now, self._high)
-        keep = now - 2 * self._limits.ring_s
-        if self._ages and self._ages[0][0] < keep:
-            self._ages = [a for a in self._ages if a[0] >= keep - 1.0]
-
     def _shed(self) -> None:
         """Keep the ring: drop what is too old or too much, and count it."""
-        old = self._loop.time() - self._limits.ring_s
-        cutoff = max((seq for t, seq in self._ages if t <= old), default=0)
-        everyone = resolved_by_all(self._cursors.values())
-        had, lost = ring.shed(
-            self._pending,
-            cutoff=cutoff,
+        had, lost = self._pending.shed(
+            older_than=self._loop.time() - self._limits.ring_s,
             ring_bytes=self._limits.ring_bytes,
-            resolved=everyone,
-            keep=self._settles,
+            resolved=resolved_by_all(self._cursors.values()),
         )
         for entry in (*had, *lost):
-            self._pending_bytes -= len(entry.data)
             self._tail.drop(entry.seq)
         for entry in lost:
-            self._settles.pop(entry.seq, None)
             for cursor in self._cursors.values():
                 cursor.resolve(entry.seq, entry.seq)
         ring.tally(self._dropped, lost)
@@ -589,9 +533,8 @@ class Buffer:
 
     def _durable(self) -> int:
         """All seqs up to here are on disk or need not be."""
-        firsts = [e[0].seq for e in self._pending.values() if e]
-        firsts += [e[0].seq for e in self._inflight.values() if e]
-        return min(firsts) - 1 if firsts else self._high
+        first = self._pending.first()
+        return self._high if first is None else first - 1
 
     def _from_tail(
         self, cursor: Cursor, after: int, max_records: int, max_bytes: int

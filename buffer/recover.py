@@ -43,6 +43,7 @@ from buffer.lastrun import LastRun
 from buffer.lock import FolderLock
 from buffer.losses import Draft, Ledger, Record
 from buffer.mark import Mark
+from buffer.pace import SMALLEST_BLOCK, SMALLEST_STEP
 from buffer.segment import Segment, SegmentInfo, class_of, first_of
 from buffer.store import Store, Work
 
@@ -55,10 +56,6 @@ if TYPE_CHECKING:
 
 FAR_AHEAD = 1 << 20
 """Seqs skipped where nothing tells which were used."""
-SMALLEST_BLOCK = 1024
-"""Seqs made usable ahead, at least: so often the mark is written with an fsync."""
-SMALLEST_STEP = 16
-"""Records appended since a commit began that call for the next one, at least."""
 
 
 @dataclass
