@@ -155,7 +155,7 @@ class Consumer:
     def _take_meta(self, payload: bytes) -> None:
         if not payload:
             return  # emptied: no stored record refers to it any more
-        meta: dict[str, Any] = msgspec.json.decode(payload)
+        meta: dict[str, Any] = msgspec.json.decode(_plain(payload))
         self.metas[meta["meta"]] = meta
         periods: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for point in meta.get("points", ()):
@@ -167,11 +167,7 @@ class Consumer:
         self.status[status["gw"]] = status
 
     def _take_data(self, payload: bytes, at_ms: float) -> None:
-        if payload.startswith(_ZSTD):
-            import zstandard  # noqa: PLC0415 only where a gateway compresses
-
-            payload = zstandard.ZstdDecompressor().decompress(payload)
-        message = self._decode(payload)
+        message = self._decode(_plain(payload))
         if message.v != 1:
             raise ValueError(f"expected v 1, got {message.v}")
         self._pass_time(at_ms)
@@ -367,6 +363,14 @@ class Consumer:
         if self._first_ms is not None and self._last_ms is not None:
             verdict.seconds = round((self._last_ms - self._first_ms) / 1000, 3)
         return verdict
+
+
+def _plain(payload: bytes) -> bytes:
+    if not payload.startswith(_ZSTD):
+        return payload
+    import zstandard  # noqa: PLC0415 only where a gateway compresses
+
+    return zstandard.ZstdDecompressor().decompress(payload)
 
 
 def _unexplained(slots: _Slots) -> int:

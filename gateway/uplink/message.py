@@ -108,7 +108,7 @@ class Packer:
         payload = opening + b",".join(wires) + b"]}"
         plain = len(payload)
         if self._compress:
-            payload = _compressed(payload)
+            payload = compressed(payload)
         if bounds.hard is not None and len(payload) + len(topic) > bounds.hard:
             return Misfit(
                 first.seq,
@@ -150,7 +150,8 @@ class Packer:
         return opening
 
 
-def _compressed(payload: bytes) -> bytes:
+def compressed(payload: bytes) -> bytes:
+    """A zstd frame around the payload, or the payload where that is no smaller."""
     import zstandard  # noqa: PLC0415 - 5 MiB that most sites do not need
 
     packed = zstandard.ZstdCompressor(level=3).compress(payload)

@@ -14,7 +14,7 @@ from buffer import DiskTroubleError
 from gateway.texts import t
 from gateway.uplink.flight import Flight, Window
 from gateway.uplink.link import LinkLimits, LinkLostError, RefusedError
-from gateway.uplink.message import PACKET_HEAD, Bounds, Misfit
+from gateway.uplink.message import PACKET_HEAD, Bounds, Misfit, compressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 TICK_S = 5.0
 """Waking up costs more than what is done then: an idle link does it rarely."""
 STATUS_S = 60.0
+USUAL_PACKET = 1_000_000
+"""What brokers take that announce no limit (nats-server's default is 1 MiB)."""
 LAST_WORDS_S = 0.3
 SLOWEST = 2_000
 """Bytes a second of the slowest line we wait for proofs on."""
@@ -313,6 +315,21 @@ class Session:
         self._metas_sent.add(meta)
         payload = self._kit.metas.payload(meta)
         if payload is None:
+            return False
+        if len(payload) > self._bounds.payload:
+            payload = compressed(payload)  # thousands of points, much alike
+        if len(payload) > (self._bounds.hard or USUAL_PACKET):
+            # Sent all the same, it would end the connection, again and again.
+            log.error(
+                "%s",
+                t(
+                    "uplink.meta_too_large",
+                    target=self._kit.target.name,
+                    meta=meta,
+                    size=len(payload),
+                    limit=self._bounds.hard or USUAL_PACKET,
+                ),
+            )
             return False
         self._control.append(_Control(self._kit.topics.meta(meta), payload))
         return True

@@ -589,3 +589,35 @@ async def test_compressed_messages_are_smaller_and_the_same(tmp_path):
     plain = zstandard.ZstdDecompressor().decompress(message.payload)
     assert len(json.loads(plain)["records"]) == 100
     assert len(message.payload) < len(plain) / 3
+
+
+@virtual
+async def test_the_description_of_thousands_of_points_travels_packed(tmp_path):
+    async with Bench(tmp_path) as bench:
+        points = [{"n": n, "device": "plc", "name": f"r{n}"} for n in range(16_000)]
+        meta = bench.metas.adopt(SITE | {"points": points}, high=0)
+        bench.scan(meta=meta, x=1)
+        await asyncio.sleep(1)
+
+    payload = bench.platform.retained[f"ecogate/v1/site-07/meta/{meta}"]
+    assert len(payload) < 128_000
+    assert len(json.loads(zstandard.decompress(payload))["points"]) == 16_000
+    assert bench.source.resolved == [(1, 1)]
+
+
+@virtual
+async def test_a_description_nobody_takes_is_left_out_and_records_flow(
+    tmp_path, caplog
+):
+    platform = MemoryPlatform(limits=LinkLimits(version="memory", max_packet=600))
+    async with Bench(tmp_path, platform=platform) as bench:
+        noise = [{"name": random.Random(n).randbytes(30).hex()} for n in range(3000)]
+        meta = bench.metas.adopt(SITE | {"points": noise}, high=0)
+        for n in range(3):
+            bench.scan(meta=meta, x=n)
+        await asyncio.sleep(5)
+
+    assert f"ecogate/v1/site-07/meta/{meta}" not in platform.retained
+    assert bench.source.resolved[-1][1] == 3
+    said = [record for record in caplog.records if meta in record.getMessage()]
+    assert len(said) == 1
