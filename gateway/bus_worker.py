@@ -170,7 +170,7 @@ class BusWorker:
             while not self._ending:
                 try:
                     await self._open(loop.time())
-                    await self._serve(roster)
+                    await self._poll(roster)
                 except BusError as exc:
                     self._lost(exc)
                 finally:
@@ -198,25 +198,15 @@ class BusWorker:
         """Wait before the port is opened again; gaps are told meanwhile."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._miss((job for unit in self.units.values() for job in unit.jobs), now)
+        self._miss(now)
         self._adopt(now)
         if self._failures > 1:
             await self._sleep_until(now + seconds)
         self._realign(self._clock.now())
 
-    async def _serve(self, roster: Roster) -> None:
-        """Poll until the port is lost; both changes cut the gaps of silent units."""
-        loop = asyncio.get_running_loop()
-        roster.fill(self.units.values(), loop.time())
-        self._close_gaps(roster.pending(), loop.time(), "bus_gone")
-        try:
-            await self._poll(roster)
-        except BusError:
-            self._close_gaps(roster.pending(), loop.time(), "backed_off")
-            raise
-
     async def _poll(self, roster: Roster) -> None:
         loop = asyncio.get_running_loop()
+        roster.fill(self.units.values(), loop.time())
         while not self._ending:
             now = loop.time()
             if self._changed and self._adopt(now):
@@ -283,9 +273,15 @@ class BusWorker:
         at = self._clock.now()
         self._beat.promise(now + unit.worst_s + GRACE_S)
         unit.asked += 1
-        answer = await unit.driver.scan(job.points, wait_s=wait_s)
+        lost: BusError | None = None
+        try:
+            answer = await unit.driver.scan(job.points, wait_s=wait_s)
+        except BusError as exc:
+            # A connection that is closed for being silent: the unit is, all the same.
+            answer, lost = _all_bad(job.points, exc.reason), exc
+        else:
+            self._through()
         after = loop.time()
-        self._through()
         known_dead = unit.failures >= OFFLINE_AFTER
         if (answer.answered or not known_dead) and job.ledger.open_slot(now):
             for gap in job.ledger.ask(now):
@@ -296,6 +292,8 @@ class BusWorker:
             roster.up(unit)
         else:
             roster.probed(unit, after, after - now, wait_s)
+        if lost is not None:
+            raise lost
 
     # -- what came ----------------------------------------------------------
 
@@ -365,6 +363,7 @@ class BusWorker:
         self.link_error = str(exc)
         self.commands.close(str(exc))
         if self._failures > 1 and self.link != "gone":
+            self._cut_gaps("backed_off")
             self.link = "gone"
             self.link_since = at = self._clock.now()
             log.warning(t("event.bus_gone", bus=self.name, error=str(exc)))
@@ -381,6 +380,7 @@ class BusWorker:
         self.link = "open"
         self.link_since = at = self._clock.now()
         if was == "gone":
+            self._cut_gaps("bus_gone")
             self.reopened += 1
             began = began or at
             away = _minutes(at.mono_ms - began.mono_ms)
@@ -411,11 +411,18 @@ class BusWorker:
 
     # -- slots and devices --------------------------------------------------
 
-    def _miss(self, jobs: Iterable[Job], now: float) -> None:
-        """Windows that closed while the port was gone belong to its gap."""
-        for job in jobs:
-            for gap in job.ledger.skip(now, "bus_gone"):
-                self._sink(gap)
+    def _miss(self, now: float) -> None:
+        """Windows that closed without a port; a quick reconnect changes no cause."""
+        for unit in self.units.values():
+            silent = unit.failures and self.link != "gone"
+            for job in unit.jobs:
+                for gap in job.ledger.skip(now, "backed_off" if silent else "bus_gone"):
+                    self._sink(gap)
+
+    def _cut_gaps(self, cause: str) -> None:
+        """Silent units are not asked for another cause from here on."""
+        silent = [unit for unit in self.units.values() if unit.failures]
+        self._close_gaps(silent, asyncio.get_running_loop().time(), cause)
 
     def _tell_gaps(self, roster: Roster, now: float) -> float:
         """Open and restate the gaps of silent units; when to look again."""

@@ -73,6 +73,7 @@ class Endpoint:
     def __init__(self, name):
         self.name = name
         self.dead = set()
+        self.hang_up = False
         self.asked = Counter()
         self._server = None
 
@@ -90,6 +91,9 @@ class Endpoint:
 
         def script(asked):
             self.asked[asked.unit] += 1
+            if self.hang_up:
+                device.transport.close()
+                return []
             return [] if asked.unit in self.dead else right(asked)
 
         device.script = script

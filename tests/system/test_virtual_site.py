@@ -55,3 +55,55 @@ def test_an_hour_with_a_dead_device_a_bus_outage_and_a_platform_outage(tmp_path)
     assert all(device["state"] == "online" for device in health["devices"])
     assert b"READY=1" in site.sent[0]
     assert site.sent.count(b"WATCHDOG=1") >= 355
+
+
+def test_a_silent_endpoint_is_one_event_and_costs_the_other_nine_nothing(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, buses=10, devices=1) as site:
+            await asyncio.sleep(60)
+            site.endpoints["bus-3"].dead.add(1)
+            await asyncio.sleep(600)
+            site.endpoints["bus-3"].dead.clear()
+            back = site.clock.wall_ms()
+            await asyncio.sleep(30)
+        return site, back
+
+    site, back = run_virtual(main())
+
+    told = [
+        (e["type"], e["state"]) for e in site.events() if e["type"] != "gateway_started"
+    ]
+    assert told == [("device_offline", "raised"), ("device_offline", "cleared")]
+    good = [s["t"] for s in site.scans("bus-3-dev-1") if s["values"] and s["t"] >= back]
+    assert good[0] - back <= 5000
+    (gap,) = [g for g in site.gaps("bus-3-dev-1") if g["slots"] > 5]
+    assert gap["slots"] >= 590
+    for n in range(10):
+        if n != 3:
+            scans = site.scans(f"bus-{n}-dev-1")
+            assert len(scans) >= 690
+            assert max(b["t"] - a["t"] for a, b in pairwise(scans[1:])) <= 1002
+
+
+def test_an_endpoint_that_hangs_up_on_every_request_is_one_event(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, buses=2, devices=1) as site:
+            endpoint = site.endpoints["bus-0"]
+            await asyncio.sleep(30)
+            endpoint.hang_up = True
+            await asyncio.sleep(300)
+            endpoint.hang_up = False
+            back = site.clock.wall_ms()
+            await asyncio.sleep(30)
+        return site, back
+
+    site, back = run_virtual(main())
+
+    told = [
+        (e["type"], e["state"]) for e in site.events() if e["type"] != "gateway_started"
+    ]
+    assert len(told) <= 4, told
+    assert ("bus_gone", "cleared") in told
+    good = [s["t"] for s in site.scans("bus-0-dev-1") if s["values"] and s["t"] >= back]
+    assert good[0] - back <= 5000
+    site.check_slots()
