@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from buffer import Buffer, Limits, PriorityClass, room
+from buffer.control import ControlFile
 from buffer.evict import Candidate, choose
 from buffer.intervals import Intervals
 
@@ -211,3 +213,100 @@ async def test_the_reserve_is_won_back_by_evicting(home, put, drain) -> None:
     assert segments > 4
     assert buffer.stats().segments <= 1, "all closed ones went"
     assert all(x.cause == "evicted" for x in buffer.losses())
+
+
+async def test_what_is_lost_of_a_partly_delivered_mixed_segment_is_counted_exactly(
+    home,
+) -> None:
+    home.limits = Limits(max_bytes=1_000_000, keep_free=0)
+    buffer = await home.open()
+    subject_of = {}
+    # Batches with holes that events fill, so that heads alone do not tell.
+    for n in range(12):
+        for k in range(5):
+            cls = EVENT if k == 2 else LIVE
+            seq = buffer.append(os.urandom(900), cls=cls, subject=f"d{k}", t_ms=n)
+            subject_of[seq] = f"d{k}"
+        await buffer.flush()
+    buffer.resolve("platform", 1, 7)
+    buffer.resolve("platform", 22, 23)
+
+    while not buffer.losses():
+        buffer.append(os.urandom(30_000), cls=LIVE, subject="big", t_ms=99)
+        await buffer.flush()
+    small = [x for x in buffer.losses() if x.first in subject_of]
+
+    assert (19, 21) in {(x.first, x.last) for x in small}
+    for loss in small:
+        inside = [s for s in range(loss.first, loss.last + 1) if s in subject_of]
+        counted = {k: v for k, v in loss.counts.items() if k != "big"}
+        assert counted == Counter(subject_of[s] for s in inside), loss
+        assert all(s > 7 and s not in {22, 23} for s in inside)
+        assert all(subject_of[s] != "d2" for s in inside), "events stay"
+
+
+async def test_a_disk_too_full_to_note_an_eviction_is_relieved_first(
+    home, drain, monkeypatch
+) -> None:
+    home.limits = Limits(max_bytes=1_000_000, keep_free=0)
+    buffer = await home.open()
+    real, refused = ControlFile.save, []
+
+    def full_once(self, changes):
+        if not refused and buffer._store.doomed:
+            refused.append(len(buffer._store.doomed))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, changes)
+
+    monkeypatch.setattr(ControlFile, "save", full_once)
+    for n in range(80):
+        buffer.append(os.urandom(20_000), cls=LIVE, subject="d", t_ms=n)
+        await buffer.flush()
+    losses = buffer.losses()
+    buffer = await home.kill_and_reopen(buffer)
+    got = [e.seq for e in await drain(buffer)]
+
+    assert refused
+    assert sum(x.at_most for x in losses) + len(got) == 80
+    assert [x for x in buffer.losses() if x.cause != "unclean_stop"] == losses
+
+
+async def test_a_kill_after_such_a_relief_is_stated_from_the_catalogue(
+    home, drain, monkeypatch
+) -> None:
+    home.limits = Limits(max_bytes=1_000_000, keep_free=0)
+    buffer = await home.open()
+    real, images = ControlFile.save, []
+
+    def full(self, changes):
+        if buffer._store.doomed:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if images == ["next"]:
+            images[:] = [home.image()]
+        real(self, changes)
+
+    def unlinked(store) -> None:
+        had = bool(store.doomed)
+        real_unlink(store)
+        if had and not images:
+            images.append("next")
+
+    real_unlink = room._unlink_doomed
+    monkeypatch.setattr(ControlFile, "save", full)
+    monkeypatch.setattr(room, "_unlink_doomed", unlinked)
+    for n in range(80):
+        buffer.append(os.urandom(20_000), cls=LIVE, subject="d", t_ms=n)
+        await buffer.flush()
+        if images and images != ["next"]:
+            break
+    buffer.abandon()
+    monkeypatch.undo()
+
+    buffer = await home.open(folder=images[0])
+    got = [e.seq for e in await drain(buffer)]
+    losses = [x for x in buffer.losses() if x.cause != "unclean_stop"]
+
+    assert [x.cause for x in losses] == ["damaged"]
+    assert losses[0].first == 1
+    assert losses[0].last == got[0] - 1
+    assert losses[0].counts == {"d": losses[0].at_most}
