@@ -175,6 +175,7 @@ class App:
         for worker in self.workers.values():
             worker.end()
         await self._cancel("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
+        self.record.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from buffer import PriorityClass
+from gateway.fold import EventFold
 from gateway.record import Event, Gap, Record, Scan, encode, to_wire
 from gateway.supervisor import Fatal
 
@@ -33,10 +34,21 @@ class Recorder:
         self._open: dict[tuple[str, tuple[str, ...]], Gap] = {}
         self._metas = metas
         self._fatal = Fatal("buffer")
+        self._events = EventFold(self._store)
         self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
 
     def __call__(self, record: Record) -> None:
         """Store one record; a bug of the buffer ends the process."""
+        if isinstance(record, Event):
+            self._events(record)
+        else:
+            self._store(record)
+
+    def flush(self) -> None:
+        """Store what a storm of events held back."""
+        self._events.flush()
+
+    def _store(self, record: Record) -> None:
         data = encode(record, self._metas.current)
         if type(record) is Scan:
             cls, subject, t_ms = PriorityClass.LIVE, record.device, record.at.wall_ms
