@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pyte
 
-COLUMNS, ROWS = 100, 30
+COLUMNS, ROWS = 100, 26
 CELL_W, CELL_H = 8.4, 18
 BACKGROUND, FOREGROUND = "#10151b", "#d5dde5"
 COLOURS = {
@@ -130,7 +130,7 @@ def draw(frames: list[tuple[float, list[Row]]], hold_s: float) -> str:
                 f'<tspan x="{x * CELL_W:.1f}" fill="{colour}"{weight}>'
                 f"{html.escape(text)}</tspan>"
             )
-        out.append(f'<text id="{name}">{"".join(spans)}</text>')
+        out.append(f'<text id="{name}" xml:space="preserve">{"".join(spans)}</text>')
     out.append("</defs>")
     for i, (_, rows) in enumerate(frames):
         uses = "".join(
