@@ -17,41 +17,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from buffer import Buffer, Limits
-from gateway import powercut
+from gateway import events, powercut
+from gateway.answers import Answers, health_of
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
 from gateway.config.problems import SiteError
-from gateway.control import ControlError, ControlServer, Request, socket_path
-from gateway.health import Health, buffer_health, bus_health, device_health
+from gateway.control import ControlError
+from gateway.crew import Crew
 from gateway.losses import state_losses
 from gateway.meta import MetaStore, describe
 from gateway.ports import Ports
 from gateway.progress import Beats
-from gateway.record import Event
 from gateway.recorder import OPEN_GAPS, Recorder
 from gateway.reload import compare
-from gateway.supervisor import Fatal, FatalError, Restarts, keep_running
+from gateway.supervisor import Fatal, FatalError
 from gateway.tend import Tender
-from gateway.texts import both, t
+from gateway.texts import t
 from gateway.trial import Trial
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Callable
 
     from buffer.lastrun import LastRun
     from gateway.clock import Clock
     from gateway.config.model import Bus, Device, MqttTarget, Site
-    from gateway.reload import Change
+    from gateway.health import Health
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +104,6 @@ class App:
         self.pumps: dict[str, Pump] = {}
         self.version = our_version()
         self._load = load
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._restarts: dict[str, Restarts] = {}
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._why = ""
@@ -139,7 +134,8 @@ class App:
             self.record = Recorder(buffer, self.metas)
             self.tender = self._tender()
             self._tell_start(buffer.ended)
-            async with asyncio.TaskGroup() as self._group:
+            async with asyncio.TaskGroup() as group:
+                self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
                 self.ports.notifier.ready(self._summary())
                 log.info("%s", self._summary())
@@ -161,25 +157,25 @@ class App:
     def _start_all(self) -> None:
         for bus in self.site.buses.values():
             self.start_bus(bus)
-        self._start("buffer", self._watch_buffer)
-        self._start("losses", self._state_losses)
+        self.crew.start("buffer", self._watch_buffer)
+        self.crew.start("losses", self._state_losses)
         for target in self.site.targets.values():
             self.start_target(target)
-        self._start("tend", self.tender.run)
-        self._start("watchdog", partial(self.ports.notifier.watch, self.beats))
-        self._start("control", self._control().run)
-        self._start("trial", self.trial.run)
+        self.crew.start("tend", self.tender.run)
+        self.crew.start("watchdog", partial(self.ports.notifier.watch, self.beats))
+        self.crew.start("control", Answers(self).server().run)
+        self.crew.start("trial", self.trial.run)
 
     async def _stop_all(self) -> None:
         """Workers first, so that their last records are stored; then the rest."""
         for worker in self.workers.values():
             worker.end()
-        await self._cancel("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
+        await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
         self.record.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()
-        await self._cancel("", PUMPS_STOP_S)
+        await self.crew.end("", PUMPS_STOP_S)
 
     async def _close_buffer(self) -> None:
         """Close the store; a disk that answers no more must not hold the stop back.
@@ -210,12 +206,14 @@ class App:
             sink=self.record,
             beats=self.beats,
         )
-        self._start(f"bus:{conf.name}", worker.run)
+        self.crew.start(f"bus:{conf.name}", worker.run)
 
     async def stop_bus(self, name: str) -> None:
         """End a bus' worker and close its port."""
         self.workers[name].end()
-        await self._cancel(f"bus:{name}", WORKERS_STOP_S, polite_s=POLITE_S, exact=True)
+        await self.crew.end(
+            f"bus:{name}", WORKERS_STOP_S, polite_s=POLITE_S, exact=True
+        )
         del self.workers[name]
 
     def devices_of(self, bus: str) -> list[Device]:
@@ -238,11 +236,11 @@ class App:
             vitals=self.tender.vitals,
             promise=beat.promise,
         )
-        self._start(name, pump.run)
+        self.crew.start(name, pump.run)
 
     async def stop_target(self, name: str) -> None:
         """End the delivery to a target; its cursor stays."""
-        await self._cancel(f"target:{name}", PUMPS_STOP_S, exact=True)
+        await self.crew.end(f"target:{name}", PUMPS_STOP_S, exact=True)
         del self.pumps[name]
 
     async def reload(self) -> list[str]:
@@ -289,163 +287,14 @@ class App:
             self.start_target(site.targets[name])
         for pump in self.pumps.values():
             pump.status_changed()
-        self._tell_change(change)
+        self.record(events.site_changed(change, self.metas.current, self.clock.now()))
         return change.said()
-
-    # -- control socket -----------------------------------------------------
-
-    def _control(self) -> ControlServer:
-        return ControlServer(
-            socket_path(self.site.buffer.path),
-            {
-                "hello": self._hello,
-                "health": self._answer_health,
-                "read": self._read,
-                "write": self._write,
-                "buffer-stats": self._buffer_stats,
-                "reload": self._answer_reload,
-                "try": self.trial.answer_try,
-                "keep": self.trial.answer_keep,
-                "return": self.trial.answer_return,
-                "stop": self._answer_stop,
-            },
-            {"watch": self._watch},
-        )
-
-    async def _hello(self, _request: Request) -> dict[str, Any]:
-        return {
-            "gateway": self.site.gateway,
-            "version": self.version,
-            "pid": os.getpid(),
-            "site": str(self.site.source) if self.site.source else None,
-        }
-
-    async def _answer_health(self, _request: Request) -> Health:
-        return self.health()
-
-    async def _buffer_stats(self, _request: Request) -> dict[str, Any]:
-        return buffer_health(self.buffer)
-
-    async def _read(self, request: Request) -> dict[str, Any]:
-        worker, device = self._device(request.device)
-        names = {point.name for point in device.points}
-        for point in request.points or ():
-            if point not in names:
-                raise _no_point(device.name, point)
-        at = self.clock.now()
-        answer = await worker.read_now(device.name, request.points)
-        return {
-            "device": device.name,
-            "bus": worker.name,
-            "t": at.wall_ms,
-            "answered": answer.answered,
-            "values": answer.values,
-            "q": answer.flaws,
-            "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
-            "detail": answer.detail,
-        }
-
-    async def _write(self, request: Request) -> dict[str, Any]:
-        worker, device = self._device(request.device)
-        if request.point not in {point.name for point in device.points}:
-            raise _no_point(device.name, request.point)
-        if request.value is None:
-            raise ControlError("bad_request", t("control.bad_request", error="value"))
-        await worker.write(device.name, request.point, request.value)
-        return {"device": device.name, "point": request.point, "value": request.value}
-
-    async def _answer_reload(self, _request: Request) -> dict[str, Any]:
-        return {"changes": await self.reload()}
-
-    async def _answer_stop(self, _request: Request) -> dict[str, Any]:
-        # Answer first: the caller is cut off when the group ends.
-        asyncio.get_running_loop().call_later(0.05, self.stop, "stop")
-        return {"stopping": True}
-
-    def _watch(self, request: Request) -> AsyncIterator[bytes]:
-        for name in request.devices or ():
-            self._device(name)
-        return self.record.watch(request.devices)
-
-    def _device(self, name: str | None) -> tuple[BusWorker, Device]:
-        device = self.site.devices.get(name or "")
-        worker = self.workers.get(device.bus) if device else None
-        if device is None or worker is None or device.name not in worker.units:
-            names = ", ".join(self.site.devices)
-            raise ControlError(
-                "no_device", t("control.no_device", found=name, names=names)
-            )
-        return worker, device
 
     def health(self) -> Health:
         """Everything about everything, now."""
-        now = self.clock.now()
-        left_s = self.trial.left_s
-        return Health(
-            gateway=self.site.gateway,
-            version=self.version,
-            pid=os.getpid(),
-            now_ms=now.wall_ms,
-            uptime_s=self.tender.uptime_s(),
-            clock="trusted" if now.trusted else "unknown",
-            stuck=self.beats.late(asyncio.get_running_loop().time()),
-            buses=[
-                bus_health(worker, self._restarts[f"bus:{name}"])
-                for name, worker in self.workers.items()
-            ],
-            devices=[
-                device_health(worker, unit)
-                for worker in self.workers.values()
-                for unit in worker.units.values()
-            ],
-            buffer=buffer_health(self.buffer),
-            targets=[
-                msgspec.structs.asdict(pump.health()) for pump in self.pumps.values()
-            ],
-            trial=None if left_s is None else {"left_s": round(left_s, 1)},
-        )
+        return health_of(self)
 
     # -- the rest -----------------------------------------------------------
-
-    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        restarts = self._restarts.setdefault(name, Restarts())
-        self._tasks[name] = self._group.create_task(
-            keep_running(
-                name,
-                work,
-                restarts=restarts,
-                wall_ms=self.clock.wall_ms,
-                beats=self.beats,
-            ),
-            name=name,
-        )
-
-    async def _cancel(
-        self, prefix: str, limit_s: float, *, polite_s: float = 0, exact: bool = False
-    ) -> None:
-        """Cancel tasks by the start of their names and wait for their end.
-
-        Args:
-            prefix: Of the names; with ``exact`` the whole name.
-            limit_s: Goes on without tasks that take longer.
-            polite_s: Waits this long for tasks that were told to end by themselves.
-            exact: See ``prefix``.
-        """
-        names = [
-            name
-            for name in self._tasks
-            if (name == prefix if exact else name.startswith(prefix))
-        ]
-        tasks = {self._tasks.pop(name) for name in names}
-        if tasks and polite_s:
-            _, tasks = await asyncio.wait(tasks, timeout=polite_s)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=limit_s)
-            for task in late:
-                what = task.get_name()
-                log.warning("%s", t("log.stop_slow", seconds=f"{limit_s:g}", what=what))
 
     async def _watch_buffer(self) -> None:
         with Fatal("buffer"):
@@ -470,20 +319,7 @@ class App:
         at = self.clock.now()
         before = powercut.before(ended, at)
         cause = before.cause if before else "first_start"
-        said = {
-            "gateway": self.site.gateway,
-            "version": self.version,
-        }
-        self.record(
-            Event(
-                id=f"gateway_started:{at.boot}:{at.mono_ms}",
-                type="gateway_started",
-                severity="info",
-                at=at,
-                values={"version": self.version, "before": cause},
-                text=both(f"event.started_{cause}", **said),
-            )
-        )
+        self.record(events.started(self.site.gateway, self.version, cause, at))
         if before is not None:
             note = self.buffer.recall(OPEN_GAPS)
             for gap in powercut.left_open(note, self.site, before):
@@ -492,23 +328,6 @@ class App:
                 self.buffer.remember(OPEN_GAPS, None)
             for gap in powercut.gaps(self.site, before, at):
                 self.record(gap)
-
-    def _tell_change(self, change: Change) -> None:
-        at = self.clock.now()
-        said = change.said_in_both()
-        self.record(
-            Event(
-                id=f"site_changed:{at.boot}:{at.mono_ms}",
-                type="site_changed",
-                severity="info",
-                at=at,
-                values={"meta": self.metas.current},
-                text={
-                    code: f"{both('event.site_changed')[code]}{said[code]}"
-                    for code in said
-                },
-            )
-        )
 
     def _summary(self) -> str:
         return t(
@@ -535,8 +354,8 @@ class App:
             loop.remove_signal_handler(number)
 
     def _hangup(self) -> None:
-        if "reload" not in self._tasks or self._tasks["reload"].done():
-            self._start("reload", self._reload_by_signal)
+        if not self.crew.runs("reload"):
+            self.crew.start("reload", self._reload_by_signal)
 
     async def _reload_by_signal(self) -> None:
         notifier = self.ports.notifier
@@ -560,7 +379,3 @@ def our_version() -> str:
     with contextlib.suppress(PackageNotFoundError):
         return version("ecogate")
     return "0"
-
-
-def _no_point(device: str, point: str | None) -> ControlError:
-    return ControlError("no_point", t("control.no_point", device=device, found=point))

@@ -18,14 +18,15 @@ import msgspec
 
 from drivers.errors import BusError
 from drivers.values import Answer, Flaw, Quality
+from gateway import events
 from gateway.backoff import OFFLINE_AFTER, reopen_pause_s
 from gateway.clock import Instant
 from gateway.commands import Commands, SharedBus
-from gateway.record import Event, Record, Scan
+from gateway.record import Scan
 from gateway.roster import Job, Roster, Unit, settle_state
 from gateway.schedule import Place, Slots, phase_s
 from gateway.slots import Ledger
-from gateway.texts import both, t
+from gateway.texts import language, t
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
     from gateway.progress import Beats
+    from gateway.record import Event, Record
 
 log = logging.getLogger(__name__)
 
@@ -316,44 +318,16 @@ class BusWorker:
             unit.failures += 1
         was, unit.state = unit.state, settle_state(unit)
         if unit.state == "offline" and was != "offline":
-            self._device_event(unit, at, "raised", answer.detail)
+            unit.since = at
+            event = events.device_offline(unit.conf, unit.failures, at)
+            log.warning("%s %s", event.text[language()], answer.detail)
+            self._sink(event)
         elif unit.state == "online" and was == "offline":
-            self._device_event(unit, at, "cleared", "")
+            self._tell(events.device_online(unit.conf, unit.since or at, at))
+            unit.since = at
         elif unit.since is None and unit.state == "online":
             unit.since = at
             log.info(t("log.device_first", device=unit.conf.name, bus=self.name))
-
-    def _device_event(
-        self, unit: Unit, at: Instant, state: Literal["raised", "cleared"], detail: str
-    ) -> None:
-        name = unit.conf.name
-        if state == "raised":
-            unit.since = at
-            said = {"device": name, "bus": self.name, "failures": unit.failures}
-            text = both("event.device_offline", **said)
-            log.warning("%s %s", t("event.device_offline", **said), detail)
-            began, until = at, None
-        else:
-            began, until = unit.since or at, at
-            unit.since = at
-            away = _minutes(at.mono_ms - began.mono_ms)
-            said = {"device": name, "bus": self.name, "away": away}
-            text = both("event.device_online", **said)
-            log.info(t("event.device_online", **said))
-        self._sink(
-            Event(
-                id=f"device_offline:{name}:{began.boot}:{began.mono_ms}",
-                type="device_offline",
-                severity="warning",
-                state=state,
-                at=began,
-                until=until,
-                device=name,
-                bus=self.name,
-                asset=unit.conf.asset,
-                text=text,
-            )
-        )
 
     # -- the port -----------------------------------------------------------
 
@@ -366,10 +340,9 @@ class BusWorker:
             self._cut_gaps("backed_off")
             self.link = "gone"
             self.link_since = at = self._clock.now()
-            log.warning(t("event.bus_gone", bus=self.name, error=str(exc)))
-            self._bus_event(
-                "raised", at, None, both("event.bus_gone", bus=self.name, error=exc)
-            )
+            event = events.bus_gone(self.name, str(exc), at)
+            log.warning("%s", event.text[language()])
+            self._sink(event)
 
     def _through(self) -> None:
         """An exchange went through, with or without an answer: the port works."""
@@ -382,32 +355,12 @@ class BusWorker:
         if was == "gone":
             self._cut_gaps("bus_gone")
             self.reopened += 1
-            began = began or at
-            away = _minutes(at.mono_ms - began.mono_ms)
-            log.info(t("event.bus_back", bus=self.name, away=away))
-            self._bus_event(
-                "cleared", began, at, both("event.bus_back", bus=self.name, away=away)
-            )
+            self._tell(events.bus_back(self.name, began or at, at))
 
-    def _bus_event(
-        self,
-        state: Literal["raised", "cleared"],
-        began: Instant,
-        until: Instant | None,
-        text: dict[str, str],
-    ) -> None:
-        self._sink(
-            Event(
-                id=f"bus_gone:{self.name}:{began.boot}:{began.mono_ms}",
-                type="bus_gone",
-                severity="warning",
-                state=state,
-                at=began,
-                until=until,
-                bus=self.name,
-                text=text,
-            )
-        )
+    def _tell(self, event: Event) -> None:
+        """Record and log good news."""
+        log.info("%s", event.text[language()])
+        self._sink(event)
 
     # -- slots and devices --------------------------------------------------
 
@@ -531,8 +484,3 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def _all_bad(points: Sequence[str], reason: str) -> Answer:
     flaw = Flaw(Quality.BAD, reason)
     return Answer({}, dict.fromkeys(points, flaw), answered=False)
-
-
-def _minutes(ms: int) -> str:
-    seconds = ms // 1000
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004

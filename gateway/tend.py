@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.record import Event
-from gateway.texts import both
+from gateway import events
 from gateway.uplink.status import Vitals
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.clock import Clock, Instant
     from gateway.meta import MetaStore
     from gateway.progress import Beats
-    from gateway.record import Record
+    from gateway.record import Event, Record
 
 LOOK_S = 2.0
 STEP_MS = 500
@@ -111,16 +110,7 @@ class Tender:
     def _clock_stepped(self, at: Instant, step_ms: int) -> None:
         for worker in self._workers():
             worker.realign()
-        self._sink(
-            Event(
-                id=f"clock_step:{at.boot}:{at.mono_ms}",
-                type="clock_step",
-                severity="warning",
-                at=at,
-                values={"step_s": step_ms / 1000, "trusted": at.trusted},
-                text=both("event.clock_step", step=f"{step_ms / 1000:+.1f}"),
-            )
-        )
+        self._sink(events.clock_step(step_ms, at))
 
     def _watch_disk(
         self, at: Instant, degraded: str | None, trouble: str | None
@@ -128,26 +118,12 @@ class Tender:
         """Tell once that nothing can be written, and once that it can again."""
         if (degraded is not None) == (self._degraded is not None):
             return
-        error = trouble or degraded or ""
         if self._degraded is None:
-            self._degraded = event = Event(
-                id=f"disk:{at.boot}:{at.mono_ms}",
-                type="disk_degraded",
-                severity="alarm",
-                at=at,
-                text=both("event.disk_degraded", error=error),
-            )
+            event = events.disk_degraded(trouble or degraded or "", at)
+            self._degraded = event
         else:
-            began, self._degraded = self._degraded, None
-            event = Event(
-                id=began.id,
-                type=began.type,
-                severity=began.severity,
-                state="cleared",
-                at=began.at,
-                until=at,
-                text=both("event.disk_back"),
-            )
+            event = events.disk_back(self._degraded, at)
+            self._degraded = None
         self._sink(event)
 
 

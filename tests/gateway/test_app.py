@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from buffer import BufferLockedError
+from gateway.answers import Answers
 from gateway.control import ControlError, Request
 from gateway.supervisor import FatalError
 from tests.support.memory_link import MemoryLink
@@ -329,7 +330,7 @@ def test_after_a_restart_the_time_away_is_a_gap_and_every_slot_is_explained(tmp_
 
 
 async def ask(site, cmd, **fields):
-    server = site.app._control()
+    server = Answers(site.app).server()
     return await server._commands[cmd](Request(cmd=cmd, **fields))
 
 

@@ -1,0 +1,155 @@
+"""What the control socket's commands do with the running gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.control import ControlError, ControlServer, Request, socket_path
+from gateway.health import Health, buffer_health, bus_health, device_health
+from gateway.texts import t
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gateway.app import App
+    from gateway.bus_worker import BusWorker
+    from gateway.config.model import Device
+
+_PARTING_S = 0.05
+"""``stop`` is answered before the caller is cut off with everybody else."""
+
+
+class Answers:
+    """One method a command."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def server(self) -> ControlServer:
+        """The socket of this gateway, not listening yet."""
+        trial = self._app.trial
+        return ControlServer(
+            socket_path(self._app.site.buffer.path),
+            {
+                "hello": self.hello,
+                "health": self.health,
+                "read": self.read,
+                "write": self.write,
+                "buffer-stats": self.buffer_stats,
+                "reload": self.reload,
+                "try": trial.answer_try,
+                "keep": trial.answer_keep,
+                "return": trial.answer_return,
+                "stop": self.stop,
+            },
+            {"watch": self.watch},
+        )
+
+    async def hello(self, _request: Request) -> dict[str, Any]:
+        """Who is there."""
+        site = self._app.site
+        return {
+            "gateway": site.gateway,
+            "version": self._app.version,
+            "pid": os.getpid(),
+            "site": str(site.source) if site.source else None,
+        }
+
+    async def health(self, _request: Request) -> Health:
+        """Everything about everything, now."""
+        return health_of(self._app)
+
+    async def buffer_stats(self, _request: Request) -> dict[str, Any]:
+        """The store alone."""
+        return buffer_health(self._app.buffer)
+
+    async def read(self, request: Request) -> dict[str, Any]:
+        """Ask a device now, between two exchanges of its bus."""
+        worker, device = self._device(request.device)
+        names = {point.name for point in device.points}
+        for point in request.points or ():
+            if point not in names:
+                raise _no_point(device.name, point)
+        at = self._app.clock.now()
+        answer = await worker.read_now(device.name, request.points)
+        return {
+            "device": device.name,
+            "bus": worker.name,
+            "t": at.wall_ms,
+            "answered": answer.answered,
+            "values": answer.values,
+            "q": answer.flaws,
+            "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
+            "detail": answer.detail,
+        }
+
+    async def write(self, request: Request) -> dict[str, Any]:
+        """Write a writable point within its limits."""
+        worker, device = self._device(request.device)
+        if request.point not in {point.name for point in device.points}:
+            raise _no_point(device.name, request.point)
+        if request.value is None:
+            raise ControlError("bad_request", t("control.bad_request", error="value"))
+        await worker.write(device.name, request.point, request.value)
+        return {"device": device.name, "point": request.point, "value": request.value}
+
+    async def reload(self, _request: Request) -> dict[str, Any]:
+        """Read the site file again."""
+        return {"changes": await self._app.reload()}
+
+    async def stop(self, _request: Request) -> dict[str, Any]:
+        """End cleanly."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(_PARTING_S, self._app.stop, "stop")
+        return {"stopping": True}
+
+    def watch(self, request: Request) -> AsyncIterator[bytes]:
+        """Records as they are stored."""
+        for name in request.devices or ():
+            self._device(name)
+        return self._app.record.watch(request.devices)
+
+    def _device(self, name: str | None) -> tuple[BusWorker, Device]:
+        devices = self._app.site.devices
+        device = devices.get(name or "")
+        worker = self._app.workers.get(device.bus) if device else None
+        if device is None or worker is None or device.name not in worker.units:
+            names = ", ".join(devices)
+            raise ControlError(
+                "no_device", t("control.no_device", found=name, names=names)
+            )
+        return worker, device
+
+
+def health_of(app: App) -> Health:
+    """The whole gateway's health."""
+    now, left_s = app.clock.now(), app.trial.left_s
+    return Health(
+        gateway=app.site.gateway,
+        version=app.version,
+        pid=os.getpid(),
+        now_ms=now.wall_ms,
+        uptime_s=app.tender.uptime_s(),
+        clock="trusted" if now.trusted else "unknown",
+        stuck=app.beats.late(asyncio.get_running_loop().time()),
+        buses=[
+            bus_health(worker, app.crew.restarts(f"bus:{name}"))
+            for name, worker in app.workers.items()
+        ],
+        devices=[
+            device_health(worker, unit)
+            for worker in app.workers.values()
+            for unit in worker.units.values()
+        ],
+        buffer=buffer_health(app.buffer),
+        targets=[msgspec.structs.asdict(pump.health()) for pump in app.pumps.values()],
+        trial=None if left_s is None else {"left_s": round(left_s, 1)},
+    )
+
+
+def _no_point(device: str, point: str | None) -> ControlError:
+    return ControlError("no_point", t("control.no_point", device=device, found=point))

@@ -1,0 +1,152 @@
+"""What the gateway itself has to say: its events, each in Chinese and English.
+
+An event that ends has the id of the one that raised it, so that a platform can pair
+them whatever it missed in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.record import Event
+from gateway.texts import both
+
+if TYPE_CHECKING:
+    from gateway.clock import Instant
+    from gateway.config.model import Device
+    from gateway.reload import Change
+
+_LONG_S = 120
+
+
+def started(gateway: str, version: str, before: str, at: Instant) -> Event:
+    """The gateway started; ``before``: first_start, maintenance or power_off."""
+    return Event(
+        id=_id("gateway_started", at),
+        type="gateway_started",
+        severity="info",
+        at=at,
+        values={"version": version, "before": before},
+        text=both(f"event.started_{before}", gateway=gateway, version=version),
+    )
+
+
+def site_changed(change: Change, meta: str, at: Instant) -> Event:
+    """Another site is in force."""
+    said, start = change.said_in_both(), both("event.site_changed")
+    return Event(
+        id=_id("site_changed", at),
+        type="site_changed",
+        severity="info",
+        at=at,
+        values={"meta": meta},
+        text={code: f"{start[code]}{said[code]}" for code in said},
+    )
+
+
+def device_offline(device: Device, failures: int, at: Instant) -> Event:
+    """A device left that many questions in a row unanswered."""
+    return Event(
+        id=_id("device_offline", at, device.name),
+        type="device_offline",
+        severity="warning",
+        at=at,
+        device=device.name,
+        bus=device.bus,
+        asset=device.asset,
+        text=both(
+            "event.device_offline",
+            device=device.name,
+            bus=device.bus,
+            failures=failures,
+        ),
+    )
+
+
+def device_online(device: Device, since: Instant, at: Instant) -> Event:
+    """It answers again; ``since`` is when it was said to be offline."""
+    away = span(at.mono_ms - since.mono_ms)
+    return Event(
+        id=_id("device_offline", since, device.name),
+        type="device_offline",
+        severity="warning",
+        state="cleared",
+        at=since,
+        until=at,
+        device=device.name,
+        bus=device.bus,
+        asset=device.asset,
+        text=both("event.device_online", device=device.name, bus=device.bus, away=away),
+    )
+
+
+def bus_gone(bus: str, error: str, at: Instant) -> Event:
+    """A port was lost and did not open again at once."""
+    return Event(
+        id=_id("bus_gone", at, bus),
+        type="bus_gone",
+        severity="warning",
+        at=at,
+        bus=bus,
+        text=both("event.bus_gone", bus=bus, error=error),
+    )
+
+
+def bus_back(bus: str, since: Instant, at: Instant) -> Event:
+    """The port works again."""
+    return Event(
+        id=_id("bus_gone", since, bus),
+        type="bus_gone",
+        severity="warning",
+        state="cleared",
+        at=since,
+        until=at,
+        bus=bus,
+        text=both("event.bus_back", bus=bus, away=span(at.mono_ms - since.mono_ms)),
+    )
+
+
+def clock_step(step_ms: int, at: Instant) -> Event:
+    """The wall clock jumped."""
+    return Event(
+        id=_id("clock_step", at),
+        type="clock_step",
+        severity="warning",
+        at=at,
+        values={"step_s": step_ms / 1000, "trusted": at.trusted},
+        text=both("event.clock_step", step=f"{step_ms / 1000:+.1f}"),
+    )
+
+
+def disk_degraded(error: str, at: Instant) -> Event:
+    """Nothing can be written; records stay in memory for a while."""
+    return Event(
+        id=_id("disk_degraded", at),
+        type="disk_degraded",
+        severity="alarm",
+        at=at,
+        text=both("event.disk_degraded", error=error),
+    )
+
+
+def disk_back(raised: Event, at: Instant) -> Event:
+    """The disk takes records again."""
+    return Event(
+        id=raised.id,
+        type=raised.type,
+        severity=raised.severity,
+        state="cleared",
+        at=raised.at,
+        until=at,
+        text=both("event.disk_back"),
+    )
+
+
+def span(ms: int) -> str:
+    """A duration as people say it: ``40 s``, ``12 min``."""
+    seconds = ms // 1000
+    return f"{seconds} s" if seconds < _LONG_S else f"{seconds // 60} min"
+
+
+def _id(kind: str, at: Instant, name: str = "") -> str:
+    return ":".join(part for part in (kind, name, at.boot, str(at.mono_ms)) if part)
