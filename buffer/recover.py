@@ -380,7 +380,10 @@ class _Opening:
         for cursor in cursors.values():
             lost |= absent - cursor.resolved()
         last = high if not unclean else known
-        drafts = self._damaged(lost.clip(1, last))
+        # What was proved between the last commit and a kill is known to nobody: it may
+        # be among what is gone.
+        certain = not unclean and not self._found.control_damaged
+        drafts = self._damaged(lost.clip(1, last), certain=certain)
         tail = lost.clip(last + 1, high)
         for first, end in tail.pairs():
             drafts.append(self._unclean(first, end, known))
@@ -394,18 +397,13 @@ class _Opening:
                 cursors[name] = Cursor()
                 cursors[name].resolve_all(absent)
 
-    def _damaged(self, lost: Intervals) -> list[Draft]:
+    def _damaged(self, lost: Intervals, *, certain: bool) -> list[Draft]:
         found = self._found
         drafts: list[Draft] = []
         for info in found.gone:
             mine = Intervals(info.present) & lost
             lost = lost - mine
-            drafts += _from_catalogue(info, mine)
-        # A damaged file that was written to may have held newer cursors: what is gone
-        # may have been delivered. After a clean stop the control file knows them all.
-        slot = self._store.mark.slot
-        clean = slot is not None and slot.clean
-        certain = not found.control_damaged and (clean or not found.active_damaged)
+            drafts += _from_catalogue(info, mine, certain=certain)
         heads = sorted(found.heads, key=lambda row: row.first)
         drafts += losses.draft(lost, heads, cause="damaged", certain=certain)
         return sorted(drafts, key=lambda d: d.first)
@@ -490,7 +488,9 @@ class _Opening:
         store.count()
 
 
-def _from_catalogue(info: SegmentInfo, lost: Intervals) -> list[Draft]:
+def _from_catalogue(
+    info: SegmentInfo, lost: Intervals, *, certain: bool
+) -> list[Draft]:
     """A missing file's loss, counted by what the catalogue kept of it."""
     whole = lost == Intervals(info.present)
     only = next(iter(info.counts)) if len(info.counts) == 1 else None
@@ -508,7 +508,7 @@ def _from_catalogue(info: SegmentInfo, lost: Intervals) -> list[Draft]:
                 info.t_min,
                 info.t_max,
                 "damaged",
-                certain=True,
+                certain=certain,
                 at_most=n,
             )
         )

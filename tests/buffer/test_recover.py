@@ -63,7 +63,8 @@ async def test_data_behind_control(home, put, drain) -> None:
 
     gone, tail = buffer.losses()
     assert (gone.first, gone.last, gone.cause) == (11, 15, "damaged")
-    assert (gone.certain, gone.at_most) == (True, 5)
+    # Five records were stored; after a kill they may also have been delivered.
+    assert (gone.certain, gone.at_most) == (False, 5)
     assert tail.first == 16
     assert [e.seq for e in await drain(buffer)] == list(range(1, 11))
 
