@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks import machine, sizes
-from benchmarks.child import ChildError
 from benchmarks.peers import runs, tables
 from benchmarks.peers.listing import PEERS
+from benchmarks.peers.rows import Row
 from benchmarks.peers.venvs import programs, version
 from simulators.broker import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from benchmarks.peers.rows import Row
 
 RESULTS = machine.ROOT / "benchmarks" / "results" / "peers.json"
 _KINDS = ("load", "outage", "late")
@@ -103,6 +101,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
         help="where the gateways keep their stores",
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file")
+    parser.add_argument(
+        "--show", action="store_true", help="print the tables of --out; measure nothing"
+    )
     parser.add_argument("--quick", action="store_true", help="a look; writes nothing")
     options = parser.parse_args(arguments)
     for given, known in ((options.peers, PEERS), (options.kinds, _KINDS)):
@@ -116,6 +117,10 @@ def main() -> int:
     # Ended by a signal, the children are stopped all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = options_of(sys.argv[1:])
+    if options.show:
+        stored = json.loads(options.out.read_bytes())["rows"]
+        print(tables.text(msgspec.convert(stored, list[Row])))
+        return 0
     options.cache = options.cache.resolve()
     facts = about(options, ["python -m benchmarks.peers", *sys.argv[1:]])
     for name, peer in facts["peers"].items():
@@ -127,20 +132,27 @@ def main() -> int:
         print(f"[{number}/{len(todo)}] {name}", file=sys.stderr, flush=True)
         try:
             rows.append(run())
-        except ChildError as exc:
+        except (RuntimeError, OSError) as exc:  # ChildError, or the broker's
             failed[name] = str(exc)
             print(exc, file=sys.stderr)
+        if not options.quick:
+            _write(options.out, facts, rows, failed)
     print(f"\n{tables.text(rows)}")
     if not options.quick:
-        content = {
-            "about": facts,
-            "rows": [msgspec.to_builtins(row) for row in rows],
-            "failed": failed,
-        }
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        options.out.write_text(text + "\n", encoding="utf-8")
         print(f"\nwritten: {options.out}")
     return int(bool(failed))
+
+
+def _write(
+    path: Path, facts: dict[str, Any], rows: list[Row], failed: dict[str, str]
+) -> None:
+    content = {
+        "about": facts,
+        "rows": [msgspec.to_builtins(row) for row in rows],
+        "failed": failed,
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

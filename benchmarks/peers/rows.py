@@ -30,14 +30,16 @@ class OutageRow(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
     size: str
     away_s: float
     asked: int
-    """Values the devices handed out while it was away."""
+    """Counter values (every third value is one) handed out while it was away."""
     arrived: int
     """Of these, how many came, at any time."""
     around: int
-    """Values handed out from 5 s before the kill to 30 s after the return."""
+    """The same, handed out from 5 s before the kill to 30 s after the return."""
     around_arrived: int
+    lost_s: float
+    """Of these, what did not come, as seconds of all values."""
     repeats: int
-    """Values that came more than once, in the whole run."""
+    """Counter values that came more than once, in the whole run."""
     first_after_s: float | None
     """From the broker's return to the first value; None: none came."""
     subscriber_back_s: float

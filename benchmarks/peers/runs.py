@@ -16,6 +16,7 @@ from benchmarks.peers.listing import PEERS
 from benchmarks.peers.load import Block, Load, Place, plain
 from benchmarks.peers.rows import LateRow, LoadRow, OutageRow
 from benchmarks.peers.venvs import programs
+from simulators.bench import kind_of
 from simulators.births import read_births
 from simulators.broker import Broker
 
@@ -134,7 +135,7 @@ def outage_run(key: str, size: Size, plan: Plan) -> OutageRow:
     came = {tuple(key) for key in seen["counters"]}
     due = _counters(births, load, killed, back)
     around = _counters(births, load, killed - _BEFORE_S * 1e3, back + _AFTER_S * 1e3)
-    # Every third value is a counter: they stand for all.
+    each_s = load.devices * len(_counter_points(load))
     first_ns = seen["first_ns"]
     return OutageRow(
         peer=PEERS[key].name,
@@ -144,6 +145,7 @@ def outage_run(key: str, size: Size, plan: Plan) -> OutageRow:
         arrived=len(due & came),
         around=len(around),
         around_arrived=len(around & came),
+        lost_s=round(len(around - came) / each_s, 1),
         repeats=seen["repeats"],
         first_after_s=round((first_ns - back_ns) / 1e9, 2) if first_ns else None,
         subscriber_back_s=round((ready_ns - back_ns) / 1e9, 3),
@@ -185,11 +187,16 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def _counter_points(load: Load) -> list[int]:
+    points = [at for block in load.blocks for at in block.points]
+    return [at for at in points if kind_of(at) == "counter"]
+
+
 def _counters(
     births: list[Birth], load: Load, from_ms: float, to_ms: float
 ) -> set[tuple[int, int, int]]:
     """(unit, address, counter) of each counter value handed out in between."""
-    wanted = [at for block in load.blocks for at in block.points if at % 6 == 4]
+    wanted = _counter_points(load)
     return {
         (birth.unit, at, birth.mark)
         for birth in births

@@ -25,7 +25,7 @@ def text(rows: Sequence[Row]) -> str:
     if outages:
         head = [
             *("broker killed", "gateway", "of the values of the outage, arrived"),
-            *("lost around it", "came twice", "first value after the return"),
+            *("lost in all", "came twice", "first value after the return"),
         ]
         parts.append(_table(head, [_outage(row) for row in outages]))
     if lates:
@@ -49,12 +49,11 @@ def _load(row: LoadRow) -> list[str]:
 
 def _outage(row: OutageRow) -> list[str]:
     after = "none" if row.first_after_s is None else f"{row.first_after_s:.1f} s"
-    lost = row.around - row.around_arrived
     return [
         f"{row.away_s:.0f} s at {row.size}",
         row.peer,
         f"{row.arrived / row.asked:.1%}" if row.asked else "-",
-        f"{lost / row.around:.1%}",
+        f"{row.lost_s:.1f} s of values",
         f"{row.repeats}",
         after,
     ]

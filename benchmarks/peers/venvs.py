@@ -32,7 +32,7 @@ def programs(peer: Peer, cache: Path) -> Path:
         venv.create(home, with_pip=True, clear=True)
         python = str(home / "bin" / "python")
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True
+            [python, "-m", "pip", "install", "-qq", "-r", str(wanted)], check=True
         )
         stamp.touch()
     return home / "bin"
