@@ -199,9 +199,9 @@ class ControlServer:
 
     async def _stream(self, request: Request, writer: asyncio.StreamWriter) -> None:
         head = _ENCODE({"v": VERSION, "id": request.id})[:-1]
-        items = self._streams[request.cmd](request)
         try:
-            async for item in items:
+            # Making the stream may refuse as well: a device that is not there.
+            async for item in self._streams[request.cmd](request):
                 writer.write(b'%b,"item":%b}\n' % (head, item))
                 await writer.drain()
         except ControlError as exc:

@@ -41,10 +41,16 @@ async def counts(request):
     yield b"{}"
 
 
+def denies(request):
+    raise ControlError("no_device", "no such thing")
+
+
 @contextlib.asynccontextmanager
 async def serving(path):
     server = ControlServer(
-        path, {"echo": echo, "fails": fails, "refuses": refuses}, {"counts": counts}
+        path,
+        {"echo": echo, "fails": fails, "refuses": refuses},
+        {"counts": counts, "denies": denies},
     )
     task = asyncio.create_task(server.run(), name="control")
     await server.listening.wait()
@@ -103,6 +109,18 @@ async def test_a_stream_goes_on_until_the_caller_hangs_up(tmp_path):
     async with serving(path) as server:
         assert await asyncio.to_thread(work) == [{"n": 0}, {"n": 1}, {"n": 2}]
         assert len(server._callers) <= 1
+
+
+async def test_a_stream_that_is_refused_says_so_at_once(tmp_path):
+    path = socket_path(tmp_path)
+
+    def work():
+        with ControlClient(path) as client:
+            return list(client.stream("denies"))
+
+    async with serving(path):
+        with pytest.raises(ControlError, match="no such thing"):
+            await asyncio.to_thread(work)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
