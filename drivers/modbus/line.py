@@ -69,7 +69,10 @@ class OwnBus(ProvedBus):
         self._unexplained = False
         self._earliest = 0.0
         self._since = 0
+        self._checked = False
+        """Whether answers carry our request's number."""
         self._doubted: int | None = None
+        self._doubted_at = 0.0
         self._last_byte = 0.0
         self._timed_out_at = 0.0
         self._wire_s = 0.0
@@ -147,9 +150,12 @@ class OwnBus(ProvedBus):
         finally:
             timer.cancel()
             self._waiter = None
+        came_at = loop.time()
         if answer is None:
-            answer = self._expired(loop.time(), timeout_s)
-        self._reply_s = max(0.0, loop.time() - sent_at - self._wire_s)
+            answer = self._expired(came_at, timeout_s)
+            # Held to the deadline by us, not by the device: it teaches its own time.
+            came_at = self._doubted_at
+        self._reply_s = max(0.0, came_at - sent_at - self._wire_s)
         if self._buffer:
             self._discard(loop.time())
         return answer
@@ -210,9 +216,9 @@ class OwnBus(ProvedBus):
         peer, request, _ = self._open
         code = self._buffer[at + self._error_code]
         del self._buffer[at : at + self._error_length]
-        if peer.proof.doubtful(request.function, code, now):
+        if peer.proof.doubtful(request.function, code, now, self._checked):
             # Something better may still come; at the deadline it is believed, or not.
-            self._doubted = code
+            self._doubted, self._doubted_at = code, now
         else:
             waiter.set_result(self._answer(b"", code))
 

@@ -256,14 +256,19 @@ class UnitProof:
         """Whether this shape was ever answered: then such a frame is a repeat."""
         return function << 9 | size in self._busy
 
-    def doubtful(self, function: int, code: int, now: float) -> bool:
+    def doubtful(
+        self, function: int, code: int, now: float, numbered: bool = False
+    ) -> bool:
         """Whether an exception could belong to an earlier request.
 
         An exception carries no size: while a ghost of its function lives, or the same
-        one was accepted within the window, it proves nothing by itself.
+        one was accepted within the window, it proves nothing by itself. Where it has
+        our request's number it is no repeat; a gateway that hands late answers over
+        under new numbers leaves a ghost first.
         """
         return self.haunted(function, now) or (
-            self._excepted.get(function, (0, 0.0))[0] == code
+            not numbered
+            and self._excepted.get(function, (0, 0.0))[0] == code
             and self._excepted[function][1] > now
         )
 

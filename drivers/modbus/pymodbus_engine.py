@@ -46,8 +46,7 @@ class PymodbusBus(ProvedBus):
     ) -> None:
         """Name the bus; nothing is opened yet. Arguments as of TcpBus and RtuBus."""
         super().__init__(device or f"{host}:{port}")
-        # It logs every lost answer as an error; ours are counted and returned.
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # errors are returned
         serial = device is not None
         self._char_s = char_s(baud, framing) if serial else 0.0
         self._walk = walk_rtu if serial or rtu_over_tcp else walk_tcp
@@ -107,8 +106,8 @@ class PymodbusBus(ProvedBus):
             return False
         if (heard.unit, heard.function) != (peer.unit, request.function):
             return False
-        now, code = self._running().time(), heard.exception
-        doubted = code and peer.proof.doubtful(request.function, code, now)
+        now, code, numbered = self._running().time(), heard.exception, heard.number >= 0
+        doubted = code and peer.proof.doubtful(heard.function, code, now, numbered)
         return not doubted and heard.size in {0, request.size - 2}
 
     def _connected(self, connected: bool) -> None:
