@@ -8,10 +8,11 @@ messages and forms a :class:`~simulators.verdict.Verdict`; it does no I/O.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +32,8 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 """Magic number of a zstd frame (RFC 8878, 3.1.1)."""
 _SLOT_SLACK = 0.5
 """Part of a period that a scan may be late before a slot counts as missed."""
+_CATCH_UP = 4
+"""A busy machine's late scan is followed by the next within so many."""
 
 
 class _Data(msgspec.Struct):
@@ -376,9 +379,11 @@ def _plain(payload: bytes) -> bytes:
 def _unexplained(slots: _Slots) -> int:
     """Slots between the first and the last scan that nothing accounts for."""
     times = sorted(slots.times)
+    distances = [(b - a) / slots.every_ms for a, b in pairwise(times)]
     missed = 0
-    for before, after in pairwise(times):
-        distance = (after - before) / slots.every_ms
+    for at, distance in enumerate(distances):
         if distance > 1 + _SLOT_SLACK:
-            missed += round(distance) - 1
+            # Where the next ones come sooner, this one was late: nothing was missed.
+            late = accumulate(d - 1 for d in distances[at : at + _CATCH_UP])
+            missed += max(0, math.floor(min(late) + 0.5))
     return max(0, missed - sum(slots.gaps.values()) - slots.lost)

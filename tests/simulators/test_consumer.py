@@ -128,6 +128,14 @@ def test_lost_ranges_cover_their_seqs_and_slots() -> None:
     assert verdict.lost_stated == 3
 
 
+def test_a_late_scan_is_no_missed_slot() -> None:
+    wire = Wire(from_seq=1)
+    times = (1000, 2000, 3800, 4700, 5000, 6000, 8000, 9000)
+    wire.send(*(scan(n, t) for n, t in enumerate(times, 1)))
+
+    assert wire.verdict().unexplained_slots == 1  # the one at 7 s
+
+
 def test_a_loss_may_be_stated_again_under_another_seq() -> None:
     wire = Wire(from_seq=1)
     lost = {"seq": 5, "kind": "lost", "noted": START_MS, "t": START_MS, "until": 0,
