@@ -51,13 +51,12 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     """The driver of one device, in front of its port."""
     from drivers.modbus.device import ModbusDevice  # noqa: PLC0415 - see module
 
-    profile = conf.profile
     timing = Timing(
         timeout_s=conf.timeout_s or bus.timeout_s,
-        pause_s=max(bus.pause_s, profile.pause_s if profile else 0.0),
-        max_reply_s=(profile.max_reply_s or 0.0) if profile else 0.0,
-        ambiguous=profile.ambiguous if profile else False,
-        check_transaction_id=profile.transaction_id == "checked" if profile else True,
+        pause_s=max(bus.pause_s, conf.pause_s),
+        max_reply_s=conf.max_reply_s,
+        ambiguous=conf.ambiguous,
+        check_transaction_id=conf.transaction_id == "checked",
     )
     return ModbusDevice(
         conf.name, conf.address, port, conf.points, timing, conf.max_registers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from drivers.profiles.points import labels, points_from_list, report_overlaps
 from drivers.profiles.reading import Report, Section, closest
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from drivers.profiles.model import Point, Profile
 
 KEYS = (
-    "bus", "address", "profile", "every", "asset", "points", "timeout",
-    "max_registers", "label",
+    "bus", "address", "profile", "every", "asset", "points", "timeout", "pause",
+    "max_reply", "max_registers", "ambiguous", "transaction_id", "label",
 )  # fmt: skip
 
 
@@ -72,15 +72,12 @@ class DeviceReader:
         points = self._points(section, profile)
         if not section.has("profile") and not section.has("points"):
             report.add(node, path, "no_points")
-        timeout_s = section.duration("timeout", 0.01, 60.0)
-        max_registers = section.integer("max_registers", 1, 125)
+        traits = _traits(section, profile)
         asset = section.text("asset")
         label = labels(section, "label")
         failed = any(not problem.warning for problem in report.problems[before:])
         if failed or bus is None or address is None or every_s is None:
             return None
-        if max_registers is None:
-            max_registers = profile.max_registers if profile else 125
         return Device(
             name=name,
             bus=bus,
@@ -89,9 +86,8 @@ class DeviceReader:
             points=tuple(points),
             profile=profile,
             asset=asset,
-            timeout_s=timeout_s or (profile.timeout_s if profile else None),
-            max_registers=max_registers,
             label=label or {},
+            **traits,
         )
 
     def _profile(self, section: Section) -> Profile | None:
@@ -147,3 +143,22 @@ class DeviceReader:
         placed += own
         report_overlaps(self._report, placed, section.path_of("points"))
         return [point for point, _ in placed]
+
+
+def _traits(section: Section, profile: Profile | None) -> dict[str, Any]:
+    """How it behaves on its bus: what stands here, else what its profile says."""
+    checked = section.choice("transaction_id", ("checked", "ignored"))
+    own = {
+        "timeout_s": section.duration("timeout", 0.01, 60.0),
+        "pause_s": section.duration("pause", 0.0, 10.0),
+        "max_reply_s": section.duration("max_reply", 0.01, 60.0),
+        "max_registers": section.integer("max_registers", 1, 125),
+        "ambiguous": section.boolean("ambiguous"),
+        "transaction_id": checked,
+    }
+    if profile is not None:
+        own = {
+            key: getattr(profile, key) if value is None else value
+            for key, value in own.items()
+        }
+    return {key: value for key, value in own.items() if value is not None}

@@ -74,7 +74,7 @@ def line_share(devices: Iterable[Device], line: SerialLine, pause_s: float) -> f
     """The share of time the line is busy: 1.0 is all of it, more cannot work."""
     total = 0.0
     for device in devices:
-        pause = max(pause_s, device.profile.pause_s if device.profile else 0.0)
+        pause = max(pause_s, device.pause_s)
         for request in plan(device, line):
             total += (request_s(request.data_bytes, line) + pause) / request.every_s
     return total

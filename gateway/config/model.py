@@ -56,7 +56,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile | None = None
     asset: str | None = None
     timeout_s: float | None = None
+    """None: the bus's."""
+    pause_s: float = 0.0
+    """Silence it wants between exchanges; the bus may ask for more."""
+    max_reply_s: float = 0.0
+    """The latest that a timed-out answer may still come, as its maker states."""
     max_registers: int = 125
+    ambiguous: bool = False
+    """It offers answers of one size only: see ``drivers.modbus.transaction.Timing``."""
+    transaction_id: Literal["checked", "ignored"] = "checked"
     label: dict[str, str] = {}
 
 

@@ -112,7 +112,11 @@ _DEVICE: Schema = {
     "asset": _TEXT,
     "points": {"type": "array", "items": {"$ref": "#/$defs/point"}, "minItems": 1},
     "timeout": _DURATION,
+    "pause": _DURATION,
+    "max_reply": _DURATION,
     "max_registers": {"type": "integer", "minimum": 1, "maximum": 125},
+    "ambiguous": _BOOLEAN,
+    "transaction_id": {"enum": ["checked", "ignored"]},
     "label": _LABEL,
 }
 _TARGET: Schema = {

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from drivers.modbus.transaction import Timing
 from drivers.profiles.library import load_profile
 from gateway.config import SiteError, line_of, load_problems, load_site
 from gateway.config.model import MqttTarget, TcpEndpoint
+from gateway.ports import make_bus, make_device
 
 GOOD = Path(__file__).parents[2] / "sites" / "good.yaml"
 BASE = """\
@@ -67,6 +69,47 @@ def test_a_profile_brings_its_points_and_what_the_device_needs():
 
     assert site.devices["incomer"].points == profile.points
     assert site.devices["incomer"].profile == profile
+
+
+def test_how_a_device_behaves_stands_in_the_site_file_or_else_in_its_profile(write):
+    profile = load_profile("renke-rs-fsxcs")
+    file = write(
+        BASE + "devices:\n"
+        "  plain: {bus: plc, address: 1, every: 1s, profile: renke-rs-fsxcs}\n"
+        "  own: {bus: plc, address: 2, every: 1s, profile: renke-rs-fsxcs,\n"
+        "    timeout: 2s, pause: 100ms, max_reply: 3s, max_registers: 8,\n"
+        "    ambiguous: true, transaction_id: ignored}\n"
+    )
+
+    plain, own = load_site(file).devices.values()
+
+    assert plain.timeout_s == profile.timeout_s
+    assert plain.pause_s == profile.pause_s
+    assert plain.max_registers == profile.max_registers
+    assert (plain.ambiguous, plain.transaction_id) == (profile.ambiguous, "checked")
+    assert (own.timeout_s, own.pause_s, own.max_reply_s) == (2.0, 0.1, 3.0)
+    assert (own.max_registers, own.ambiguous) == (8, True)
+    assert own.transaction_id == "ignored"
+
+
+def test_the_driver_is_told_how_the_device_behaves(write):
+    file = write(
+        BASE.replace('127.0.0.1:502"', '127.0.0.1:502", pause: 50ms') + "devices:\n"
+        "  a: {bus: plc, address: 1, every: 1s, profile: renke-rs-fsxcs,\n"
+        "    timeout: 2s, max_reply: 3s, ambiguous: true, transaction_id: ignored}\n"
+    )
+    site = load_site(file)
+    device, bus = site.devices["a"], site.buses["plc"]
+
+    driver = make_device(device, bus, make_bus(bus))
+
+    assert driver._timing == Timing(
+        timeout_s=2.0,
+        pause_s=0.05,
+        max_reply_s=3.0,
+        ambiguous=True,
+        check_transaction_id=False,
+    )
 
 
 def test_own_points_replace_the_profiles_by_name_and_add_to_it(write):
