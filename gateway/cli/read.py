@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drivers.errors import BusError, DriverError
+from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import paint, print_json, table
 from gateway.cli.reach import load
 from gateway.control import ControlClient, ControlError, NotRunningError
-from gateway.texts import known, language, t
+from gateway.texts import language, t
 
 if TYPE_CHECKING:
     import argparse
@@ -168,8 +169,7 @@ def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
     value, flaw = found["values"].get(name), found["q"].get(name)
     quality = paint(t("read.good"), "green")
     if flaw is not None:
-        key = f"reason.{flaw[1]}"
-        text = t(key) if known(key) else flaw[1]
+        text = words.reason(flaw[1])
         quality = paint(text, "red" if flaw[0] == "bad" else "yellow")
     elif value is None:
         quality = ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import Style, paint, print_json, table
@@ -128,7 +129,7 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
                 f"{device.answered}/{device.asked}",
                 f"{exchanges.get('reply_p50_ms', 0):.1f}",
                 f"{exchanges.get('reply_p99_ms', 0):.1f}",
-                ", ".join(f"{_reason(name)} {count}" for name, count in worst),
+                ", ".join(f"{words.reason(name)} {count}" for name, count in worst),
             )
         )
     heads = ("device", "bus", "unit", "state", "good_ago", "answered", "p50", "p99")
@@ -179,11 +180,6 @@ def _state(state: str, *, good: bool = True) -> str:
         style = "yellow"
     key = f"status.state.{state}"
     return paint("● ", style) + (t(key) if known(key) else state)
-
-
-def _reason(word: str) -> str:
-    key = f"reason.{word}"
-    return t(key) if known(key) else word
 
 
 def _ago(then_ms: int | None, now_ms: int) -> str:

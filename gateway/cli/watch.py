@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
-from gateway.cli.output import Style, paint
+from gateway.cli.output import Style, display_width, paint, terminal_columns
 from gateway.cli.reach import connect
 from gateway.control import ControlError
-from gateway.texts import known, language, t
+from gateway.texts import language, t
 
 if TYPE_CHECKING:
     import argparse
@@ -33,45 +34,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print records until Ctrl-C or the gateway's end."""
+    """Print records until Ctrl-C or the gateway's end; with ``--json`` a line each."""
+    columns = terminal_columns()
     with connect(args) as client:
         try:
             for record in client.stream("watch", devices=args.devices):
                 if args.json:
                     print(msgspec.json.encode(record).decode(), flush=True)
                 else:
-                    print(line(record), flush=True)
+                    print(line(record, columns), flush=True)
         except ControlError as exc:
-            raise CliError(str(exc), Exit.UNREACHABLE) from exc
+            status = Exit.USAGE if exc.code == "no_device" else Exit.UNREACHABLE
+            raise CliError(str(exc), status) from exc
     return Exit.OK
 
 
-def line(record: dict[str, Any]) -> str:
-    """One record in one line: when, what, whose, and what it says."""
+def line(record: dict[str, Any], columns: int | None = None) -> str:
+    """One record in one line: when, what, whose, and of what it says what fits."""
     at = record.get("t", 0)
     clock = time.strftime("%H:%M:%S", time.localtime(at / 1000))
     who = record.get("device") or record.get("bus") or ""
     kind = record["kind"]
-    style, text = _SAY.get(kind, _other)(record)
     head = f"{clock}.{at % 1000:03d}  {record['seq']:>8}  {kind:<5}  {who:<12}"
+    room = None if columns is None else columns - display_width(head) - 2
+    if kind == "scan":
+        style, text = _scan(record, room)
+    else:
+        style, text = _SAY.get(kind, _other)(record)
     return f"{paint(head, 'dim')}  {paint(text, style)}"
 
 
-def _scan(record: dict[str, Any]) -> tuple[Style, str]:
+def _scan(record: dict[str, Any], room: int | None) -> tuple[Style, str]:
+    """What is wrong comes first and whole; values fill the room that is left."""
     values, flaws = record.get("values", {}), record.get("q", {})
-    parts = [f"{name}={value}" for name, value in list(values.items())[:_SHOWN]]
-    if len(values) > _SHOWN:
-        parts.append(t("watch.more", count=len(values) - _SHOWN))
+    parts = []
     reasons = {reason for quality, reason in flaws.values()}
     if flaws:
-        words = ", ".join(_reason(reason) for reason in sorted(reasons))
-        parts.append(t("watch.flawed", count=len(flaws), reasons=words))
+        told = ", ".join(words.reason(reason) for reason in sorted(reasons))
+        parts.append(t("watch.flawed", count=len(flaws), reasons=told))
+    more = t("watch.more", count=len(values))
+    if room is not None:
+        room -= sum(display_width(part) + 2 for part in parts) + display_width(more)
+    shown = 0
+    for name, value in list(values.items())[:_SHOWN]:
+        part = f"{name}={value}"
+        if room is not None:
+            room -= display_width(part) + 2
+            if room < 0 and shown:
+                break
+        parts.append(part)
+        shown += 1
+    if shown < len(values):
+        parts.append(t("watch.more", count=len(values) - shown))
     return ("green" if not flaws else "yellow" if values else "red"), "  ".join(parts)
 
 
 def _gap(record: dict[str, Any]) -> tuple[Style, str]:
-    cause = _reason(record["cause"])
+    cause = words.cause(record["cause"])
     return "red", t("watch.gap", slots=record["slots"], cause=cause)
+
+
+def _lost(record: dict[str, Any]) -> tuple[Style, str]:
+    return "red", t(
+        "watch.lost",
+        first=record["seq_from"],
+        last=record["seq_to"],
+        at_most=record["at_most"],
+        cause=words.loss(record["cause"]),
+    )
 
 
 def _event(record: dict[str, Any]) -> tuple[Style, str]:
@@ -82,9 +112,4 @@ def _other(record: dict[str, Any]) -> tuple[Style, str]:
     return "yellow", msgspec.json.encode(record).decode()
 
 
-def _reason(word: str) -> str:
-    key = f"reason.{word}"
-    return t(key) if known(key) else word
-
-
-_SAY = {"scan": _scan, "gap": _gap, "event": _event}
+_SAY = {"gap": _gap, "lost": _lost, "event": _event}

@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-from gateway.cli.output import colours, display_width, pad, paint, print_json, table
+from gateway.cli.output import (
+    clip,
+    colours,
+    display_width,
+    pad,
+    paint,
+    print_json,
+    table,
+)
 
 
 class Terminal(io.StringIO):
@@ -45,6 +53,35 @@ def test_columns_line_up_with_chinese_in_them():
 
 def test_a_table_without_rows_is_its_headers():
     assert table(["a", "b"], []) == "a  b"
+
+
+def test_a_table_shortens_what_may_be_shortened_until_it_fits():
+    rows = [["reactive_energy_import", "good"], ["v", "good"]]
+
+    lines = table(["POINT", "QUALITY"], rows, cut=[0], columns=20).splitlines()
+
+    assert lines == ["POINT        QUALITY", "reactive_e…  good", "v            good"]
+
+
+def test_a_table_never_shortens_other_columns():
+    text = table(["POINT", "RAW"], [["voltage", "4363 37f1"]], cut=[0], columns=5)
+
+    assert "4363 37f1" in text
+    assert "voltage" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("voltage", 7, "voltage"),
+        ("voltage", 4, "vol…"),
+        ("电压电流", 6, "电压…"),
+        ("电压电流", 7, "电压电…"),
+        ("\x1b[2mvoltage\x1b[0m", 4, "\x1b[2mvol…\x1b[0m"),
+    ],
+)
+def test_clip_keeps_colours_closed_and_characters_whole(text, columns, expected):
+    assert clip(text, columns) == expected
 
 
 def test_pad_never_cuts():
