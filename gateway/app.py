@@ -106,6 +106,7 @@ class App:
         self._load = load
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._applying = asyncio.Lock()
         self._why = ""
         self.trial = Trial(self)
         self._connector = ports.make_connector()
@@ -203,7 +204,7 @@ class App:
             among=(list(self.site.buses).index(conf.name), len(self.site.buses)),
             make_device=lambda device, port: self.ports.make_device(device, conf, port),
             clock=self.clock,
-            sink=self.record,
+            sink=self.record.under(self.metas.current),
             beats=self.beats,
         )
         self.crew.start(f"bus:{conf.name}", worker.run)
@@ -265,7 +266,11 @@ class App:
             return changes
 
     async def apply(self, site: Site) -> list[str]:
-        """Go over to another site; see ``reload``."""
+        """Go over to another site; see ``reload``. One after the other."""
+        async with self._applying:
+            return await self._go_over(site)
+
+    async def _go_over(self, site: Site) -> list[str]:
         change = compare(self.site, site)
         if change.refused:
             raise ControlError("needs_restart", change.refusal())
@@ -277,8 +282,9 @@ class App:
             await self.stop_bus(name)
         for name in (*change.buses_added, *change.buses_restarted):
             self.start_bus(site.buses[name])
-        for name in change.devices:
-            self.workers[name].hand_over(self.devices_of(name))
+        sink = self.record.under(self.metas.current)
+        for name, worker in self.workers.items():
+            worker.hand_over(self.devices_of(name), sink)
         for name in (*change.targets_removed, *change.targets_changed):
             await self.stop_target(name)
         if change.targets_removed or change.targets_added:

@@ -96,7 +96,7 @@ class BusWorker:
         self._make_device = make_device
         self._port = SharedBus(port, self.commands)
         self._clock = clock
-        self._sink = sink
+        self._sink = self._next_sink = sink
         self._beats = beats
         self._wanted = {device.name: device for device in devices}
         self._changed = True
@@ -129,13 +129,27 @@ class BusWorker:
         unit = self.units[device]
         await self._command(lambda: unit.driver.write(point, value))
 
-    def hand_over(self, devices: Iterable[DeviceConf]) -> None:
+    def hand_over(
+        self,
+        devices: Iterable[DeviceConf],
+        sink: Callable[[Record], None] | None = None,
+    ) -> None:
         """Take this list of devices from the next pause between polls on.
 
         Devices that did not change keep their schedule, state and counters; the port
         stays open.
+
+        Args:
+            devices: All of them, in the order of the site file.
+            sink: Takes every record from then on; what was asked of the devices as
+                they were still goes to the one before. None: it stays.
         """
-        self._wanted = {device.name: device for device in devices}
+        wanted = {device.name: device for device in devices}
+        self._next_sink = sink or self._next_sink
+        if wanted == self._wanted and not self._changed:
+            self._sink = self._next_sink
+            return
+        self._wanted = wanted
         self._changed = True
         self._wake()
 
@@ -406,6 +420,7 @@ class BusWorker:
             if name not in kept:
                 self._dismiss(unit, now)
         self.units = kept
+        self._sink = self._next_sink
         return True
 
     def _unit(self, conf: DeviceConf, turn: int, turns: int, now: float) -> Unit:

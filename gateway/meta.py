@@ -111,6 +111,16 @@ class MetaStore:
             self._unsaved.discard(meta)
         return True
 
+    def used(self, meta: str, seq: int) -> None:
+        """A record that was asked for before the change still refers to this version.
+
+        Noted on disk with the index' next change: to be cleared too early, the version
+        would have to be a week old and this record not delivered.
+        """
+        old = self._old.get(meta)
+        if old is not None:
+            old.until_seq = max(old.until_seq, seq)
+
     def payload(self, meta: str) -> bytes | None:
         """What stands on the retained topic of this version; None: not known here."""
         return self._payloads.get(meta)

@@ -13,7 +13,7 @@ from gateway.record import Event, Gap, Record, Scan, encode, to_wire
 from gateway.supervisor import Fatal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from buffer import Buffer
     from gateway.meta import MetaStore
@@ -44,12 +44,28 @@ class Recorder:
         else:
             self._store(record)
 
+    def under(self, meta: str) -> Callable[[Record], None]:
+        """The same for what is observed of devices as this version describes them.
+
+        What was asked before a reload is read with the description it was asked
+        under, however late the answer comes. Events always go by the newest.
+        """
+
+        def keep(record: Record) -> None:
+            if isinstance(record, Event):
+                self._events(record)
+            else:
+                self._store(record, meta)
+
+        return keep
+
     def flush(self) -> None:
         """Store what a storm of events held back."""
         self._events.flush()
 
-    def _store(self, record: Record) -> None:
-        data = encode(record, self._metas.current)
+    def _store(self, record: Record, meta: str | None = None) -> None:
+        meta = meta or self._metas.current
+        data = encode(record, meta)
         if type(record) is Scan:
             cls, subject, t_ms = PriorityClass.LIVE, record.device, record.at.wall_ms
         elif isinstance(record, Gap):
@@ -65,6 +81,8 @@ class Recorder:
             t_ms = record.at.wall_ms
         with self._fatal:
             seq = self._append(data, cls=cls, subject=subject, t_ms=t_ms)
+        if meta != self._metas.current:
+            self._metas.used(meta, seq)
         if self._watchers:
             self._show(record, to_wire(seq, data))
 

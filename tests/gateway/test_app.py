@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,6 +124,62 @@ def test_a_changed_device_is_handed_over_and_its_neighbour_never_notices(tmp_pat
     assert len(metas) == 2
     (event,) = [e for e in site.events() if e["type"] == "site_changed"]
     assert event["text"]["zh"] != event["text"]["en"]
+
+
+def test_what_was_asked_before_a_reload_is_read_with_the_old_description(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=1) as site:
+            await asyncio.sleep(3)
+            old = site.site.devices["bus-0-dev-1"]
+            milli = [replaced(p, unit="t", scale=Fraction(1, 1000)) for p in old.points]
+            new = replaced(old, points=tuple(milli))
+            site.next_site = replaced(site.site, devices={new.name: new})
+            unit = site.app.workers["bus-0"].units[new.name]
+            due = unit.jobs[0].ledger.due()
+            await asyncio.sleep(due - running_loop().time() + 0.002)
+            answered = unit.answered
+            assert unit.asked == answered + 1
+            await site.app.reload()
+            assert unit.answered == answered
+            await asyncio.sleep(3)
+        return site
+
+    site = run_virtual(main())
+
+    points = {
+        m.body["meta"]: m.body["points"]
+        for m in site.platform.arrived
+        if "/meta/" in m.topic
+    }
+    read = {
+        (points[m.body["meta"]][5]["unit"], record["values"]["r5"])
+        for m in site.platform.messages("data")
+        for record in m.body["records"]
+        if record["kind"] == "scan"
+    }
+    assert read == {("1", 5), ("t", 0.005)}
+
+
+def test_two_changes_at_once_come_one_after_the_other(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=1) as site:
+            await asyncio.sleep(3)
+            bus = site.site.buses["bus-0"]
+            site.endpoints["bus-0"].dead.add(1)
+            await asyncio.sleep(0.9)
+            first, second = (
+                replaced(site.site, buses={"bus-0": replaced(bus, timeout_s=s)})
+                for s in (2.0, 3.0)
+            )
+            await asyncio.gather(site.app.apply(first), site.app.apply(second))
+            site.endpoints["bus-0"].dead.clear()
+            await asyncio.sleep(5)
+            assert site.app.workers["bus-0"].conf.timeout_s == 3.0
+            asked = site.endpoints["bus-0"].asked[1]
+            await asyncio.sleep(10)
+            assert site.endpoints["bus-0"].asked[1] - asked == 10
+
+    run_virtual(main())
 
 
 def test_buses_and_targets_come_and_go_and_a_cursor_is_kept_by_name(tmp_path):
