@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from buffer import ring
 from buffer.cursor import Cursor, resolved_by_all
 from buffer.errors import BufferClosedError, kind_of
+from buffer.losses import unsure_up_to
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
 from buffer.pace import Pace
 from buffer.pending import Pending
@@ -72,6 +73,8 @@ class Buffer:
         self._parked = opened.parked
         self._high = opened.high
         self._tail = Tail(opened.high + 1)
+        self._handed = 0
+        """The newest seq given to any target."""
         self._pending = Pending()
         self._pace = Pace(opened.high, self._loop.time())
         self._losses = {loss.id: loss for loss in opened.store.ledger.open()}
@@ -242,7 +245,7 @@ class Buffer:
                 self._take_losses(got.losses, got.lost)
             entries = [e for e in got.entries if not cursor.is_resolved(e.seq)]
             if entries:
-                return entries
+                return self._hand(entries)
             if got.entries:
                 after = got.entries[-1].seq
             elif not got.lost:
@@ -445,6 +448,7 @@ class Buffer:
             parked=dict(self._parked),
             save=self._save,
             oldest=oldest,
+            handed=self._handed,
         )
 
     def _committed(self, job: asyncio.Future[Done], work: Work, began: float) -> None:
@@ -515,7 +519,9 @@ class Buffer:
         for entry in lost:
             for cursor in self._cursors.values():
                 cursor.resolve(entry.seq, entry.seq)
+        known = max(len(self._dropped) - 1, 0)
         ring.tally(self._dropped, lost)
+        self._dropped[known:] = unsure_up_to(self._handed, self._dropped[known:])
 
     def _take_losses(self, losses: list[Loss], lost: Intervals) -> None:
         if lost:
@@ -546,9 +552,14 @@ class Buffer:
             for entry in self._tail.between(first, last):
                 size += len(entry.data)
                 if found and (len(found) >= max_records or size > max_bytes):
-                    return found
+                    return self._hand(found)
                 found.append(entry)
-        return found
+        return self._hand(found)
+
+    def _hand(self, entries: list[Entry]) -> list[Entry]:
+        if entries:
+            self._handed = max(self._handed, entries[-1].seq)
+        return entries
 
     async def _committed_once(self) -> None:
         """Wait for the end of a commit, beginning one if none is under way."""

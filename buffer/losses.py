@@ -93,6 +93,11 @@ def draft(
     return made
 
 
+def unsure_up_to(handed: int, drafts: Iterable[Draft]) -> list[Draft]:
+    """What was given to a target may have arrived, although nothing proved it."""
+    return [d._replace(certain=d.certain and d.first > handed) for d in drafts]
+
+
 def _tally(into: dict[str, int], more: dict[str, int]) -> None:
     for subject, n in more.items():
         into[subject] = into.get(subject, 0) + n

@@ -92,7 +92,8 @@ def _evict(
     victims = [by_name[name] for name in names]
     for victim in victims:
         lost = victim.present - everyone if work.cursors else victim.present.clip(0, -1)
-        done.losses += store.state_losses(_state(victim, lost))
+        drafts = losses.unsure_up_to(work.handed, _state(victim, lost))
+        done.losses += store.state_losses(drafts)
         done.losses += store.ledger.reopen(lost)
         done.lost |= lost
         if not victim.closed:

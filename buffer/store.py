@@ -60,6 +60,9 @@ class Work:
     """Write the control file even if nothing else asks for it."""
     oldest: dict[str, int] = field(default_factory=dict)
     """Target -> seq whose acquisition time is wanted from disk."""
+    handed: int = 0
+    """The newest seq given to any target: up to here, what is not proved may still
+    have arrived."""
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from buffer import Buffer, Limits, PriorityClass
 from tests.support.clock import EPOCH_MS, VirtualClock
 from tests.support.virtual import run_virtual
@@ -65,3 +67,31 @@ def test_after_a_clean_stop_the_cursor_is_known_and_so_is_the_loss(tmp_path):
     (loss,) = run_virtual(life())
 
     assert (loss.first, loss.last, loss.certain) == (21, 25, True)
+
+
+def test_what_was_on_its_way_when_it_was_evicted_may_have_arrived(tmp_path):
+    async def life():
+        clock = VirtualClock(EPOCH_MS)
+        limits = Limits(max_bytes=1_000_000, keep_free=0)
+        buffer = await Buffer.open(
+            tmp_path, limits, ["platform"], wall_ms=clock.wall_ms, boot="b0070001"
+        )
+        random = Random(7)
+        for n in range(900):
+            buffer.append(
+                random.randbytes(2000), cls=PriorityClass.LIVE, subject="fan-2", t_ms=n
+            )
+            if n == 10:
+                await buffer.read("platform", 0, 5, 100_000)
+            if n % 20 == 0:
+                await buffer.flush()
+        await buffer.flush()
+        losses = buffer.losses()
+        await buffer.close()
+        return losses
+
+    first, *rest = run_virtual(life())
+
+    assert (first.first, first.certain) == (1, False)
+    assert rest
+    assert all(loss.certain for loss in rest)
