@@ -323,7 +323,9 @@ class SiteRun:
         births = self.births()
         if self.gateway.running:
             self.wait_fresh(units={birth.unit for birth in births[-200:]})
-        return match(births, self.witness.records(), self.start_utc_ms)
+        records = self.witness.records()
+        later = self.births()[len(births) :]
+        return match(births, records, self.start_utc_ms, later)
 
     def fresh(self, since_ms: int, units: Iterable[int] | None = None) -> bool:
         """Whether these devices, or all, have a value born later at the platform."""

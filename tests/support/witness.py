@@ -164,7 +164,10 @@ class Match:
 
 
 def match(
-    births: Iterable[Birth], records: Iterable[dict[str, Any]], start_utc_ms: int
+    births: Iterable[Birth],
+    records: Iterable[dict[str, Any]],
+    start_utc_ms: int,
+    later: Iterable[Birth] = (),
 ) -> Match:
     """Compare; only births whose reply met no fault must arrive.
 
@@ -172,6 +175,7 @@ def match(
         births: The simulators' log.
         records: Of any kind, each once.
         start_utc_ms: When the shared start was.
+        later: Births that need not have arrived yet.
     """
     found = Match()
     carried: dict[tuple[int, int], dict[str, Any]] = {}
@@ -187,8 +191,9 @@ def match(
             if address is not None and bench.kind_of(address) == "counter":
                 carried[unit, value] = record
     born = {(birth.unit, birth.mark): birth for birth in births}
+    known = born.keys() | {(birth.unit, birth.mark) for birth in later}
     for key, record in carried.items():
-        if key not in born:
+        if key not in known:
             found.unborn.append(f"unit {key[0]}, answer {key[1]}: {record}")
     for key, birth in born.items():
         if birth.fault:
