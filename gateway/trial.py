@@ -117,6 +117,12 @@ class Trial:
         before, self._before = self._before, None
         self._changed.set()
         assert before is not None  # noqa: S101 - for the type checker
-        changes = await self._host.apply(before)
+        try:
+            changes = await self._host.apply(before)
+        except BaseException:
+            # A trial that fails to end must not become the site: ``run`` tries again.
+            self._before = self._before or before
+            self._until = asyncio.get_running_loop().time()
+            raise
         log.warning("%s", t("trial.log_returned"))
         return changes

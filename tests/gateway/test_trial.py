@@ -187,3 +187,27 @@ def test_the_data_folder_of_a_trial_is_the_running_ones(host):
         )
 
     virtually(host, story)
+
+
+def test_a_return_that_fails_is_tried_again(host):
+    stage(host)
+    broken = []
+
+    async def story(trial):
+        await trial.answer_try(Request(cmd="try", within_s=600.0))
+        apply = host.apply
+
+        async def fails_once(site):
+            host.apply = apply
+            broken.append(site)
+            raise OSError("a disk that refuses")
+
+        host.apply = fails_once
+        with pytest.raises(OSError, match="refuses"):
+            await trial.answer_return(Request(cmd="return"))
+        await asyncio.sleep(1)
+
+    virtually(host, story)
+
+    assert len(broken) == 1
+    assert host.address == 1
