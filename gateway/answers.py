@@ -47,6 +47,7 @@ class Answers:
                 "stop": self.stop,
             },
             {"watch": self.watch},
+            whole=("reload", "try", "return"),
         )
 
     async def hello(self, _request: Request) -> dict[str, Any]:

@@ -29,7 +29,14 @@ from drivers.errors import DriverError
 from gateway.texts import t
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterator,
+        Mapping,
+    )
     from types import TracebackType
     from typing import Self
 
@@ -91,6 +98,8 @@ class ControlServer:
         path: Path,
         commands: Mapping[str, Callable[[Request], Awaitable[Any]]],
         streams: Mapping[str, Callable[[Request], AsyncIterator[bytes]]],
+        *,
+        whole: Collection[str] = (),
     ) -> None:
         """Prepare to serve.
 
@@ -99,10 +108,13 @@ class ControlServer:
             commands: By name; what they return is sent as JSON. They raise
                 ControlError or DriverError to refuse.
             streams: By name; each item is a finished JSON value.
+            whole: Commands that are carried out to their end, however long that
+                takes: half of one would be worse than an answer nobody waits for.
         """
         self.path = path
         self._commands = commands
         self._streams = streams
+        self._whole = frozenset(whole)
         self._callers: set[asyncio.Task[None]] = set()
         self.listening = asyncio.Event()
 
@@ -146,7 +158,7 @@ class ControlServer:
         self._callers.add(task)
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass
         finally:
             self._callers.discard(task)
@@ -185,7 +197,8 @@ class ControlServer:
                 raise ControlError(  # noqa: TRY301 - answered like any refusal
                     "unknown", t("control.unknown", found=request.cmd, names=names)
                 )
-            async with asyncio.timeout(ANSWER_LIMIT_S):
+            limit_s = None if request.cmd in self._whole else ANSWER_LIMIT_S
+            async with asyncio.timeout(limit_s):
                 result = await handler(request)
             answer = {"v": VERSION, "id": request.id, "ok": True, "result": result}
             writer.write(_ENCODE(answer) + b"\n")

@@ -185,3 +185,29 @@ async def test_without_a_socket_the_gateway_runs_on(tmp_path, caplog):
     await server.run()
 
     assert "control" in caplog.text
+
+
+async def test_a_slow_answer_is_given_up_but_a_change_is_carried_out_whole(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gateway.control.ANSWER_LIMIT_S", 0.05)
+    done = []
+
+    async def slow(request):
+        await asyncio.sleep(0.2)
+        done.append(request.cmd)
+        return request.cmd
+
+    path = socket_path(tmp_path)
+    server = ControlServer(path, {"read": slow, "reload": slow}, {}, whole=("reload",))
+    task = asyncio.create_task(server.run(), name="control")
+    await server.listening.wait()
+    try:
+        got = await ask(path, ("read", {}), ("reload", {}))
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+    assert got[0][0] == "timeout"
+    assert got[1] == "reload"
+    assert done == ["reload"]
