@@ -22,23 +22,30 @@ if TYPE_CHECKING:
     from gateway.config.model import Device, Site
 
 
+Cause = Literal["maintenance", "power_off"]
+
+
 class Before(msgspec.Struct, frozen=True):
     """The end of the run before this one."""
 
-    cause: Literal["maintenance", "power_off"]
-    last: Instant
-    """When it was known to run."""
+    cause: Cause
+    last: Instant | None
+    """When it was known to run; None: the clock was set back since, nobody can tell
+    how long ago that is."""
 
 
 def before(ended: LastRun | None, now: Instant) -> Before | None:
-    """How and when the run before ended; None for a new store or a clock set back."""
-    if ended is None or ended.wall_ms > now.wall_ms:
+    """How and when the run before ended; None for a new store."""
+    if ended is None:
         return None
+    cause: Cause = "maintenance" if ended.clean else "power_off"
+    if ended.wall_ms > now.wall_ms:
+        return Before(cause, None)
     # On the scale of this boot, so that an untrusted clock's dates can be corrected
     # together with this boot's others; before its start the scale goes below zero.
     away_ms = now.wall_ms - ended.wall_ms
     last = Instant(ended.wall_ms, now.mono_ms - away_ms, now.boot, now.trusted)
-    return Before("maintenance" if ended.clean else "power_off", last)
+    return Before(cause, last)
 
 
 def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
@@ -47,6 +54,8 @@ def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
     Counted on the grid itself: the time away by the period is one too few as often as
     not. The first poll of the new run is a slot of its own.
     """
+    if ended.last is None:
+        return
     since_s, until_s = ended.last.wall_ms / 1000, now.wall_ms / 1000
     for number, bus in enumerate(site.buses):
         devices = [d for d in site.devices.values() if d.bus == bus]
@@ -65,10 +74,11 @@ def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:
     Args:
         note: What the recorder remembered of them.
         site: Tells the periods; slots of a device that is gone stay as last told.
-        ended: The end of that run.
+        ended: The end of that run; where its time is not known, they end as told.
     """
+    last_ms = 0 if ended.last is None else ended.last.wall_ms
     for gap in msgspec.json.decode(note, type=list[Gap]) if note else ():
-        until_ms = max(ended.last.wall_ms, gap.until.wall_ms)
+        until_ms = max(last_ms, gap.until.wall_ms)
         slots = gap.slots
         device = site.devices.get(gap.device)
         for covers, every_s in _groups(device) if device else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from fractions import Fraction
 from itertools import pairwise
@@ -17,6 +18,7 @@ from buffer import BufferLockedError
 from gateway.answers import Answers
 from gateway.control import ControlError, Request
 from gateway.supervisor import FatalError
+from tests.support.clock import EPOCH_MS, VirtualClock
 from tests.support.memory_link import MemoryLink
 from tests.support.virtual import run_virtual, running_loop
 from tests.support.virtual_site import VirtualSite, make_site
@@ -384,6 +386,40 @@ def test_after_a_restart_the_time_away_is_a_gap_and_every_slot_is_explained(tmp_
         told = len(site.scans(name)) + sum(g["slots"] for g in site.gaps(name))
         assert abs(told - 191) <= 2
         assert not any(gap.get("open") for gap in site.gaps(name))
+
+
+def test_a_clock_set_back_by_a_power_cut_leaves_no_gap_open_into_the_next_run(tmp_path):
+    async def main():
+        shape = {"devices": 2}
+        async with VirtualSite(tmp_path / "a", **shape) as site:
+            site.endpoints["bus-0"].dead.add(2)
+            await asyncio.sleep(60)
+            # What a power cut leaves.
+            shutil.copytree(
+                tmp_path / "a" / "data",
+                tmp_path / "b" / "data",
+                ignore=shutil.ignore_patterns("control.sock", "lock"),
+            )
+        back = VirtualClock(EPOCH_MS - 3_600_000)
+        async with VirtualSite(tmp_path / "b", clock=back, **shape) as site:
+            await asyncio.sleep(30)
+            back.step(3_700)
+            await asyncio.sleep(300)
+            await site.stop()
+            await asyncio.sleep(10)
+            site.start()
+            await asyncio.sleep(5)
+        return site
+
+    site = run_virtual(main())
+
+    assert [gap["cause"] for gap in site.gaps("bus-0-dev-2")] == [
+        "backed_off",
+        "maintenance",
+    ]
+    assert [gap["slots"] for gap in site.gaps("bus-0-dev-2")] == [1, 10]
+    started = [e for e in site.events() if e["type"] == "gateway_started"]
+    assert [e["values"]["before"] for e in started] == ["power_off", "maintenance"]
 
 
 async def ask(site, cmd, **fields):

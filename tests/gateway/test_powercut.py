@@ -73,9 +73,23 @@ def test_a_clean_stop_is_maintenance():
     assert before(LastRun(NOW.wall_ms - 1, clean=True), NOW).cause == "maintenance"
 
 
-def test_nothing_is_said_of_a_new_store_or_when_the_clock_went_back():
+def test_nothing_is_said_of_a_new_store():
     assert before(None, NOW) is None
-    assert before(LastRun(NOW.wall_ms + 1, clean=True), NOW) is None
+
+
+def test_when_the_clock_went_back_open_gaps_end_as_told_and_no_time_away_is_invented():
+    told = Instant(NOW.wall_ms + 5_000, 6_000, "b0070001", True)
+    since = Instant(NOW.wall_ms, 1_000, "b0070001", True)
+    note = msgspec.json.encode(
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+    )
+    ended = before(LastRun(NOW.wall_ms + 60_000, clean=False), NOW)
+
+    (gap,) = left_open(note, SITE, ended)
+
+    assert ended.cause == "power_off"
+    assert (gap.slots, gap.open, gap.until) == (1, False, told)
+    assert list(gaps(SITE, ended, NOW)) == []
 
 
 def test_a_gap_that_a_kill_left_open_ends_with_that_run():
