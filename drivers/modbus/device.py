@@ -25,7 +25,8 @@ from drivers.errors import (
     UnprovableError,
 )
 from drivers.modbus import decode
-from drivers.modbus.plan import Block, Limits, block, plan
+from drivers.modbus.block import Block, block
+from drivers.modbus.plan import Limits, plan
 from drivers.modbus.refusals import Refusals
 from drivers.modbus.write import encode
 from drivers.values import Answer, Flaw, Quality, Value

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from drivers.modbus.transaction import Span
-from drivers.profiles.model import Point, Table
+from drivers.modbus.block import Block, block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from drivers.modbus.refusals import Refusals
+    from drivers.profiles.model import Point, Table
 
 BIT_TABLES = frozenset({"coil", "discrete"})
 _LAST_ADDRESS = 0xFFFF
@@ -47,13 +47,6 @@ class Limits(msgspec.Struct, frozen=True):
     """Registers of room offered on either side of a block: 17 sizes to choose from."""
     bit_pad: int = 32
     """A bit answer changes its size only every eighth bit."""
-
-
-class Block(msgspec.Struct, frozen=True):
-    """One request and the points its answer serves."""
-
-    span: Span
-    points: tuple[Point, ...]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -106,13 +99,6 @@ def plan(
                 _with_room(part, rules, refusals) for part in _split(run, rules)
             )
     return Plan(tuple(blocks), tuple(unsupported))
-
-
-def block(points: Sequence[Point]) -> Block:
-    """Exactly these points (sorted by address, of one table), with no room around."""
-    start = points[0].address
-    end = max(p.address + p.registers for p in points)
-    return Block(Span(points[0].table, start, end - start), tuple(points))
 
 
 def _rules(table: Table, limits: Limits) -> _Rules:

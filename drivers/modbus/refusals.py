@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.modbus.plan import Block, block
+from drivers.modbus.block import Block, block
 from drivers.profiles.model import Table
 
 if TYPE_CHECKING:
