@@ -13,8 +13,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Trust = Literal["trusted", "unknown"]
-
 _STA_UNSYNC = 0x0040
 """Kernel status bit: clock not synchronised (linux/timex.h)."""
 

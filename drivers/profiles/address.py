@@ -14,12 +14,12 @@ X-1); the table digits are Modicon's.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, get_args
-
-from drivers.profiles.model import Table
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from drivers.profiles.model import Table
 
 TABLE_DIGITS: Mapping[Table, str] = {
     "coil": "0",
@@ -112,11 +112,6 @@ def format_reference(address: int, table: Table) -> str:
 def format_both(address: int, table: Table) -> str:
     """Both notations side by side, as every list for people shows them."""
     return f"{format_pdu(address)} ({format_reference(address, table)})"
-
-
-def is_table(text: str) -> bool:
-    """Whether this names one of the four tables."""
-    return text in get_args(Table)
 
 
 def _reference(number: str, digit: str, text: str) -> int:
