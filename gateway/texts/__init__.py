@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+from gateway.texts.field import worded
+
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -77,11 +79,20 @@ def _fill(key: str, code: Language, values: dict[str, object]) -> str:
         details = " ".join(f"{name}={value}" for name, value in values.items())
         return f"{key} {details}".rstrip()
     text = texts.get(code, key)
+    told = {name: _told(value, code) for name, value in values.items()}
     try:
-        return text.format_map(_Lenient(values))
+        return text.format_map(_Lenient(told))
     except (ValueError, TypeError):
         # A value that does not fit its format; the bare text still says most of it.
         return text
+
+
+def _told(value: object, code: Language) -> object:
+    """What a driver or a link said, in the same language as the sentence around it."""
+    if code == "en" or not isinstance(value, (str, Exception)):
+        return value
+    text = str(value)
+    return worded(text, code) if " " in text else text
 
 
 def _from_locale(text: str) -> Language:
