@@ -25,9 +25,9 @@ from gateway.uplink.link import (
 )
 from gateway.uplink.mqtt import MqttConnector
 from gateway.uplink.pump import Pump
+from simulators.proxy import Proxy
 from tests.support.brokers import Mosquitto, Nats, Subscriber, free_port, until
 from tests.support.memory_link import FakeSource
-from tests.support.tcp_proxy import TcpProxy
 
 BROKERS = [
     pytest.param(Mosquitto, marks=pytest.mark.needs("mosquitto"), id="mosquitto"),
@@ -107,11 +107,11 @@ async def test_a_lost_connection_leaves_the_will_and_a_clean_one_its_last_words(
     broker, tmp_path
 ):
     with broker(tmp_path / "broker") as server, Subscriber(server.port) as reader:
-        async with TcpProxy(server.port) as proxy, Site(tmp_path, proxy.port):
+        async with Proxy("127.0.0.1", server.port) as proxy, Site(tmp_path, proxy.port):
             await until(lambda: any(b"online" in m.payload for m in reader.take()))
-            await proxy.down()
+            proxy.cut()
             await until(lambda: b'"lost"' in reader.take()[-1].payload)
-            await proxy.up()
+            await proxy.heal()
             await until(lambda: b"online" in reader.take()[-2].payload)
         # The proxy may end before it passed our DISCONNECT on: then the will follows.
         await until(lambda: any(b"stopped" in m.payload for m in reader.take()))
@@ -176,19 +176,19 @@ async def test_dropped_proofs_bound_what_is_on_its_way_and_repeats_are_the_same(
         Subscriber(server.port, "ecogate/+/+/data") as reader,
     ):
         async with (
-            TcpProxy(server.port) as proxy,
+            Proxy("127.0.0.1", server.port) as proxy,
             Site(tmp_path, proxy.port, batch_records=2) as site,
         ):
             site.scan()
             await until(lambda: site.proved == 1)
-            proxy.swallow_answers = True
+            proxy.drop_acks = True
             for _ in range(50):
                 site.scan(y=len(site.source.entries) / 7)
                 await asyncio.sleep(0.002)
             await asyncio.sleep(0.3)
             before = list(reader.records())
-            proxy.swallow_answers = False
-            proxy.cut()
+            proxy.drop_acks = False
+            proxy.drop()
             await until(lambda: site.proved == 51)
             await until(lambda: reader.records_seqs()[-1] == 51)
 
@@ -290,13 +290,13 @@ async def test_a_server_that_speaks_no_mqtt_is_told_apart(answer, said, monkeypa
 
 async def test_a_broker_without_mqtt_5_is_asked_for_3_1_1_from_then_on(tmp_path):
     with Nats(tmp_path / "broker") as server:
-        async with TcpProxy(server.port) as proxy:
+        async with Proxy("127.0.0.1", server.port) as proxy:
             connector = MqttConnector()
             for connections in (2, 3):
                 link = connector(target(proxy.port), TERMS)
                 limits = await link.connect()
                 assert limits.version == "MQTT 3.1.1"
-                assert proxy.connections == connections
+                assert proxy.accepted == connections
                 await link.close()
 
 
@@ -345,14 +345,14 @@ def test_a_message_larger_than_the_socket_takes_waits_for_it(runner, tmp_path):
             Mosquitto(tmp_path / "broker") as server,
             Subscriber(server.port, "t/#") as reader,
         ):
-            async with TcpProxy(server.port) as proxy:
+            async with Proxy("127.0.0.1", server.port) as proxy:
                 link, _ = await connected(proxy.port)
-                proxy.stall()
+                proxy.pause()
                 large = link.publish("t/large", b"x" * 8_000_000)
                 small = link.publish("t/small", b"y")
                 await asyncio.sleep(0.2)
                 assert not large.done()
-                proxy.flow()
+                proxy.go_on()
                 await asyncio.wait_for(asyncio.gather(large, small), 10)
                 await until(lambda: len(reader.take()) == 2)
                 await link.close()
@@ -364,14 +364,13 @@ def test_a_message_larger_than_the_socket_takes_waits_for_it(runner, tmp_path):
 @mosquitto_only
 async def test_silence_is_kept_alive_and_a_dead_line_noticed(tmp_path):
     with Mosquitto(tmp_path / "broker") as server:
-        async with TcpProxy(server.port) as proxy:
+        async with Proxy("127.0.0.1", server.port) as proxy:
             link, _ = await connected(proxy.port, keepalive_s=1)
             causes = []
             link.on_lost(causes.append)
             await asyncio.sleep(3.5)
             assert causes == []
-            proxy.stall()
-            proxy.swallow_answers = True
+            proxy.half_open = True
             await until(lambda: causes)
             await link.close()
 
