@@ -103,6 +103,8 @@ class BusWorker:
         self._failures = 0
         """Times in a row that the port was lost before any exchange went through."""
         self._orders = 0
+        self._worst_s = 0.0
+        """The longest that one exchange of any unit may take, with room to spare."""
         self._waiter: asyncio.Future[None] | None = None
         self._offset = 0.0
         self._skew_ms = 0
@@ -176,6 +178,7 @@ class BusWorker:
         self._beat = self._beats.add(f"bus:{self.name}", loop.time() + GRACE_S)
         self._failures = 0
         self.commands.wake = self._wake
+        self.commands.progress = self._progress
         at = self._clock.now()
         self._skew_ms = at.wall_ms - at.mono_ms
         self._offset = at.wall_ms / 1000 - loop.time()
@@ -224,12 +227,11 @@ class BusWorker:
         loop = asyncio.get_running_loop()
         roster.fill(self.units.values(), loop.time())
         while not self._ending:
+            if self.commands.waiting:
+                await self.commands.serve()
             now = loop.time()
             if self._changed and self._adopt(now):
                 roster.fill(self.units.values(), now)
-            if self.commands.waiting:
-                await self.commands.serve()
-                continue
             if self._look_at_clock:
                 self._look_at_clock = False
                 self._realign(self._clock.now())
@@ -239,7 +241,7 @@ class BusWorker:
                 await self._ask(roster, turn.job, now)
             elif turn.probe is not None:
                 await self._probe(roster, turn.probe, turn.wait_s, now)
-            else:
+            elif not self.commands.waiting:
                 until = turn.until
                 if roster.pending():
                     until = min(until, self._tell_gaps(roster, now))
@@ -420,6 +422,7 @@ class BusWorker:
             if name not in kept:
                 self._dismiss(unit, now)
         self.units = kept
+        self._worst_s = max((unit.worst_s for unit in kept.values()), default=0.0)
         self._sink = self._next_sink
         return True
 
@@ -486,6 +489,11 @@ class BusWorker:
     def _wake(self) -> None:
         if self._waiter is not None:
             _wake(self._waiter)
+
+    def _progress(self) -> None:
+        """An exchange begins: a scan of many, or a command between two, goes on."""
+        now = asyncio.get_running_loop().time()
+        self._beat.promise(now + 2 * self._worst_s + GRACE_S)
 
     async def _command(self, work: Callable[[], Awaitable[T]]) -> T:
         return await self.commands.submit(work)

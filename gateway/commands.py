@@ -42,6 +42,8 @@ class Commands:
         self.closed: str | None = None
         """Why nothing can be carried out at the moment."""
         self.wake: Callable[[], None] | None = None
+        self.progress: Callable[[], None] | None = None
+        """Told before each exchange, a command's or a poll's."""
 
     @property
     def waiting(self) -> bool:
@@ -69,32 +71,38 @@ class Commands:
         return await done
 
     async def serve(self) -> None:
-        """Carry out what waits.
+        """Carry out the one that has waited longest.
+
+        Only one: callers who ask again and again must not keep the bus from its polls.
 
         Raises:
             BusError: The port is gone; the command has been told, too.
         """
         self._serving = True
         try:
-            while self._queue:
-                work, done = self._queue.popleft()
-                if done.cancelled():
-                    continue
-                try:
-                    result = await work()
-                except DriverError as exc:
-                    if not done.done():
-                        done.set_exception(exc)
-                    if isinstance(exc, BusError):
-                        raise
-                else:
-                    if not done.done():
-                        done.set_result(result)
-                finally:
-                    if not done.done():  # a bug, or the worker is being stopped
-                        done.cancel()
+            await self._serve_one()
         finally:
             self._serving = False
+
+    async def _serve_one(self) -> None:
+        while self._queue:
+            work, done = self._queue.popleft()
+            if done.cancelled():
+                continue
+            try:
+                result = await work()
+            except DriverError as exc:
+                if not done.done():
+                    done.set_exception(exc)
+                if isinstance(exc, BusError):
+                    raise
+            else:
+                if not done.done():
+                    done.set_result(result)
+            finally:
+                if not done.done():  # a bug, or the worker is being stopped
+                    done.cancel()
+            return
 
     def close(self, why: str) -> None:
         """Refuse commands from now on, those that wait included."""
@@ -128,7 +136,10 @@ class SharedBus:
         self, unit: int, span: Span, timing: Timing, wait_s: float | None = None
     ) -> Coroutine[Any, Any, Reply]:
         """One exchange; no task and no frame of its own when nothing waits."""
-        if self._commands.waiting:
+        commands = self._commands
+        if commands.progress is not None:
+            commands.progress()
+        if commands.waiting:
             return self._read_after(unit, span, timing, wait_s)
         return self.inner.read(unit, span, timing, wait_s)
 
@@ -143,6 +154,8 @@ class SharedBus:
         """One exchange."""
         if self._commands.waiting:
             await self._commands.serve()
+        if self._commands.progress is not None:
+            self._commands.progress()
         await self.inner.write(unit, table, address, words, timing)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the engine has
@@ -152,4 +165,6 @@ class SharedBus:
         self, unit: int, span: Span, timing: Timing, wait_s: float | None
     ) -> Reply:
         await self._commands.serve()
+        if self._commands.progress is not None:
+            self._commands.progress()
         return await self.inner.read(unit, span, timing, wait_s)

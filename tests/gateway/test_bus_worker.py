@@ -341,6 +341,49 @@ async def test_a_command_waits_for_one_exchange_even_inside_a_long_scan():
 
 
 @virtual
+async def test_callers_who_never_stop_asking_cost_no_poll_and_no_sign_of_life():
+    bench = Bench([device_conf("fan-2"), device_conf("fan-3", address=2)], takes_s=0.2)
+    answers = 0
+
+    async def ask_on():
+        nonlocal answers
+        while True:
+            await bench.worker.read_now("fan-3")
+            answers += 1
+
+    async with bench.running():
+        await asyncio.sleep(5)
+        before = len(bench.scans("fan-2"))
+        callers = [asyncio.create_task(ask_on()) for _ in range(4)]
+        await asyncio.sleep(60)
+        polls = len(bench.scans("fan-2")) - before
+        late = bench.beats.late(bench.loop.time())
+        for caller in callers:
+            caller.cancel()
+
+    assert polls >= 59
+    assert answers >= 60
+    assert not late
+    assert not bench.gaps("fan-2")
+
+
+@virtual
+async def test_a_long_scan_whose_exchanges_go_on_is_not_taken_for_a_stuck_one():
+    bench = Bench([device_conf("fan-2", every_s=600.0)])
+
+    async with bench.running():
+        await asyncio.sleep(5)
+        bench.fakes["fan-2"].blocks = 200
+        bench.fakes["fan-2"].takes_s = 100.0
+        bench.fakes["fan-2"].asked.clear()
+        await bench.fakes["fan-2"].asked.wait()
+        await asyncio.sleep(60)
+        late = bench.beats.late(bench.loop.time())
+
+    assert not late
+
+
+@virtual
 async def test_commands_are_refused_when_the_queue_is_full_or_the_port_gone():
     bench = Bench([device_conf("fan-2")])
 
