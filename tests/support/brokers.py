@@ -6,27 +6,17 @@ import asyncio
 import json
 import os
 import queue
-import shutil
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import paho.mqtt.client as paho
 
+from simulators.broker import Broker, Kind, free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until(condition: Callable[[], object], wait_s: float = 15.0) -> None:
@@ -38,90 +28,54 @@ async def until(condition: Callable[[], object], wait_s: float = 15.0) -> None:
         await asyncio.sleep(0.005)
 
 
-class Broker:
-    """A broker process that can be killed and started again on the same port."""
+class _Started(Broker):
+    """Runs from ``with`` on, with a configuration of the test's own."""
+
+    kind: Kind
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, kind=self.kind)
 
-    def command(self) -> list[str]:
+    def config(self) -> str:
         raise NotImplementedError
 
-    def start(self) -> None:
-        """Start and wait until it listens."""
-        with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT
-            )
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.005)
-        log_text = (self.folder / "broker.log").read_text(errors="replace")
-        raise RuntimeError(f"the broker did not start: {log_text[-2000:]}")
-
-    def kill(self) -> None:
-        """SIGKILL: no goodbye to anybody."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            self._process = None
+    def _write_config(self) -> Path:
+        path = self.folder / "broker.conf"
+        path.write_text(self.config(), encoding="utf-8")
+        return path
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.start()
+        self.again()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.kill()
 
-
-class Mosquitto(Broker):
+class Mosquitto(_Started):
     """Debian's mosquitto; ``extra`` goes into its configuration."""
+
+    kind = "mosquitto"
 
     def __init__(self, folder: Path, extra: str = "") -> None:
         super().__init__(folder)
         self.extra = extra
 
-    def command(self) -> list[str]:
-        config = self.folder / "mosquitto.conf"
-        if "allow_anonymous" not in self.extra:
-            self.extra += "\nallow_anonymous true\n"
+    def config(self) -> str:
         # Started as root it would become a user that cannot read our folder.
         user = "user root\n" if os.geteuid() == 0 else ""
-        config.write_text(f"{user}listener {self.port} 127.0.0.1\n{self.extra}\n")
-        program = shutil.which("mosquitto")
-        if program is None:
-            raise RuntimeError("mosquitto is not installed")
-        return [program, "-c", str(config)]
+        allowed = "" if "allow_anonymous" in self.extra else "allow_anonymous true\n"
+        return f"{user}listener {self.port} 127.0.0.1\n{allowed}{self.extra}\n"
 
 
-class Nats(Broker):
+class Nats(_Started):
     """nats-server with its MQTT listener: 3.1.1 only, state kept across a kill."""
 
-    def command(self) -> list[str]:
-        config = self.folder / "nats.conf"
-        config.write_text(
+    kind = "nats"
+
+    def config(self) -> str:
+        return (
             f"server_name: test\nlisten: 127.0.0.1:{free_port()}\n"
             f'jetstream {{ store_dir: "{self.folder}/jetstream" }}\n'
             f"mqtt {{ listen: 127.0.0.1:{self.port} }}\n"
         )
-        program = shutil.which("nats-server") or str(
-            Path(sys.executable).parent / "nats-server"
-        )
-        return [program, "-c", str(config)]
 
 
 class Received(NamedTuple):

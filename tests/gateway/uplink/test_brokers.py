@@ -25,8 +25,9 @@ from gateway.uplink.link import (
 )
 from gateway.uplink.mqtt import MqttConnector
 from gateway.uplink.pump import Pump
+from simulators.broker import free_port
 from simulators.proxy import Proxy
-from tests.support.brokers import Mosquitto, Nats, Subscriber, free_port, until
+from tests.support.brokers import Mosquitto, Nats, Subscriber, until
 from tests.support.memory_link import FakeSource
 
 BROKERS = [
@@ -128,7 +129,7 @@ async def test_a_killed_broker_returns_and_nothing_is_lost(tmp_path):
                 if n == 100:
                     await asyncio.to_thread(server.kill)
                 if n == 300:
-                    await asyncio.to_thread(server.start)
+                    await asyncio.to_thread(server.again)
                     returned = time.monotonic()
             await until(lambda: site.proved == 400)
             await until(lambda: len(first_seen(reader.records_seqs())) == 400, 30)
@@ -156,7 +157,7 @@ async def test_the_first_proof_comes_soon_after_the_broker_is_back(tmp_path):
                 await asyncio.to_thread(server.kill)
                 await asyncio.sleep(outage_s)
                 seq = site.scan()
-                await asyncio.to_thread(server.start)
+                await asyncio.to_thread(server.again)
                 returned = time.monotonic()
                 await until(lambda seq=seq: site.proved == seq)
                 waits.append(time.monotonic() - returned)
