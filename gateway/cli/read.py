@@ -7,6 +7,7 @@ one the port is opened here, exclusively.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from difflib import get_close_matches
@@ -18,8 +19,9 @@ from drivers.errors import BusError, DriverError
 from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
-from gateway.cli.output import paint, print_json, table
+from gateway.cli.output import paint, print_json, table, terminal_columns
 from gateway.cli.reach import load
+from gateway.cli.trouble import failures, other_orders
 from gateway.control import ControlClient, ControlError, NotRunningError
 from gateway.texts import language, t
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print_json(new)
         else:
-            _draw(device, new, points, redraw=redraw)
+            _draw(site, device, new, points, redraw=redraw, live=live)
         return live
 
     try:
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     except NotRunningError:
         asyncio.run(_by_ourselves(site, device, points, show))
     except ControlError as exc:
-        raise CliError(str(exc), Exit.UNREACHABLE) from exc
+        raise CliError(_cannot(device, exc), Exit.UNREACHABLE) from exc
     if found.get("values"):
         return Exit.OK
     return Exit.FAILED if found.get("answered") else Exit.UNREACHABLE
@@ -92,8 +94,19 @@ def _check_points(device: Device, points: list[str]) -> None:
     names = [point.name for point in device.points]
     for name in points:
         if name not in names:
-            text = t("read.no_point", device=device.name, found=name)
-            raise CliError(f"{text} {', '.join(names)}", Exit.USAGE)
+            meant = get_close_matches(name, names, 1)
+            text = t(
+                "read.no_point_meant" if meant else "read.no_point",
+                device=device.name,
+                found=name,
+                meant=meant[0] if meant else "",
+                names=", ".join(names),
+            )
+            raise CliError(text, Exit.USAGE)
+
+
+def _cannot(device: Device, exc: Exception) -> str:
+    return t("read.cannot", device=device.name, bus=device.bus, error=exc)
 
 
 def _through_gateway(
@@ -133,14 +146,62 @@ async def _by_ourselves(
                 return
             await asyncio.sleep(device.every_s)
     except BusError as exc:
-        raise CliError(str(exc), Exit.UNREACHABLE) from exc
+        raise CliError(_cannot(device, exc), Exit.UNREACHABLE) from exc
     except DriverError as exc:
-        raise CliError(str(exc)) from exc
+        raise CliError(_cannot(device, exc)) from exc
     finally:
         await bus.close()
 
 
-def _draw(device: Device, found: Found, points: list[str], *, redraw: bool) -> None:
+def _draw(
+    site: Site,
+    device: Device,
+    found: Found,
+    points: list[str],
+    *,
+    redraw: bool,
+    live: bool,
+) -> None:
+    head = t("read.head", device=device.name, bus=device.bus, unit=device.address)
+    at = time.strftime("%H:%M:%S", time.localtime(found["t"] / 1000))
+    lines = [f"{paint(head, 'bold')}  {paint(at, 'dim')}"]
+    reasons = {flaw[1] for flaw in found["q"].values()}
+    if found["values"] or len(reasons) != 1:
+        below = _trouble(site, device, found)
+        body = _table(device, found, points).splitlines()
+        lines += _fitting(body, len(lines) + len(below)) if live else body
+        lines += below
+    else:
+        # One sentence says what a table would repeat for each point.
+        reason = words.reason(reasons.pop())
+        text = t("read.none_good", reason=reason, count=len(points))
+        lines.append(paint("✗ ", "red") + text)
+        lines += _trouble(site, device, found)
+    if redraw:
+        sys.stdout.write("\x1b[H\x1b[J")
+    print("\n".join(lines), flush=True)
+
+
+def _trouble(site: Site, device: Device, found: Found) -> list[str]:
+    lines = failures(found["detail"], site.buses[device.bus])
+    for point in device.points:
+        raw = bytes.fromhex(found["raw"].get(point.name, ""))
+        value = found["values"].get(point.name)
+        flaw = found["q"].get(point.name, ("", ""))
+        if hint := other_orders(point, raw, value, flaw[1]):
+            lines.append(paint(hint, "yellow"))
+    return lines
+
+
+def _fitting(body: list[str], others: int) -> list[str]:
+    """As many lines as the screen holds, else the head of each redrawing is lost."""
+    room = max(3, shutil.get_terminal_size().lines - others - 1)
+    if len(body) <= room:
+        return body
+    return [*body[: room - 1], t("read.more", count=len(body) - room + 1)]
+
+
+def _table(device: Device, found: Found, points: list[str]) -> str:
     by_name = {point.name: point for point in device.points}
     # A status word's named bits stand under the word.
     shown = [
@@ -154,15 +215,7 @@ def _draw(device: Device, found: Found, points: list[str], *, redraw: bool) -> N
     rows = [_row(by_name.get(name), name, found) for name in shown]
     heads = [t(f"read.column.{name}") for name in ("point", "value", "unit")]
     heads += [t(f"read.column.{name}") for name in ("address", "raw", "quality")]
-    body = table(heads, rows, right=(1,))
-    head = t("read.head", device=device.name, bus=device.bus, unit=device.address)
-    at = time.strftime("%H:%M:%S", time.localtime(found["t"] / 1000))
-    lines = [f"{paint(head, 'bold')}  {paint(at, 'dim')}", *body.splitlines()]
-    if found["detail"]:
-        lines.append(paint(found["detail"], "yellow"))
-    if redraw:
-        sys.stdout.write("\x1b[H\x1b[J")
-    print("\n".join(lines), flush=True)
+    return table(heads, rows, right=(1,), cut=(0,), columns=terminal_columns())
 
 
 def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:

@@ -69,3 +69,98 @@ def test_an_unknown_point_lists_those_there_are(site, capsys):
     assert main(["read", "meter", "volts", "--site", str(site)]) == 2
 
     assert "voltage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        (
+            "en",
+            (
+                "no answer in time: none of 13 points has a value",
+                "asked       input 0+",
+                "bus         net  modbus-tcp  127.0.0.1:",
+                "sent        ",
+                "received    nothing",
+                "result      no answer in 0.20 s",
+                "what to do  the connection stands; check the unit id",
+            ),
+        ),
+        (
+            "zh",
+            (
+                "超时无应答：13 个测点都没有数值",
+                "总线  net  modbus-tcp  127.0.0.1:",
+                "收到  无",
+                "结果  0.20 秒内没有应答",
+                "建议  连接正常；请检查设备地址",
+            ),
+        ),
+    ],
+)
+def test_a_silent_device_is_told_once_with_bus_bytes_and_advice(
+    site, capsys, lang, told
+):
+    assert main(["--lang", lang, "read", "absent", "--site", str(site)]) == 3
+
+    text = capsys.readouterr().out
+    assert [line for line in told if line not in text] == []
+    assert "voltage  " not in text
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "device absent on bus net: 127.0.0.1:1: cannot connect"),
+        ("zh", "设备 absent，总线 net：127.0.0.1:1：无法连接（"),
+    ],
+)
+def test_nobody_listening_names_device_bus_and_endpoint(tmp_path, capsys, lang, told):
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE.format(port=1), encoding="utf-8")
+
+    assert main(["--lang", lang, "read", "absent", "--site", str(path)]) == 3
+
+    assert told in capsys.readouterr().err
+
+
+ORDERS = """\
+gateway: t1
+buffer: {{path: ./data, max_bytes: 64MB, keep_free: 1MB}}
+buses:
+  net: {{protocol: modbus-tcp, tcp: "127.0.0.1:{port}"}}
+devices:
+  meter:
+    bus: net
+    address: 3
+    every: 1s
+    points:
+      - name: v
+        table: input
+        address: "pdu:0"
+        type: float32
+        word_order: CDAB
+        unit: V
+"""
+
+
+def test_a_wrong_word_order_is_met_with_the_right_one(site, capsys):
+    port = site.read_text().split("127.0.0.1:")[1].split('"')[0]
+    site.write_text(ORDERS.format(port=port), encoding="utf-8")
+
+    assert main(["--lang", "en", "read", "meter", "--site", str(site)]) == 0
+
+    text = capsys.readouterr().out
+    assert "does not look real; with word_order ABCD it would be 2" in text
+
+
+def test_the_right_word_order_is_not_doubted(site, capsys):
+    assert main(["--lang", "en", "read", "meter", "--site", str(site)]) == 0
+
+    assert "word_order" not in capsys.readouterr().out
+
+
+def test_a_misspelt_point_is_met_with_the_right_one(site, capsys):
+    assert main(["--lang", "en", "read", "meter", "voltge", "--site", str(site)]) == 2
+
+    assert "did you mean voltage?" in capsys.readouterr().err
