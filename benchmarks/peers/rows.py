@@ -54,6 +54,8 @@ class LateRow(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
     requests: int
     late: int
     values: int
+    due: int
+    """Identity values that a line without faults would bring in this time."""
     judged: int
     """Identity values that arrived as good."""
     wrong: int

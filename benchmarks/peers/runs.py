@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.peers.model import Peer
     from benchmarks.sizes import Size
+    from simulators.bench import Kind
     from simulators.births import Birth
 
 _READY_S = 30.0
@@ -135,7 +136,7 @@ def outage_run(key: str, size: Size, plan: Plan) -> OutageRow:
     came = {tuple(key) for key in seen["counters"]}
     due = _counters(births, load, killed, back)
     around = _counters(births, load, killed - _BEFORE_S * 1e3, back + _AFTER_S * 1e3)
-    each_s = load.devices * len(_counter_points(load))
+    each_s = load.devices * len(_points(load, "counter"))
     first_ns = seen["first_ns"]
     return OutageRow(
         peer=PEERS[key].name,
@@ -166,9 +167,11 @@ def late_run(key: str, plan: Plan) -> LateRow:
         seen = scene.ask(from_ns, to_ns)
         low, high = scene.since_ms(from_ns), scene.since_ms(to_ns)
         births = [b for b in scene.births if low <= b.t_ms < high]
+    each_s = _LATE.devices * len(_points(_LATE, "identity"))
     return LateRow(
         peer=PEERS[key].name,
         window_s=round((to_ns - from_ns) / 1e9, 2),
+        due=round(each_s * (to_ns - from_ns) / 1e9),
         timeout_s=_LATE.timeout_s,
         requests=len(births),
         late=sum(b.fault == "late" for b in births),
@@ -187,16 +190,16 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def _counter_points(load: Load) -> list[int]:
+def _points(load: Load, kind: Kind) -> list[int]:
     points = [at for block in load.blocks for at in block.points]
-    return [at for at in points if kind_of(at) == "counter"]
+    return [at for at in points if kind_of(at) == kind]
 
 
 def _counters(
     births: list[Birth], load: Load, from_ms: float, to_ms: float
 ) -> set[tuple[int, int, int]]:
     """(unit, address, counter) of each counter value handed out in between."""
-    wanted = _counter_points(load)
+    wanted = _points(load, "counter")
     return {
         (birth.unit, at, birth.mark)
         for birth in births

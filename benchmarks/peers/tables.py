@@ -29,7 +29,7 @@ def text(rows: Sequence[Row]) -> str:
         ]
         parts.append(_table(head, [_outage(row) for row in outages]))
     if lates:
-        head = ["late replies", "gateway", "identities shown as good", "wrong"]
+        head = ["late replies", "gateway", "due", "shown as good", "wrong", "right"]
         parts.append(_table(head, [_late(row) for row in lates]))
     return "\n\n".join(parts)
 
@@ -64,8 +64,10 @@ def _late(row: LateRow) -> list[str]:
     return [
         f"{row.late} of {row.requests}",
         row.peer,
+        f"{row.due}",
         f"{row.judged}",
         f"{row.wrong}{share}",
+        f"{row.judged - row.wrong}",
     ]
 
 
