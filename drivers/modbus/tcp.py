@@ -8,6 +8,7 @@ every unit has gone silent is closed after three failures: the worker reopens it
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class TcpBus(OwnBus):
                     await self._connect(lambda: link)
         except (OSError, TimeoutError) as exc:
             await self.close()
-            reason = str(exc) or f"no answer in {CONNECT_S:.0f} s"
+            reason = _why(exc) or f"no answer in {CONNECT_S:.0f} s"
             raise BusError(
                 f"{self.name}: cannot connect ({reason}); check the address, the port"
                 " and that no other master holds the device's only connection"
@@ -164,3 +165,10 @@ class TcpBus(OwnBus):
         return tcp_advice(
             peer.unit, self._number, self._open[1], received, checked=self._checked
         )
+
+
+def _why(exc: OSError) -> str:
+    """In the system's plain words: asyncio's repeat the address as Python writes it."""
+    if exc.errno is not None and exc.errno > 0:
+        return os.strerror(exc.errno)
+    return exc.strerror or str(exc)

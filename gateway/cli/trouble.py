@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.config.model import Bus
 
 _ORDERS: tuple[WordOrder, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
-_SMALLEST, _LARGEST = 1e-6, 1e9
+_SMALLEST, _LARGEST = 1e-3, 1e8
 """Readings lie between; a float in the wrong order of bytes rarely does."""
 _DOUBTS = frozenset({"out_of_range", "not_finite"})
 
