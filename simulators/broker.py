@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -28,7 +27,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.process import (
+    die_with_parent,
+    end_with_parent,
+    run,
+    say_ready,
+    until_told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +45,6 @@ _ADMIN_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian keeps mosquitto; an ordinary user's PATH often lacks it."""
 _START_S = 15.0
 _STOP_S = 10.0
-_PR_SET_PDEATHSIG = 1
 
 _NATS = """\
 server_name: ecogate
@@ -109,7 +113,7 @@ class Broker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_us,  # noqa: PLW1509 nothing of ours runs there
+                preexec_fn=end_with_parent,  # noqa: PLW1509 nothing of ours runs there
             )
         if wait:
             self._wait_listening()
@@ -232,11 +236,6 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_us() -> None:
-    """In the child: be told when the parent ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -29,6 +29,11 @@ def die_with_parent() -> None:
         sys.exit(0)
 
 
+def end_with_parent() -> None:
+    """For ``preexec_fn``: another program that we start gets SIGTERM when we end."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def say_ready(**facts: object) -> None:
     """One JSON line on standard output: whoever waits reads it and goes on."""
     print(json.dumps({"ready": True, **facts}), flush=True)
