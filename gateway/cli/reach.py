@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.cli.arguments import site_path
@@ -13,6 +11,7 @@ from gateway.control import ControlClient, NotRunningError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from gateway.config.model import Site
 
@@ -31,9 +30,8 @@ def load(args: argparse.Namespace) -> Site:
 
 
 def data_folder(args: argparse.Namespace) -> Path:
-    """Where the gateway of this site keeps its records; ECOGATE_DATA overrides it."""
-    named = os.environ.get("ECOGATE_DATA")
-    return Path(named) if named else load(args).buffer.path
+    """Where the gateway of this site keeps its records."""
+    return load(args).buffer.path
 
 
 def connect(args: argparse.Namespace, timeout_s: float | None = None) -> ControlClient:
