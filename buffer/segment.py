@@ -25,7 +25,7 @@ from buffer.intervals import Intervals
 from buffer.model import PriorityClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from buffer.model import Entry
@@ -356,8 +356,3 @@ def class_of(name: str) -> PriorityClass | None:
 def first_of(name: str) -> int:
     """The first seq a segment's name says."""
     return int(name.partition("-")[2][:16])
-
-
-def total_bytes(segments: Iterable[Segment]) -> int:
-    """Bytes of all these segments on disk."""
-    return sum(segment.disk_bytes() for segment in segments)
