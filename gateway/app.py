@@ -173,6 +173,7 @@ class App:
             worker.end()
         await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
         self.record.flush()
+        self.buffer.remember(powercut.LAST_POLL, b"%d" % self.clock.wall_ms())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()
@@ -323,10 +324,11 @@ class App:
     def _tell_start(self, ended: LastRun | None) -> None:
         """The event of the start, and what was not asked while we were away."""
         at = self.clock.now()
-        before = powercut.before(ended, at)
+        before = powercut.before(ended, at, self.buffer.recall(powercut.LAST_POLL))
         cause = before.cause if before else "first_start"
         self.record(events.started(self.site.gateway, self.version, cause, at))
         if before is not None:
+            self.buffer.remember(powercut.LAST_POLL, None)
             note = self.buffer.recall(OPEN_GAPS)
             for gap in powercut.left_open(note, self.site, before):
                 self.record(gap)

@@ -198,7 +198,8 @@ class BusWorker:
                     await self._pause(reopen_pause_s(self._failures - 1))
         finally:
             self.commands.close(t("error.bus_stopped", bus=self.name))
-            self._close_gaps(self.units.values(), loop.time(), "maintenance")
+            ends = self.units.values()
+            self._close_gaps(ends, loop.time(), "maintenance", final=self._ending)
             self._beats.remove(self._beat)
             self.link = "closed"
 
@@ -442,11 +443,13 @@ class BusWorker:
             unit.worst_s = max(unit.worst_s, 2 * unit.driver.worst_case_s(names))
         return unit
 
-    def _close_gaps(self, units: Iterable[Unit], now: float, cause: str) -> None:
+    def _close_gaps(
+        self, units: Iterable[Unit], now: float, cause: str, *, final: bool = False
+    ) -> None:
         """Settle what has passed under this cause; what follows has another."""
         for unit in units:
             for job in unit.jobs:
-                for gap in job.ledger.close(now, cause):
+                for gap in job.ledger.close(now, cause, final=final):
                     self._sink(gap)
 
     def _dismiss(self, unit: Unit, now: float) -> None:

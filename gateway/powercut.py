@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from buffer.lastrun import LastRun
 from gateway.clock import Instant
 from gateway.record import Gap
 from gateway.schedule import Place, phase_s
@@ -18,7 +19,6 @@ from gateway.schedule import Place, phase_s
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buffer.lastrun import LastRun
     from gateway.config.model import Device, Site
 
 
@@ -34,10 +34,25 @@ class Before(msgspec.Struct, frozen=True):
     how long ago that is."""
 
 
-def before(ended: LastRun | None, now: Instant) -> Before | None:
-    """How and when the run before ended; None for a new store."""
+LAST_POLL = "last_poll"
+"""The note in the store that says when a clean stop ended the polls, UTC ms: closing
+the store takes a moment longer, and whose slots those are must be said, too."""
+
+
+def before(
+    ended: LastRun | None, now: Instant, last_poll: bytes | None = None
+) -> Before | None:
+    """How and when the run before ended; None for a new store.
+
+    Args:
+        ended: From the store.
+        now: The start of this run.
+        last_poll: What was noted under ``LAST_POLL``.
+    """
     if ended is None:
         return None
+    if ended.clean and last_poll:
+        ended = LastRun(min(int(last_poll), ended.wall_ms), clean=True)
     cause: Cause = "maintenance" if ended.clean else "power_off"
     if ended.wall_ms > now.wall_ms:
         return Before(cause, None)

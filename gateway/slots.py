@@ -13,6 +13,7 @@ same ``since`` names it each time, and the last telling counts.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gateway.record import Gap
@@ -106,7 +107,9 @@ class Ledger:
         """Whether the current slot is still free to be asked."""
         return self.slots.current(now) >= self.next
 
-    def skip(self, now: float, cause: str, *, tell: bool = True) -> list[Gap]:
+    def skip(
+        self, now: float, cause: str, *, tell: bool = True, final: bool = False
+    ) -> list[Gap]:
         """Settle all slots whose window has closed as not asked, for this cause.
 
         Returns:
@@ -114,7 +117,7 @@ class Ledger:
             opened, or one to restate.
         """
         out: list[Gap] = []
-        missed = self.slots.current(now) - self.next
+        missed = self.slots.current(now) + final - self.next
         if missed > 0:
             if self._cause and self._cause != cause:
                 out.append(self._end(self.next))
@@ -134,20 +137,26 @@ class Ledger:
             out.append(self._gap(self.next, still_open=True))
         return out
 
-    def close(self, now: float, cause: str) -> list[Gap]:
-        """Settle what has passed and end an open gap: the job stops here."""
-        out = self.skip(now, self._cause or cause, tell=False)
+    def close(self, now: float, cause: str, *, final: bool = False) -> list[Gap]:
+        """Settle what has passed and end an open gap: the job stops here.
+
+        Args:
+            now: Loop time.
+            cause: Of slots that no open gap has.
+            final: Nobody will ask any more: the slot whose window is open counts, too.
+        """
+        out = self.skip(now, self._cause or cause, tell=False, final=final)
         if self._cause:
-            out.append(self._end(self.next))
+            out.append(self._end(self.next, now))
         return out
 
-    def _end(self, until: int) -> Gap:
-        gap = self._gap(until, still_open=False)
+    def _end(self, until: int, now: float = math.inf) -> Gap:
+        gap = self._gap(until, still_open=False, now=now)
         self._cause, self._count = "", 0
         return gap
 
-    def _gap(self, until: int, *, still_open: bool) -> Gap:
-        end = self.when(self.slots.due(until))
+    def _gap(self, until: int, *, still_open: bool, now: float = math.inf) -> Gap:
+        end = self.when(min(self.slots.due(until), now))
         return Gap(
             device=self.device,
             points=self.points,
