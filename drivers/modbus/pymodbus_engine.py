@@ -1,10 +1,9 @@
-"""The same rules over pymodbus' client: ``engine: pymodbus``.
+"""The same rules over pymodbus' client: ``engine: pymodbus``, the yardstick of ours.
 
-A second, well-kept engine, and the yardstick of ours. pymodbus frames, sends and
-decodes, its retries and reconnecting switched off. What it hands back is checked for
-unit, function and byte count, in a shape that the same proof chose; what does not match
-is dropped and the wait goes on. Late answers are recognised before it drops them.
-Its RTU framer throws a whole read away for one foreign or damaged frame in it.
+pymodbus frames, sends and decodes; its retries and reconnecting are off. It is handed
+one frame at a time, and only those of the open request's unit, function and size: its
+RTU framer throws a whole read away for one foreign frame in it, and a true answer lost
+that way leaves the door open for a false one. The same proof chooses the shapes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from pymodbus.pdu import DecodePDU
 
 from drivers.errors import BadFrameError, BusError, ResponseTimeoutError
 from drivers.modbus.bus import Answer, Peer, ProvedBus
-from drivers.modbus.diagnosis import hexed
 from drivers.modbus.wire import Request, char_s, walk_rtu, walk_tcp
 
 if TYPE_CHECKING:
@@ -47,24 +45,23 @@ class PymodbusBus(ProvedBus):
         """Name the bus; nothing is opened yet. Arguments as of TcpBus and RtuBus."""
         super().__init__(device or f"{host}:{port}")
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # errors are returned
-        serial = device is not None
-        self._char_s = char_s(baud, framing) if serial else 0.0
+        self._char_s = char_s(baud, framing) if (serial := device is not None) else 0.0
         self._walk = walk_rtu if serial or rtu_over_tcp else walk_tcp
         self._client: Any = None
         self._open: tuple[Peer, Request] | None = None
-        self._received = b""
+        self._received, self._doubted = b"", 0
         decoder: Any = DecodePDU
         self._requests = decoder(True)  # of requests, as a server has it
-        how: dict[str, Any] = {"retries": 0, "reconnect_delay": 0}
-        how |= {"timeout": 5.0, "trace_connect": self._connected}
+        how: dict[str, Any] = {"retries": 0, "reconnect_delay": 0, "timeout": 5.0}
+        how["trace_connect"] = self._connected
         if serial:
             how |= {"baudrate": baud, "bytesize": int(framing[0]), "parity": framing[1]}
             how |= {"stopbits": int(framing[2]), "handle_local_echo": echo}
         else:
-            how |= {"framer": FramerType.RTU if rtu_over_tcp else FramerType.SOCKET}
-            how |= {"port": port}
-        make: Any = AsyncModbusSerialClient if serial else AsyncModbusTcpClient
-        self._make = functools.partial(make, device or host, **how)
+            framer = FramerType.RTU if rtu_over_tcp else FramerType.SOCKET
+            how |= {"framer": framer, "port": port}
+        kind: Any = AsyncModbusSerialClient if serial else AsyncModbusTcpClient
+        self._make = functools.partial(kind, device or host, **how)
 
     async def open(self) -> None:
         """Connect. Raises BusError with what to do."""
@@ -72,17 +69,17 @@ class PymodbusBus(ProvedBus):
         self._loop = asyncio.get_running_loop()
         client = self._client = self._make()
         client.set_max_no_responses(1 << 30)  # closing is ours to decide
-        context, sort = client.ctx, functools.partial(self._sort, client.ctx)
-        context.callback_data = functools.partial(sort, context.callback_data)
+        sort = functools.partial(self._sort, client.ctx, client.ctx.callback_data)
+        client.ctx.callback_data = sort
         if not await client.connect():
             await self.close()
             raise BusError(f"{self.name}: cannot open; check the name, is it free?")
 
     async def close(self) -> None:
         """Close; may be called twice."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def _check_connected(self) -> None:
         if self._client is None or not self._client.connected:
@@ -107,8 +104,10 @@ class PymodbusBus(ProvedBus):
         if (heard.unit, heard.function) != (peer.unit, request.function):
             return False
         now, code, numbered = self._running().time(), heard.exception, heard.number >= 0
-        doubted = code and peer.proof.doubtful(heard.function, code, now, numbered)
-        return not doubted and heard.size in {0, request.size - 2}
+        if not code or not peer.proof.doubtful(heard.function, code, now, numbered):
+            return heard.size in {0, request.size - 2}
+        self._doubted = code  # believed if nothing better comes
+        return False
 
     def _connected(self, connected: bool) -> None:
         waiting = self._client.ctx.response_future if self._client else None
@@ -123,8 +122,8 @@ class PymodbusBus(ProvedBus):
         pdu = self._requests.decode(request.pdu)
         pdu.dev_id = peer.unit
         wire_s = self._char_s * (len(request.pdu) + request.size + 6)
-        self._received, self._open = b"", (peer, request)
-        self._sent_at = loop.time()
+        self._received, self._doubted, self._open = b"", 0, (peer, request)
+        self._sent_at, self._reply_s = loop.time(), 0.0
         client.ctx.comm_params.timeout_connect = timeout_s + wire_s
         what = f"{self.name}, unit {peer.unit}"
         try:
@@ -132,11 +131,12 @@ class PymodbusBus(ProvedBus):
         except ModbusException as exc:
             if not client.connected:
                 raise BusError(f"{self.name}: the connection ended") from exc
+            if self._doubted and not peer.proof.haunted(request.function, loop.time()):
+                return Answer(b"", self._doubted, request.pdu, self._received)
+            text = f"{what}: no answer in {timeout_s:.2f} s; check address and wiring"
+            received = self._received
             raise ResponseTimeoutError(
-                f"{what}: no answer in {timeout_s:.2f} s to {hexed(request.pdu)};"
-                " check address, wiring and line settings",
-                sent=request.pdu,
-                received=self._received,
+                text, sent=request.pdu, received=received
             ) from exc
         finally:
             self._open = None
@@ -145,6 +145,6 @@ class PymodbusBus(ProvedBus):
         if reply.isError():
             return Answer(b"", reply.exception_code, request.pdu, self._received)
         if len(body) != request.size or not body.startswith(request.expect):
-            text = f"{what}: expected {hexed(request.expect)}, got {hexed(body)}"
+            text = f"{what}: expected {request.expect.hex()}, got {body.hex()}"
             raise BadFrameError(text, sent=request.pdu, received=self._received)
         return Answer(body[2:], 0, request.pdu, self._received)

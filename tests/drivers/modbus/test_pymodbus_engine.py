@@ -139,6 +139,24 @@ def test_exceptions_are_told_apart(over_rtu: bool) -> None:
 
 
 @BOTH
+def test_the_same_exception_again_is_still_an_exception(over_rtu: bool) -> None:
+    def script(asked: Asked) -> list[tuple[float, bytes]]:
+        return [(0.01, devices[0].frame(asked, b"\x83\x06"))]
+
+    devices: list[FakeDevice] = []
+
+    @virtual
+    async def run() -> None:
+        async with connected(rtu=over_rtu, script=script) as (bus, device):
+            devices.append(device)
+            for _ in range(3):
+                with pytest.raises(PointError, match="busy"):
+                    await bus.read(1, SPAN, TIMING)
+
+    run()
+
+
+@BOTH
 def test_undecodable_bytes_do_not_break_the_connection(over_rtu: bool) -> None:
     @virtual
     async def run() -> None:
