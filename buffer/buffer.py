@@ -43,6 +43,9 @@ _T = TypeVar("_T")
 
 _RETRY_S = 1.0
 _SETTLE_S = 5.0
+_RESTED_S = 0.95
+_AT_ONCE_S = 0.01
+"""After a commit this long ago the next record waits only for its own burst."""
 """Without records to carry them, moved cursors are stored after this long."""
 
 
@@ -82,6 +85,8 @@ class Buffer:
         self._notes: dict[str, bytes | None] = {}
         self._ceiling = opened.store.ceiling
         self._due = self._commit_ms = 0.0
+        self._began = -_RESTED_S
+        """When the last commit began, loop time."""
         self._timer: asyncio.TimerHandle | None = None
         self._settle_timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
@@ -179,7 +184,10 @@ class Buffer:
             elif cls is PriorityClass.EVENT:
                 self._commit_by(now + self._limits.event_s)
             elif self._timer is None:
-                self._commit_by(now + self._limits.commit_s)
+                # What comes rarely is written at once: a second wake-up would cost
+                # more than the commit, and it would save none.
+                rested = now - self._began >= _RESTED_S
+                self._commit_by(now + (_AT_ONCE_S if rested else self._limits.commit_s))
         if readable:
             for callback in tuple(self._on_append):
                 callback()
@@ -416,7 +424,7 @@ class Buffer:
         if self._settle_timer is not None:
             self._settle_timer.cancel()
             self._settle_timer = None
-        now = self._loop.time()
+        self._began = now = self._loop.time()
         groups = self._pending.begin(now - 2 * self._limits.ring_s)
         self._pace.begin(self._high, now)
         work = self._work(groups)
