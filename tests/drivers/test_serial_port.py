@@ -187,8 +187,10 @@ async def test_a_cancelled_opening_leaves_no_handle(pty) -> None:
                 break
             except OSError:  # the late one still holds the lock
                 await asyncio.sleep(0.001)
-    again.close()
-    assert handles() <= before
+        again.close()
+        # The cancelled opening may come second, be refused, and close a moment later.
+        while handles() > before:  # noqa: ASYNC110 nobody tells us
+            await asyncio.sleep(0.001)
 
 
 async def test_a_port_comes_back_under_another_name_a_hundred_times(tmp_path) -> None:
