@@ -61,6 +61,7 @@ _FORBIDDEN = re.compile(
 
 # What libyaml and PyYAML call the same mistake, by a stable word each.
 _SYNTAX = (
+    ("tab character", "tab"),
     ("mapping values are not allowed", "colon"),
     ("cannot start any token", "token"),
     ("could not find expected ':'", "missing_colon"),

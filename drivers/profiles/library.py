@@ -160,14 +160,17 @@ def _own_name(section: Section, name: str) -> str | None:
         section.wrong(
             "profile",
             "profile_name",
-            text=f"expected small letters, digits and single hyphens, found {own!r}",
+            text="expected small letters, digits and single hyphens, found {found}",
+            found=own,
         )
     elif own != name:
         section.wrong(
             "profile",
             "profile_file",
-            text=f"expected {name}, the name of its file, found {own}",
+            text="expected {file}, the name of its file, found {found}",
             meant=name,
+            file=name,
+            found=own,
         )
     return own
 
@@ -198,8 +201,8 @@ def _framing(section: Section) -> str | None:
         section.wrong(
             "framing",
             "framing",
-            text=f"expected data bits, parity and stop bits such as 8N1, "
-            f"found {framing}",
+            text="expected data bits, parity and stop bits such as 8N1, found {found}",
+            found=framing,
         )
     return framing
 

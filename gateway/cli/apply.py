@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.profiles.units import UnitError, format_duration, parse_duration
-from gateway.cli.arguments import add_site, site_path
+from drivers.profiles.units import format_duration
+from gateway.cli.arguments import add_site, duration, site_path
 from gateway.cli.check import report_errors
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import paint, print_json
@@ -176,10 +176,7 @@ def _load(site_file: Path) -> Site:
 
 
 def _within(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except UnitError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
+    seconds = duration(text)
     if not _SHORTEST_S <= seconds <= _LONGEST_S:
         low, high = format_duration(_SHORTEST_S), format_duration(_LONGEST_S)
         raise argparse.ArgumentTypeError(

@@ -21,6 +21,24 @@ def add_site(parser: argparse.ArgumentParser, *, positional: bool) -> None:
         parser.add_argument("--site", metavar="PATH", help=t("cli.help.site"))
 
 
+def duration(text: str) -> float:
+    """Seconds of an argument such as ``10m``, for argparse's ``type``.
+
+    Raises:
+        argparse.ArgumentTypeError: In the language in force.
+    """
+    import argparse
+
+    from drivers.profiles.units import UnitError, parse_duration
+
+    try:
+        return parse_duration(text)
+    except UnitError as exc:
+        bare = exc.code == "missing_unit"
+        key = "config.duration_bare" if bare else "config.duration"
+        raise argparse.ArgumentTypeError(t(key, found=text)) from exc
+
+
 def site_path(args: argparse.Namespace) -> Path:
     """The site file meant: the argument, ECOGATE_SITE, or ./site.yaml.
 

@@ -11,13 +11,15 @@ import msgspec
 from buffer import BufferTooNewError
 from buffer.export import to_jsonl, to_sqlite
 from buffer.inspect import Report, inspect
+from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
-from gateway.cli.output import paint, print_json, table
+from gateway.cli.output import display_width, pad, paint, print_json, table
 from gateway.cli.reach import data_folder
 from gateway.control import ControlClient, ControlError, NotRunningError
 from gateway.record import to_wire
-from gateway.texts import t
+from gateway.texts import language, t
+from gateway.texts.field import worded
 
 if TYPE_CHECKING:
     import argparse
@@ -46,10 +48,12 @@ def run(args: argparse.Namespace) -> int:
             return _stats(folder, as_json=args.json)
         if args.action == "inspect":
             return _inspect(folder, as_json=args.json)
-        return _export(folder, args.out)
+        return _export(folder, args.out, as_json=args.json)
     except FileNotFoundError as exc:
         raise CliError(t("buffer.none", folder=folder), Exit.UNREACHABLE) from exc
-    except (BufferTooNewError, FileExistsError) as exc:
+    except FileExistsError as exc:
+        raise CliError(t("buffer.out_exists", file=args.out)) from exc
+    except BufferTooNewError as exc:
         raise CliError(str(exc), Exit.FAILED) from exc
 
 
@@ -64,10 +68,32 @@ def _stats(folder: Path, *, as_json: bool) -> int:
         raise CliError(str(exc), Exit.UNREACHABLE) from exc
     if as_json:
         print_json(found)
-        return Exit.OK
-    for key, value in found.items():
-        print(f"{key:<16}{value if value is not None else '-'}")
+    else:
+        print(counts(found))
     return Exit.FAILED if found.get("degraded") else Exit.OK
+
+
+def counts(found: dict[str, Any]) -> str:
+    """The running gateway's counts, one a line, in words."""
+    rows: list[tuple[str, str]] = []
+    for key, value in found.items():
+        if isinstance(value, dict):
+            rows += [
+                (t(f"buffer.stats.{key}", target=target), str(number))
+                for target, number in value.items()
+            ]
+        elif value is not None:
+            rows.append((t(f"buffer.stats.{key}"), _counted(key, value)))
+    width = max(display_width(title) for title, _ in rows)
+    return "\n".join(f"{pad(title, width)}  {value}" for title, value in rows)
+
+
+def _counted(key: str, value: object) -> str:
+    if isinstance(value, int) and key.startswith("bytes"):
+        return f"{value / 1000:.0f} kB"
+    if isinstance(value, float):
+        return f"{value:.1f} ms"
+    return worded(str(value), language())
 
 
 def _inspect(folder: Path, *, as_json: bool) -> int:
@@ -97,8 +123,8 @@ def describe(report: Report) -> str:
     segments = [
         (
             segment.name,
-            segment.cls,
-            segment.state,
+            t(f"buffer.class.{segment.cls}"),
+            t(f"buffer.state.{segment.state}"),
             str(segment.records),
             f"{segment.first}-{segment.last}",
             str(segment.bytes // 1000),
@@ -112,7 +138,12 @@ def describe(report: Report) -> str:
     ]
     parts.append(_titled(("target", "floor", "owed"), targets))
     losses = [
-        (f"{loss.first}-{loss.last}", loss.cause, str(loss.at_most), str(loss.certain))
+        (
+            f"{loss.first}-{loss.last}",
+            words.loss(loss.cause),
+            str(loss.at_most),
+            t(f"buffer.certain.{str(loss.certain).lower()}"),
+        )
         for loss in report.losses
     ]
     if losses:
@@ -126,13 +157,16 @@ def _titled(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return table([t(f"buffer.column.{name}") for name in names], rows, right=right)
 
 
-def _export(folder: Path, out: Path | None) -> int:
+def _export(folder: Path, out: Path | None, *, as_json: bool) -> int:
     """To an SQLite file, or as JSON lines to standard output."""
     if out is None:
         to_jsonl(folder, sys.stdout, _render)
         return Exit.OK
     count = to_sqlite(folder, out, _render)
-    print(t("buffer.exported", count=count, file=out))
+    if as_json:
+        print_json({"file": str(out), "records": count})
+    else:
+        print(t("buffer.exported", count=count, file=out))
     return Exit.OK
 
 

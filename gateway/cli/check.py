@@ -58,22 +58,24 @@ def as_json(
     path: Path, site: Site | None, problems: list[Problem]
 ) -> dict[str, object]:
     """The result for programs; ``code`` is stable, ``message`` is for people."""
-    from gateway.config import message_of
-
     return {
         "file": str(path),
         "ok": site is not None,
-        "problems": [
-            {
-                "line": problem.line,
-                "column": problem.column,
-                "path": problem.path,
-                "severity": "warning" if problem.warning else "error",
-                "code": problem.code,
-                "message": message_of(problem),
-            }
-            for problem in problems
-        ],
+        "problems": [problem_as_json(problem) for problem in problems],
+    }
+
+
+def problem_as_json(problem: Problem) -> dict[str, object]:
+    """One problem for programs."""
+    from gateway.config import message_of
+
+    return {
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "severity": "warning" if problem.warning else "error",
+        "code": problem.code,
+        "message": message_of(problem),
     }
 
 

@@ -47,13 +47,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is, and end with status 2."""
-        hint = t("cli.see_help", command=self.prog)
-        self.exit(Exit.USAGE, f"ecogate: {_reworded(message)}\n{hint}\n")
+        _refuse(self, message)
+
+
+class _Common(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _refuse(self, message)
+
+
+def _refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    hint = t("cli.see_help", command=parser.prog)
+    parser.exit(Exit.USAGE, f"ecogate: {_reworded(message)}\n{hint}\n")
 
 
 def common_options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Take ``--lang`` and ``--json`` out, wherever they stand; the rest comes back."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = _Common(prog="ecogate", add_help=False, allow_abbrev=False)
     parser.add_argument("--lang", choices=LANGUAGES)
     parser.add_argument("--json", action="store_true")
     ours = arguments
@@ -101,25 +110,31 @@ def _version() -> str:
         return "ecogate (not installed)"
 
 
+_COMPLAINTS = {
+    "cli.bad.required": r"the following arguments are required: (?P<names>.*)",
+    "cli.bad.unrecognized": r"unrecognized arguments: (?P<names>.*)",
+    "cli.bad.expected_one": r"argument (?P<argument>.*): expected one argument",
+    "cli.bad.together": r"argument (?P<argument>.*): not allowed with argument"
+    r" (?P<other>.*)",
+    "cli.bad.choice": r"argument (?P<argument>.*): invalid choice: '(?P<found>.*)'"
+    r" \(choose from (?P<choices>.*)\)",
+    "cli.bad.value": r"argument (?P<argument>\S*): (?P<problem>.*)",
+}
+"""Our words for what argparse says; the first that fits."""
+
+
 def _reworded(message: str) -> str:
     """Argparse's commonest complaints in our words; the others as they are."""
-    if match := re.fullmatch(r"the following arguments are required: (.*)", message):
-        return t("cli.bad.required", names=match[1])
-    if match := re.fullmatch(r"unrecognized arguments: (.*)", message):
-        return t("cli.bad.unrecognized", names=match[1])
-    if match := re.fullmatch(r"argument (.*): expected one argument", message):
-        return t("cli.bad.expected_one", argument=match[1])
-    pattern = r"argument (.*): invalid choice: '(.*)' \(choose from (.*)\)"
-    if match := re.fullmatch(pattern, message):
-        argument, found, choices = match[1], match[2], match[3].replace("'", "")
-        near = difflib.get_close_matches(found, choices.split(", "), 1)
-        if near:
-            return t(
-                "cli.bad.choice_meant",
-                argument=argument,
-                found=found,
-                choices=choices,
-                meant=near[0],
-            )
-        return t("cli.bad.choice", argument=argument, found=found, choices=choices)
+    for key, pattern in _COMPLAINTS.items():
+        if match := re.fullmatch(pattern, message):
+            return _said(key, match.groupdict())
     return message
+
+
+def _said(key: str, values: dict[str, str]) -> str:
+    if "choices" not in values:
+        return t(key, **values)
+    choices = values["choices"].replace("'", "")
+    near = difflib.get_close_matches(values["found"], choices.split(", "), 1)
+    values |= {"choices": choices, "meant": near[0] if near else ""}
+    return t("cli.bad.choice_meant" if near else key, **values)

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.errors import ProfileError
-from drivers.profiles.library import load_profile, profile_from_text, profile_names
+from drivers.profiles.document import DocumentError, decode_text
+from drivers.profiles.library import load_profile, profile_names, read_profile
+from drivers.profiles.reading import Report, closest
+from gateway.cli.check import coloured, problem_as_json
 from gateway.cli.exits import CliError, Exit
-from gateway.cli.output import paint, print_json, table
+from gateway.cli.output import paint, print_json, table, terminal_columns
 from gateway.texts import language, t
 
 if TYPE_CHECKING:
     import argparse
 
     from drivers.profiles.model import Profile
+    from drivers.profiles.reading import Problem
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return _list(as_json=args.json)
     if args.verb == "show":
         return _show(args.name, as_json=args.json)
-    return _check(args.files)
+    return _check(args.files, as_json=args.json)
 
 
 def _list(*, as_json: bool) -> int:
@@ -59,13 +62,23 @@ def _list(*, as_json: bool) -> int:
         for p in profiles
     ]
     heads = ("name", "maker", "models", "points", "evidence")
-    print(table([t(f"profile.column.{head}") for head in heads], rows, right=(3,)))
+    print(
+        table(
+            [t(f"profile.column.{head}") for head in heads],
+            rows,
+            right=(3,),
+            cut=(2, 1),
+            columns=terminal_columns(),
+        )
+    )
     return Exit.OK
 
 
 def _show(name: str, *, as_json: bool) -> int:
     if name not in profile_names():
-        raise CliError(t("profile.unknown", found=name), Exit.USAGE)
+        meant = closest(name, profile_names())
+        key = "profile.unknown_meant" if meant else "profile.unknown"
+        raise CliError(t(key, found=name, meant=meant), Exit.USAGE)
     profile = load_profile(name)
     if as_json:
         print_json(msgspec.to_builtins(profile, enc_hook=str))
@@ -98,20 +111,56 @@ def points_table(profile: Profile) -> str:
         for point in profile.points
     ]
     heads = ("point", "address", "type", "scale", "unit", "label")
-    return table([t(f"profile.column.{head}") for head in heads], rows)
+    return table(
+        [t(f"profile.column.{head}") for head in heads],
+        rows,
+        cut=(5,),
+        columns=terminal_columns(),
+    )
 
 
-def _check(files: list[Path]) -> int:
-    status = Exit.OK
-    for file in files:
-        try:
-            profile = profile_from_text(file.read_text(encoding="utf-8"), file.stem)
-        except OSError as exc:
-            raise CliError(str(exc), Exit.USAGE) from exc
-        except ProfileError as exc:
-            print(exc)
-            status = Exit.USAGE
-        else:
-            text = t("profile.good", file=file, points=len(profile.points))
-            print(paint(text, "green"))
-    return status
+def _check(files: list[Path], *, as_json: bool) -> int:
+    """Print what is wrong with each; status 2 when any cannot be used."""
+    checked = [(file, *_read(file)) for file in files]
+    if as_json:
+        print_json(
+            [_as_json(file, profile, problems) for file, profile, problems in checked]
+        )
+    else:
+        for file, profile, problems in checked:
+            for problem in problems:
+                print(coloured(problem, file))
+            if profile is None:
+                text = t("profile.refused", file=file, errors=_errors(problems))
+                print(paint("✗ ", "red") + text)
+            else:
+                text = t("profile.good", file=file, points=len(profile.points))
+                print(paint("✓ ", "green") + text)
+    good = all(profile is not None for _, profile, _ in checked)
+    return Exit.OK if good else Exit.USAGE
+
+
+def _read(file: Path) -> tuple[Profile | None, list[Problem]]:
+    try:
+        return read_profile(decode_text(file.read_bytes()), file.stem)
+    except OSError as exc:
+        why = t("config.unreadable", why=exc.strerror or str(exc))
+        raise CliError(f"{file}: {why}", Exit.USAGE) from exc
+    except DocumentError as exc:
+        report = Report()
+        report.add_document_errors([exc])
+        return None, report.problems
+
+
+def _as_json(
+    file: Path, profile: Profile | None, problems: list[Problem]
+) -> dict[str, object]:
+    return {
+        "file": str(file),
+        "ok": profile is not None,
+        "problems": [problem_as_json(problem) for problem in problems],
+    }
+
+
+def _errors(problems: list[Problem]) -> int:
+    return sum(not problem.warning for problem in problems)

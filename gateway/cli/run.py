@@ -8,7 +8,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, NoReturn
 
-from gateway.cli.arguments import add_site, site_path
+from gateway.cli.arguments import add_site, duration, site_path
 from gateway.cli.exits import CliError, Exit
 from gateway.texts import t
 
@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``run [SITE] [--for 30s] [--log-level debug] [--loop asyncio]``."""
     add_site(parser, positional=True)
-    parser.add_argument("--for", dest="duration", metavar="30s", help=t("run.for"))
+    parser.add_argument(
+        "--for", dest="duration_s", metavar="30s", type=duration, help=t("run.for")
+    )
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
@@ -44,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C; status 1 when the store fails or is in use."""
     from gateway.logs import set_up
 
-    duration_s = _duration(args.duration)
     set_up(args.log_level)
     path = site_path(args)
     site = _load(path)
-    return _run(site, path, duration_s, _loop_factory(args.loop))
+    return _run(site, path, args.duration_s, _loop_factory(args.loop))
 
 
 def _run(
@@ -114,17 +115,6 @@ def _load(path: Path) -> Site:
     if site is None:
         raise CliError(t("run.not_started", path=path), Exit.USAGE)
     return site
-
-
-def _duration(text: str | None) -> float | None:
-    from drivers.profiles.units import UnitError, parse_duration
-
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except UnitError as exc:
-        raise CliError(f"--for: {exc}", Exit.USAGE) from exc
 
 
 def _loop_factory(

@@ -127,7 +127,7 @@ def _text(path: Path, report: Report) -> str | None:
             return None
         return decode_text(path.read_bytes())
     except OSError as exc:
-        report.add(Mark(0, 0), "", "unreadable", found=exc.strerror or str(exc))
+        report.add(Mark(0, 0), "", "unreadable", why=exc.strerror or str(exc))
     except DocumentError as exc:
         report.add_document_errors([exc])
     return None

@@ -7,22 +7,26 @@ draws what they say, and ends them in the right order.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import shutil
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from drivers.profiles.units import parse_duration
+from gateway.cli.arguments import duration
 from gateway.cli.exits import CliError, Exit
 from gateway.texts import t
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``demo [--for 30s] [--broker nats|mosquitto]``."""
     parser.add_argument(
-        "--for", dest="for_s", type=_duration, metavar="30s", help=t("demo.help.for")
+        "--for", dest="for_s", type=duration, metavar="30s", help=t("demo.help.for")
     )
     parser.add_argument(
         "--broker",
@@ -51,14 +55,7 @@ def run(args: argparse.Namespace) -> int:
         stage.say(verdict, as_json=args.json)
     finally:
         if args.keep:
-            print(t("demo.folder", path=folder))
+            print(t("demo.folder", path=folder), file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return Exit.OK if verdict.get("clean") else Exit.FAILED
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc

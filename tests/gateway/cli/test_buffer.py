@@ -3,13 +3,16 @@
 import json
 import sqlite3
 
+import msgspec
 import pytest
 
-from buffer import Buffer, Limits, PriorityClass
+from buffer import Buffer, Limits, PriorityClass, Stats
 from drivers.values import Flaw, Quality
 from gateway.cli import main
+from gateway.cli.buffer import counts
 from gateway.clock import Instant
 from gateway.record import Scan, encode
+from gateway.texts import set_language
 
 SITE = """\
 gateway: t1
@@ -99,3 +102,54 @@ def test_export_writes_a_database_ordinary_tools_open(stored, tmp_path, capsys):
 def test_without_a_store_it_says_so(site, capsys):
     assert main(["--lang", "en", "buffer", "inspect", "--site", str(site)]) == 3
     assert "no store" in capsys.readouterr().err
+
+
+def test_an_export_for_programs_says_where_and_how_many(stored, tmp_path, capsys):
+    out = tmp_path / "export.db"
+    command = ["--json", "buffer", "export", "--site", str(stored), "--out", str(out)]
+
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": str(out), "records": 5}
+
+    assert main(["--lang", "zh", *command]) == 1
+    assert "已存在：请换一个文件名" in capsys.readouterr().err
+
+
+def test_inspect_speaks_chinese(stored, capsys):
+    assert main(["--lang", "zh", "buffer", "inspect", "--site", str(stored)]) == 0
+
+    out = capsys.readouterr().out
+    assert "实时" in out
+    assert "已封存" in out or "写入中" in out
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_counts_of_a_running_gateway_are_told_in_words(lang):
+    set_language(lang)
+    stats = Stats(
+        store="5f2c9a1e",
+        high=12,
+        durable=10,
+        pending=2,
+        bytes=36_864,
+        segments=2,
+        floors={"platform": 3},
+        backlog={"platform": 9},
+        losses=0,
+        damaged_files=0,
+        degraded="disk",
+        trouble="No space left on device",
+        commits=4,
+        bytes_appended=9_000,
+        bytes_stored=3_000,
+        commit_ms=1.000000002,
+    )
+
+    text = counts(msgspec.to_builtins(stats))
+    set_language(None)
+
+    assert "buffer.stats" not in text
+    assert "37 kB" in text
+    assert "1.0 ms" in text
+    assert ("磁盘空间已满" if lang == "zh" else "No space left") in text
+    assert len(text.splitlines()) == 16

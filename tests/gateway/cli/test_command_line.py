@@ -105,8 +105,11 @@ def test_help_imports_no_verb_and_nothing_heavy():
         (["check", "no/such.yaml"], Exit.USAGE, "cannot be read"),
         (["apply"], Exit.USAGE, "give a new site file"),
         (["apply", "x", "--confirm-within"], Exit.USAGE, "a value is needed"),
-        (["apply", "x", "--confirm-within", "5"], Exit.USAGE, "a unit such as"),
+        (["apply", "x", "--confirm-within", "5"], Exit.USAGE, "with its unit"),
         (["apply", "x", "--confirm-within", "1s"], Exit.USAGE, "expected 5s to 1d"),
+        (["apply", "--confirm", "--revert"], Exit.USAGE, "cannot stand together"),
+        (["run", "--for", "5"], Exit.USAGE, "with its unit such as"),
+        (["check", "--lang", "fr"], Exit.USAGE, "--lang: there is no 'fr'"),
         (["check", str(GOOD)], Exit.OK, "is good"),
     ],
 )  # fmt: skip
@@ -177,3 +180,33 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
 
     assert main(["check"]) == Exit.INTERRUPTED
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["chek"], "是不是 check？"),
+        (["apply", "x", "--confirm-within", "5"], "应为带单位的时长"),
+        (["apply", "--confirm", "--revert"], "不能同时使用"),
+        (["run", "--for", "soon"], "应为带单位的时长"),
+        (["check", "no/such.yaml"], "无法读取：文件或设备不存在"),
+    ],
+)
+def test_refusals_are_chinese(arguments, told):
+    done = ecogate("--lang", "zh", *arguments)
+
+    assert done.returncode == Exit.USAGE
+    assert told in done.stdout + done.stderr
+    assert "expected" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("en", "found a tab"), ("zh", "此处是制表符")]
+)
+def test_a_tab_is_called_a_tab(tmp_path, capsys, code, told):
+    path = tmp_path / "site.yaml"
+    path.write_text("gateway: a\n\tbuffer: x\n", encoding="utf-8")
+
+    assert main(["--lang", code, "check", str(path)]) == Exit.USAGE
+
+    assert told in capsys.readouterr().out

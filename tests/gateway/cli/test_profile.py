@@ -64,3 +64,50 @@ def test_a_missing_file_is_a_usage_error(tmp_path, capsys):
         main(["profile", "check"])
     assert main(["profile", "check", str(tmp_path / "none.yaml")]) == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_an_unknown_name_is_met_with_the_one_meant(capsys):
+    assert main(["--lang", "en", "profile", "show", "eastron-sdm12"]) == 2
+
+    assert "did you mean eastron-sdm120?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("float32", "float31"), "应为 bool, int16"),
+        (("profile: my-meter", "profile: My{}"), "应为小写字母、数字和单个连字符"),
+        (("profile: my-meter", "profile: other"), "应与文件名 my-meter 相同"),
+        (("maker: Acme", "framing: 9X9\nmaker: Acme"), "实为 '9X9'"),
+    ],
+)
+def test_check_speaks_chinese(tmp_path, capsys, change, told):
+    file = tmp_path / "my-meter.yaml"
+    file.write_text(GOOD.replace(*change), encoding="utf-8")
+
+    assert main(["--lang", "zh", "profile", "check", str(file)]) == 2
+
+    out = capsys.readouterr().out
+    assert told in out
+    assert "不可用：错误 1" in out
+
+
+def test_check_for_programs_is_one_document(tmp_path, capsys):
+    good, bad = tmp_path / "my-meter.yaml", tmp_path / "bad.yaml"
+    good.write_text(GOOD, encoding="utf-8")
+    bad.write_text(GOOD, encoding="utf-8")
+
+    assert main(["--json", "profile", "check", str(good), str(bad)]) == 2
+
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["ok"] for entry in found] == [True, False]
+    assert found[1]["problems"][0]["code"] == "profile_file"
+
+
+def test_check_places_bytes_that_are_no_text(tmp_path, capsys):
+    file = tmp_path / "my-meter.yaml"
+    file.write_bytes(GOOD.encode() + b"# \xcd\xf2\n")
+
+    assert main(["--lang", "en", "profile", "check", str(file)]) == 2
+
+    assert "expected UTF-8, found the byte" in capsys.readouterr().out

@@ -113,7 +113,7 @@ def test_a_silent_device_is_told_once_with_bus_bytes_and_advice(
     [
         (
             "en",
-            "device absent on bus net: 127.0.0.1:1: cannot connect (Connection refused)",
+            "device absent on bus net: 127.0.0.1:1: cannot connect (Connection",
         ),
         ("zh", "设备 absent，总线 net：127.0.0.1:1：无法连接（对方拒绝连接"),
     ],
