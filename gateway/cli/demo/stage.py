@@ -175,7 +175,11 @@ class Stage:
             self._note("demo.log.back")
             if not going_on:
                 return
-            await self._drained()
+            # The health of before the cut may still be what we know.
+            await asyncio.sleep(_TICK_S / 5)
+            took = await self._drained()
+            if took is not None:
+                self._note("demo.log.drained", seconds=f"{took:.1f}")
             pause = _CUT_EVERY_S
 
     async def _wait(self, seconds: float, end: float | None) -> bool:
@@ -186,31 +190,22 @@ class Stage:
                 await self._stop.wait()
         return not self._stop.is_set() and (end is None or time.monotonic() < end)
 
-    async def _drained(self) -> None:
-        """Wait until the platform has what was held back, and say how long it took."""
+    async def _drained(self) -> float | None:
+        """Seconds until the platform had what was held back; None: not in time."""
         since = time.monotonic()
-        while time.monotonic() - since < _DRAIN_S:
-            await asyncio.sleep(_TICK_S / 5)
+        while (took := time.monotonic() - since) < _DRAIN_S:
             backlog = self.state.backlog[-1] if self.state.backlog else 0
             if self.state.link == "up" and backlog <= len(DEVICES):
-                seconds = f"{time.monotonic() - since:.1f}"
-                self._note("demo.log.drained", seconds=seconds)
-                return
+                return took
+            await asyncio.sleep(_TICK_S / 5)
+        return None
 
     async def _finish(self) -> None:
         self._proxy.tell("heal")
-        await self._drained_quietly()
+        await self._drained()
         self._note("demo.log.stopping")
         await self._gateway.end()
         await self._judge.end()
-
-    async def _drained_quietly(self) -> None:
-        since = time.monotonic()
-        while time.monotonic() - since < _DRAIN_S:
-            backlog = self.state.backlog[-1] if self.state.backlog else 0
-            if self.state.link == "up" and backlog <= len(DEVICES):
-                return
-            await asyncio.sleep(_TICK_S / 5)
 
     # -- what is heard ------------------------------------------------------
 
