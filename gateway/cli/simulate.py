@@ -27,12 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the simulator until it ends or Ctrl-C; its exit status is ours."""
+    # --json was taken out for all verbs; the one simulator that knows it gets it back.
+    json = ["--json"] if args.json and args.kind == "platform" else []
     # Ctrl-C reaches the child as well (same terminal): it prints its summary and ends,
     # and we wait for that instead of dying first.
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", f"simulators.{args.kind}", *args.rest],
+            # -P: a http.py in the current folder must not stand in for Python's.
+            [sys.executable, "-P", "-m", f"simulators.{args.kind}", *args.rest, *json],
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
         )
         status = child.wait()

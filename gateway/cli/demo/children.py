@@ -43,6 +43,7 @@ class Child:
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 module,
                 *options,

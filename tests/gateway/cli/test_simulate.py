@@ -1,0 +1,40 @@
+"""`simulate` hands the rest of the command line to the simulator."""
+
+import sys
+
+import pytest
+
+from gateway.cli import main, simulate
+
+
+@pytest.fixture
+def started(monkeypatch):
+    commands = []
+
+    class Child:
+        def __init__(self, command, **_options):
+            commands.append(command)
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(simulate.subprocess, "Popen", Child)
+    return commands
+
+
+@pytest.mark.parametrize(
+    ("arguments", "handed"),
+    [
+        (["modbus", "--tcp", "0"], ["simulators.modbus", "--tcp", "0"]),
+        (["modbus", "--json"], ["simulators.modbus"]),
+        (
+            ["platform", "--port", "1", "--json"],
+            ["simulators.platform", "--port", "1", "--json"],
+        ),
+        (["proxy", "--help"], ["simulators.proxy", "--help"]),
+    ],
+)
+def test_options_reach_the_simulator(started, arguments, handed):
+    assert main(["simulate", *arguments]) == 0
+
+    assert started == [[sys.executable, "-P", "-m", *handed]]
