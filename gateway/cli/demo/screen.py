@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ class Screen:
                 self._stream.write(f"{at:6.1f} s  {text}\n")
             self._logged = len(state.log)
         else:
-            lines = panel(state)
+            lines = panel(state, shutil.get_terminal_size().columns)
             # Back to the panel's first line; each line clears what was right of it.
             up = f"\x1b[{self._drawn}A\r" if self._drawn else ""
             body = "".join(f"{line}\x1b[K\n" for line in lines)

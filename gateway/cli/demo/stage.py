@@ -12,7 +12,6 @@ import msgspec
 
 from gateway.cli.demo.children import Child
 from gateway.cli.demo.panel import DemoState, DeviceLine
-from gateway.cli.demo.screen import Screen
 from gateway.cli.demo.site import (
     BAUD,
     BUS_KINDS,
@@ -23,13 +22,15 @@ from gateway.cli.demo.site import (
     Wired,
     site_text,
 )
-from gateway.cli.output import paint, print_json
+from gateway.cli.output import pad, paint, print_json
 from gateway.control import socket_path
 from gateway.texts import t
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from gateway.cli.demo.screen import Screen
 
 _SEED = 20
 _TICK_S = 0.5
@@ -42,9 +43,11 @@ _CUT_FOR_S = 10.0
 class Stage:
     """One run of the demo."""
 
-    def __init__(self, folder: Path, *, broker: str, for_s: float | None) -> None:
+    def __init__(
+        self, folder: Path, screen: Screen, *, broker: str, for_s: float | None
+    ) -> None:
         self.folder = folder
-        self.screen = Screen()
+        self.screen = screen
         self.state = DemoState(
             devices=[DeviceLine(d.name, BUS_KINDS[d.bus]) for d in DEVICES]
         )
@@ -98,7 +101,7 @@ class Stage:
             for example in verdict.get("examples", []):
                 print(f"   {example}")
         for key in ("gaps", "lost_stated", "duplicates", "missing", "wrong"):
-            print(f"   {t(f'demo.count.{key}'):<12}{verdict.get(key, '?')}")
+            print(f"   {pad(t(f'demo.count.{key}'), 12)}{verdict.get(key, '?')}")
 
     async def _set_up(self) -> None:
         line = self.folder / "line-1"

@@ -14,7 +14,8 @@ def _language(request):
     set_language(None)
 
 
-def test_no_line_is_wider_than_a_terminal_of_100_columns():
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(columns):
     state = DemoState(
         devices=[DeviceLine("incomer", "RTU 19200 8N1", "good", "voltage " * 20, 0.4)],
         link="cut",
@@ -28,7 +29,9 @@ def test_no_line_is_wider_than_a_terminal_of_100_columns():
     for records in range(100_000, 100_200):
         state.sample_backlog(records)
 
-    assert max(display_width(line) for line in panel(state)) <= 100
+    lines = panel(state, columns)
+    assert max(display_width(line) for line in lines) <= min(columns, 100)
+    assert "00:11" in lines[0]
 
 
 def test_a_device_without_values_waits_and_one_that_fails_shows_it():
