@@ -112,6 +112,7 @@ class Delivery:
         between is suspicious: brokers that speak MQTT 3.1.1 have no other way to
         refuse a message than to close.
         """
+        self._suspicion.cut(oldest.first)
         if oldest.first != self._cut_at:
             self._cut_at = oldest.first
         elif oldest.records > 1:

@@ -73,18 +73,38 @@ class Reconnect:
         return soon + SLOW_S if self.id_conflict else soon
 
 
+_MOST_CASES = 64
+
+
+class _Case:
+    """One record that connections ended with, and what happened before it did."""
+
+    __slots__ = ("cuts", "failures", "through")
+
+    def __init__(self, cuts: int, through: int) -> None:
+        self.cuts = cuts
+        self.through = through
+        self.failures = 0
+
+
 class Suspicion:
     """Whether single records are what the platform cannot take.
 
     A record is set aside only on proof: it failed several times by itself, a later
     record got through, *and* it failed once more after that. When many in a row fail,
     the platform is the cause and nothing is set aside.
+
+    A connection that ends proves less than an answer does: on a bad line many end that
+    way, whatever is on them. So such a record is tried again after each one that gets
+    through, until bad luck is no explanation any more: as often as others were cut
+    and got through meanwhile, it would hardly have been cut every single time.
     """
 
     TRIES_REFUSED = 3
     TRIES_CUT = 5
     """A connection that ends is weaker evidence than an answer."""
     IN_A_ROW = 16
+    BAD_LUCK = 1e-6
 
     def __init__(self) -> None:
         self._seq = 0
@@ -93,6 +113,9 @@ class Suspicion:
         """Suspects; nothing got through since."""
         self.last_chance: set[int] = set()
         """Suspects to be tried once more."""
+        self._through = 0
+        self._cuts = 0
+        self._cases: dict[int, _Case] = {}
 
     @property
     def active(self) -> bool:
@@ -109,7 +132,11 @@ class Suspicion:
         """
         if seq in self.last_chance:
             self.last_chance.discard(seq)
-            return "set_aside"
+            if answered or self._is_no_luck(seq):
+                self._cases.pop(seq, None)
+                return "set_aside"
+            self.passed_by.add(seq)
+            return "pass_by"
         if seq != self._seq:
             self._seq, self._failures = seq, 0
         self._failures += 1
@@ -119,9 +146,30 @@ class Suspicion:
         self._failures = 0
         if len(self.passed_by) >= self.IN_A_ROW:
             self.passed_by.clear()
+            self._cases.clear()
             return "hold"
         self.passed_by.add(seq)
         return "pass_by"
+
+    def cut(self, seq: int) -> None:
+        """A connection ended with this record the first without proof."""
+        self._cuts += 1
+        case = self._cases.setdefault(seq, _Case(self._cuts - 1, self._through))
+        case.failures += 1
+        if len(self._cases) > _MOST_CASES:
+            del self._cases[next(iter(self._cases))]
+
+    def _is_no_luck(self, seq: int) -> bool:
+        case = self._cases.get(seq)
+        if case is None:
+            return False
+        cut = self._cuts - case.cuts - case.failures
+        through = self._through - case.through
+        # Laplace's rule of succession, once for every time it was cut.
+        luck = 1.0
+        for n in range(case.failures):
+            luck *= (cut + 1 + n) / (cut + through + 2 + n)
+        return luck < self.BAD_LUCK
 
     def accepted(self, seq: int) -> int | None:
         """A record got through.
@@ -130,6 +178,8 @@ class Suspicion:
             The first of those passed by, all of which get a last chance now.
         """
         self.last_chance.discard(seq)
+        self._cases.pop(seq, None)
+        self._through += 1
         if not self.passed_by:
             return None
         first = min(self.passed_by)

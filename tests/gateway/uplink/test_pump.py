@@ -445,6 +445,29 @@ async def test_a_record_that_makes_the_platform_hang_up_is_set_aside_in_the_end(
     assert set(platform.seqs()) == set(range(1, 31)) - {5}
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("seed", range(3))
+@virtual
+async def test_a_line_that_breaks_all_the_time_is_no_records_fault(
+    tmp_path, share, seed
+):
+    line = random.Random(seed)
+    platform = MemoryPlatform()
+    bench = Bench(tmp_path, platform=platform)
+    platform.hang_up = lambda topic, _payload: (
+        topic.endswith("/data") and line.random() < share
+    )
+    async with bench:
+        for _ in range(600):
+            bench.scan(x=1)
+            await asyncio.sleep(5)
+        platform.hang_up = lambda _topic, _payload: False
+        await asyncio.sleep(300)
+
+    assert bench.aside == []
+    assert set(platform.seqs()) == set(range(1, 601))
+
+
 @virtual
 async def test_a_record_of_an_unknown_release_does_not_block_the_rest(tmp_path):
     bench = Bench(tmp_path)
