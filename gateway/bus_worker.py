@@ -27,6 +27,7 @@ from gateway.roster import Job, Roster, Unit, settle_state
 from gateway.schedule import Place, Slots, phase_s
 from gateway.slots import Ledger
 from gateway.texts import language, t
+from gateway.texts.field import worded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -337,7 +338,8 @@ class BusWorker:
         if unit.state == "offline" and was != "offline":
             unit.since = at
             event = events.device_offline(unit.conf, unit.failures, at)
-            log.warning("%s %s", event.text[language()], answer.detail)
+            detail = worded(answer.detail, language())
+            log.warning("%s %s", event.text[language()], detail)
             self._sink(event)
         elif unit.state == "online" and was == "offline":
             self._tell(events.device_online(unit.conf, unit.since or at, at))

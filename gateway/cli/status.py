@@ -13,7 +13,8 @@ from gateway.cli.output import Style, paint, print_json, table
 from gateway.cli.reach import connect
 from gateway.control import ControlError
 from gateway.health import BusHealth, DeviceHealth, Health
-from gateway.texts import known, t
+from gateway.texts import known, language, t
+from gateway.texts.field import worded
 
 if TYPE_CHECKING:
     import argparse
@@ -106,19 +107,24 @@ def _buses(buses: list[BusHealth], now_ms: int) -> str:
             bus.endpoint,
             _state(bus.state),
             _ago(bus.since_ms, now_ms),
-            bus.error if bus.state != "open" else "",
         )
         for bus in buses
     ]
-    heads = ("bus", "protocol", "endpoint", "state", "since", "error")
-    return table(_heads(heads), rows, right=(4,))
+    heads = ("bus", "protocol", "endpoint", "state", "since")
+    return _with_reasons(
+        table(_heads(heads), rows, right=(4,)),
+        [(bus.name, bus.error) for bus in buses if bus.state != "open"],
+    )
 
 
 def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
     rows = []
+    reasons = []
     for device in devices:
         exchanges = device.exchanges
         worst = sorted(device.bad.items(), key=lambda item: -item[1])[:3]
+        told = ", ".join(f"{words.reason(name)} {count}" for name, count in worst)
+        reasons.append((device.name, told and t("status.bad", reasons=told)))
         rows.append(
             (
                 device.name,
@@ -129,11 +135,10 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
                 f"{device.answered}/{device.asked}",
                 f"{exchanges.get('reply_p50_ms', 0):.1f}",
                 f"{exchanges.get('reply_p99_ms', 0):.1f}",
-                ", ".join(f"{words.reason(name)} {count}" for name, count in worst),
             )
         )
     heads = ("device", "bus", "unit", "state", "good_ago", "answered", "p50", "p99")
-    return table(_heads((*heads, "bad")), rows, right=(2, 4, 5, 6, 7))
+    return _with_reasons(table(_heads(heads), rows, right=(2, 4, 5, 6, 7)), reasons)
 
 
 def _targets(targets: list[dict[str, Any]]) -> str:
@@ -145,12 +150,24 @@ def _targets(targets: list[dict[str, Any]]) -> str:
             str(target["records"]),
             str(target["messages"]),
             str(target["set_aside"]),
-            target["reason"],
         )
         for target in targets
     ]
-    heads = ("target", "state", "backlog", "records", "messages", "set_aside", "error")
-    return table(_heads(heads), rows, right=(2, 3, 4, 5))
+    heads = ("target", "state", "backlog", "records", "messages", "set_aside")
+    return _with_reasons(
+        table(_heads(heads), rows, right=(2, 3, 4, 5)),
+        [(target["target"], target["reason"]) for target in targets],
+    )
+
+
+def _with_reasons(rows: str, reasons: list[tuple[str, str]]) -> str:
+    """A table and, beneath, why something in it is not well: too long for a column."""
+    lines = [
+        paint(f"  {name}: {worded(text, language())}", "yellow")
+        for name, text in reasons
+        if text
+    ]
+    return "\n".join([rows, *lines])
 
 
 def _buffer(stats: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.cli.output import display_width
 from gateway.cli.status import report, span, well
 from gateway.health import BusHealth, DeviceHealth, Health
 from gateway.texts import set_language
@@ -104,6 +105,30 @@ def test_the_report_names_what_is_wrong_and_where():
 
     for part in ("fan-2", "offline", "connection refused", "12", "3.1", "2 h", "35 kB"):
         assert part in text
+
+
+def test_reasons_stand_beneath_in_the_reader_s_language():
+    health = a_health(a_device(bad={"timeout": 12, "exception_66": 1}), bus="gone")
+    health.buses[0].error = "127.0.0.1:502: the connection is gone"
+    refused = "h:1883: Connection refused: check address, port and network"
+    health.targets[0]["reason"] = refused
+    set_language("zh")
+
+    text = report(health)
+
+    assert "  plc: 127.0.0.1:502：连接已断开" in text
+    assert "  platform: h:1883：对方拒绝连接" in text
+    assert "  fan-2: 启动以来的无效读数：超时无应答 12, 异常 42：" in text
+
+
+@pytest.mark.parametrize("code", ["zh", "en"])
+def test_the_report_fits_80_columns(code):
+    set_language(code)
+    health = a_health(
+        a_device(state="offline", bad={"timeout": 12}), target="offline", bus="gone"
+    )
+
+    assert max(display_width(line) for line in report(health).splitlines()) <= 80
 
 
 def test_disk_trouble_is_said_in_its_own_line():
