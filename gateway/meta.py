@@ -13,6 +13,7 @@ keys, no spaces, UTF-8) without the id itself.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -154,7 +155,8 @@ class MetaStore:
         if self.targets <= set(old.cleared):
             del self._old[meta]
             self._payloads.pop(meta, None)
-            (self._folder / f"{meta}.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # read again, and emptied again
+                (self._folder / f"{meta}.json").unlink(missing_ok=True)
         self._write_index()
 
     def _write_index(self) -> None:
@@ -247,18 +249,22 @@ def _load(folder: Path) -> Iterable[tuple[str, bytes]]:
     for path in sorted(folder.iterdir()):
         if not _FILE.match(path.name):
             continue
-        payload = path.read_bytes()
+        payload, content = b"", {}
         try:
+            payload = path.read_bytes()
             content = msgspec.json.decode(payload, type=dict[str, Any])
+        except OSError as exc:  # a bad sector is no reason not to start
+            log.error("%s: %s", path, exc)  # noqa: TRY400
         except msgspec.DecodeError:
-            content = {}
+            pass
         content.pop("v", None)
         named = content.pop("meta", None)
         if named == path.stem and content_id(content) == named:
             yield named, payload
         else:
             log.error("%s: damaged, set aside as .bad", path)
-            path.rename(path.with_suffix(".bad"))
+            with contextlib.suppress(OSError):
+                path.rename(path.with_suffix(".bad"))
 
 
 def _load_index(path: Path) -> dict[str, Old]:
@@ -266,7 +272,7 @@ def _load_index(path: Path) -> dict[str, Old]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Old])
     except FileNotFoundError:
         return {}
-    except msgspec.DecodeError:
+    except (OSError, msgspec.DecodeError):
         # Costs nothing but time: ``adopt`` marks every version old again.
         log.warning("%s: damaged, made anew", path)
         return {}

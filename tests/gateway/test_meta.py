@@ -191,3 +191,14 @@ def test_a_full_disk_does_not_stop_the_start(tmp_path, wall, monkeypatch):
 
     assert store.retry()
     assert MetaStore(tmp_path / "meta", wall_ms=wall).ids() == [meta]
+
+
+def test_what_cannot_be_read_does_not_hold_back_the_start(tmp_path):
+    # A file that gives EIO is hard to make; a folder in its place fails alike.
+    (tmp_path / "0badcafe.json").mkdir()
+    (tmp_path / "index").mkdir()
+
+    store = MetaStore(tmp_path, wall_ms=lambda: 0)
+
+    assert store.ids() == []
+    assert store.adopt({"gateway": {"id": "site-07"}}, 0)
