@@ -324,7 +324,8 @@ class App:
     def _tell_start(self, ended: LastRun | None) -> None:
         """The event of the start, and what was not asked while we were away."""
         at = self.clock.now()
-        before = powercut.before(ended, at, self.buffer.recall(powercut.LAST_POLL))
+        last_poll = self.buffer.recall(powercut.LAST_POLL)
+        before = powercut.before(ended, at, last_poll)
         cause = before.cause if before else "first_start"
         self.record(events.started(self.site.gateway, self.version, cause, at))
         if before is not None:
@@ -336,6 +337,10 @@ class App:
                 self.buffer.remember(OPEN_GAPS, None)
             for gap in powercut.gaps(self.site, before, at):
                 self.record(gap)
+        if not at.trusted:
+            self.tender.once_trusted = partial(
+                powercut.gaps_known_later, self.site, ended, last_poll, at
+            )
 
     def _summary(self) -> str:
         return t(

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Cause = Literal["maintenance", "power_off"]
 
 
+WORTH_TELLING_MS = 500
+"""The clock was wrong by less: what was told at the start stands."""
+
+
 class Before(msgspec.Struct, frozen=True):
     """The end of the run before this one."""
 
@@ -81,6 +85,34 @@ def gaps(site: Site, ended: Before, now: Instant) -> Iterator[Gap]:
                 slots = _places(every_s, phase, since_s, until_s)
                 if slots:
                     yield Gap(device.name, covers, ended.last, now, slots, ended.cause)
+
+
+def gaps_known_later(
+    site: Site,
+    ended: LastRun | None,
+    last_poll: bytes | None,
+    started: Instant,
+    now: Instant,
+) -> Iterator[Gap]:
+    """The same gaps told again, by a clock that is right at last.
+
+    A machine without a battery for its clock wakes up with the time it noted last:
+    hours without power look like seconds then, or like none.
+
+    Args:
+        site: What ran from the start on.
+        ended: From the store.
+        last_poll: See ``before``.
+        started: The start of this run, as its clock said then.
+        now: An instant of the trusted clock, of the same boot.
+    """
+    start_ms = now.wall_ms - (now.mono_ms - started.mono_ms)
+    if abs(start_ms - started.wall_ms) < WORTH_TELLING_MS:
+        return
+    start = Instant(start_ms, started.mono_ms, started.boot, now.trusted)
+    known = before(ended, start, last_poll)
+    if known is not None:
+        yield from gaps(site, known, start)
 
 
 def left_open(note: bytes | None, site: Site, ended: Before) -> Iterator[Gap]:

@@ -55,6 +55,8 @@ class Tender:
         self._data = data
         self._degraded: Event | None = None
         self._started = 0.0
+        self.once_trusted: Callable[[Instant], Iterable[Record]] | None = None
+        """What can be told as soon as the clock is known to be right."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -73,6 +75,10 @@ class Tender:
                 skew += step
                 if abs(step) >= STEP_MS:
                     self._clock_stepped(at, step)
+                if at.trusted and self.once_trusted is not None:
+                    known, self.once_trusted = self.once_trusted(at), None
+                    for record in known:
+                        self._sink(record)
                 stats = self._buffer.stats()
                 self._watch_disk(at, stats.degraded, stats.trouble)
                 if not stats.pending or stats.degraded or stats.durable != durable:

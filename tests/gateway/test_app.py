@@ -414,6 +414,34 @@ def test_no_slot_is_silent_around_a_stop_however_long_it_takes(tmp_path, proves)
         assert 0 <= settled - places <= 5, name
 
 
+@pytest.mark.parametrize("woke_up_s", [70, -3_600])
+def test_hours_without_power_are_told_when_the_clock_is_known_at_last(
+    tmp_path, woke_up_s
+):
+    async def main():
+        async with VirtualSite(tmp_path / "a", devices=1) as site:
+            await asyncio.sleep(60)
+            shutil.copytree(
+                tmp_path / "a" / "data",
+                tmp_path / "b" / "data",
+                ignore=shutil.ignore_patterns("control.sock", "lock"),
+            )
+        clock = VirtualClock(EPOCH_MS + 1000 * woke_up_s, trusted=False)
+        async with VirtualSite(tmp_path / "b", devices=1, clock=clock) as site:
+            await asyncio.sleep(30)
+            clock.set_wall(EPOCH_MS + 7_200_000, trusted=True)
+            await asyncio.sleep(10)
+        return site
+
+    site = run_virtual(main())
+
+    (gap,) = site.gaps("bus-0-dev-1")
+    assert gap["cause"] == "power_off"
+    assert abs(gap["t"] - (EPOCH_MS + 60_000)) < 2_000
+    assert abs(gap["until"] - (EPOCH_MS + 7_170_000)) < 2_000
+    assert abs(gap["slots"] - 7_110) <= 2
+
+
 def test_a_clock_set_back_by_a_power_cut_leaves_no_gap_open_into_the_next_run(tmp_path):
     async def main():
         shape = {"devices": 2}
