@@ -64,7 +64,6 @@ class MetaStore:
         """
         self._folder = folder
         self._wall_ms = wall_ms
-        folder.mkdir(parents=True, exist_ok=True)
         self._payloads = dict(_load(folder))
         self._old = _load_index(folder / "index")
         self._unsaved: set[str] = set()
@@ -245,26 +244,40 @@ def _said(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values of any
     }
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What damaged bytes end in; the last two are no errors of msgspec's own."""
+
+
 def _load(folder: Path) -> Iterable[tuple[str, bytes]]:
-    for path in sorted(folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = sorted(folder.iterdir())
+    except OSError as exc:
+        log.error("%s: %s", folder, exc)  # noqa: TRY400
+        return
+    for path in paths:
         if not _FILE.match(path.name):
             continue
-        payload, content = b"", {}
         try:
             payload = path.read_bytes()
-            content = msgspec.json.decode(payload, type=dict[str, Any])
+            sound = _is_sound(payload, path.stem)
         except OSError as exc:  # a bad sector is no reason not to start
             log.error("%s: %s", path, exc)  # noqa: TRY400
-        except msgspec.DecodeError:
-            pass
-        content.pop("v", None)
-        named = content.pop("meta", None)
-        if named == path.stem and content_id(content) == named:
-            yield named, payload
+            sound = False
+        except _UNREADABLE:
+            sound = False
+        if sound:
+            yield path.stem, payload
         else:
             log.error("%s: damaged, set aside as .bad", path)
             with contextlib.suppress(OSError):
                 path.rename(path.with_suffix(".bad"))
+
+
+def _is_sound(payload: bytes, meta: str) -> bool:
+    content = msgspec.json.decode(payload, type=dict[str, Any])
+    content.pop("v", None)
+    return bool(content.pop("meta", None) == meta == content_id(content))
 
 
 def _load_index(path: Path) -> dict[str, Old]:
@@ -272,7 +285,7 @@ def _load_index(path: Path) -> dict[str, Old]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Old])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *_UNREADABLE):
         # Costs nothing but time: ``adopt`` marks every version old again.
         log.warning("%s: damaged, made anew", path)
         return {}

@@ -164,7 +164,18 @@ def test_going_back_to_an_old_site_file_revives_its_version(tmp_path, wall):
     assert store.unused("a", floor=10_000) == [new]
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"v":1,"meta":"00000000"}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"v":1,"meta":"00000000"}',
+        b'{"v":"\xff"}',
+        b'{"v":' + b"[" * 5000,
+    ],
+    ids=["empty", "torn", "list", "other", "no_text", "deep"],
+)
 def test_a_damaged_version_is_set_aside_and_start_goes_on(tmp_path, wall, damage):
     folder = tmp_path / "meta"
     old = MetaStore(folder, wall_ms=wall).adopt(describe(make_site(), "1"), high=0)
@@ -202,3 +213,11 @@ def test_what_cannot_be_read_does_not_hold_back_the_start(tmp_path):
 
     assert store.ids() == []
     assert store.adopt({"gateway": {"id": "site-07"}}, 0)
+
+
+def test_a_folder_that_cannot_be_made_or_listed_does_not_hold_back_the_start(tmp_path):
+    (tmp_path / "meta").write_text("a file in its place")
+
+    store = MetaStore(tmp_path / "meta", wall_ms=lambda: 0)
+
+    assert store.payload(store.adopt({"gateway": {"id": "site-07"}}, 0)) is not None
