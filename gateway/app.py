@@ -37,6 +37,7 @@ from gateway.progress import Beats
 from gateway.recorder import OPEN_GAPS, Recorder
 from gateway.reload import compare
 from gateway.supervisor import Fatal, FatalError
+from gateway.target_events import TargetEvents
 from gateway.tend import Tender
 from gateway.texts import t
 from gateway.trial import Trial
@@ -133,6 +134,10 @@ class App:
             )
             self.metas.adopt(describe(site, self.version), buffer.high)
             self.record = Recorder(buffer, self.metas)
+            self.record.on_event = self._status_changed
+            self._told = TargetEvents(
+                self.record, now=self.clock.now, high=lambda: buffer.high
+            )
             self.tender = self._tender()
             self._tell_start(buffer.ended)
             async with asyncio.TaskGroup() as group:
@@ -237,6 +242,8 @@ class App:
             wall_ms=self.clock.wall_ms,
             vitals=self.tender.vitals,
             promise=beat.promise,
+            on_change=self._told.changed,
+            on_set_aside=partial(self._told.set_aside, conf.name),
         )
         self.crew.start(name, pump.run)
 
@@ -292,8 +299,7 @@ class App:
             self.buffer.retarget(site.targets)
         for name in (*change.targets_added, *change.targets_changed):
             self.start_target(site.targets[name])
-        for pump in self.pumps.values():
-            pump.status_changed()
+        self._status_changed()
         self.record(events.site_changed(change, self.metas.current, self.clock.now()))
         return change.said()
 
@@ -302,6 +308,10 @@ class App:
         return health_of(self)
 
     # -- the rest -----------------------------------------------------------
+
+    def _status_changed(self) -> None:
+        for pump in self.pumps.values():
+            pump.status_changed()
 
     async def _watch_buffer(self) -> None:
         with Fatal("buffer"):

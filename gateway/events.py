@@ -142,6 +142,47 @@ def disk_back(raised: Event, at: Instant) -> Event:
     )
 
 
+def record_set_aside(
+    target: str, seq: int, reason: str, count: int, at: Instant
+) -> Event:
+    """A platform can never take a record; of ``count`` such this is the last."""
+    key = "event.record_set_aside" if count == 1 else "event.records_set_aside"
+    return Event(
+        id=_id("record_set_aside", at, f"{target}:{seq}"),
+        type="record_set_aside",
+        severity="warning",
+        at=at,
+        values={"target": target, "seq": seq, "reason": reason, "count": count},
+        text=both(key, target=target, seq=seq, reason=reason, count=count),
+    )
+
+
+def client_id_taken(target: str, at: Instant) -> Event:
+    """Another client keeps coming to a platform with our id."""
+    return Event(
+        id=_id("client_id_taken", at, target),
+        type="client_id_taken",
+        severity="warning",
+        at=at,
+        values={"target": target},
+        text=both("event.client_id_taken", target=target),
+    )
+
+
+def client_id_free(raised: Event, at: Instant) -> Event:
+    """Our connection to the platform lasts again."""
+    return Event(
+        id=raised.id,
+        type=raised.type,
+        severity=raised.severity,
+        state="cleared",
+        at=raised.at,
+        until=at,
+        values=raised.values,
+        text=both("event.client_id_free", target=raised.values["target"]),
+    )
+
+
 def span(ms: int) -> str:
     """A duration as people say it: ``40 s``, ``12 min``."""
     seconds = ms // 1000

@@ -35,12 +35,14 @@ class Recorder:
         self._metas = metas
         self._fatal = Fatal("buffer")
         self._events = EventFold(self._store)
+        self.on_event: Callable[[], None] = lambda: None
+        """Called with every event: something about the gateway has changed."""
         self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
 
     def __call__(self, record: Record) -> None:
         """Store one record; a bug of the buffer ends the process."""
         if isinstance(record, Event):
-            self._events(record)
+            self._event(record)
         else:
             self._store(record)
 
@@ -53,7 +55,7 @@ class Recorder:
 
         def keep(record: Record) -> None:
             if isinstance(record, Event):
-                self._events(record)
+                self._event(record)
             else:
                 self._store(record, meta)
 
@@ -62,6 +64,10 @@ class Recorder:
     def flush(self) -> None:
         """Store what a storm of events held back."""
         self._events.flush()
+
+    def _event(self, event: Event) -> None:
+        self._events(event)
+        self.on_event()
 
     def _store(self, record: Record, meta: str | None = None) -> None:
         meta = meta or self._metas.current
