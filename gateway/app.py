@@ -109,6 +109,7 @@ class App:
         self._reloading = asyncio.Lock()
         self._applying = asyncio.Lock()
         self._why = ""
+        self._started = self._reload_due = False
         self.trial = Trial(self)
         self._connector = ports.make_connector()
 
@@ -143,7 +144,10 @@ class App:
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
+                self._started = True
                 self.ports.notifier.ready(self._summary())
+                if self._reload_due:
+                    self._hangup()
                 log.info("%s", self._summary())
                 await self._stop.wait()
                 stopping = loop.time()
@@ -377,7 +381,9 @@ class App:
             loop.remove_signal_handler(number)
 
     def _hangup(self) -> None:
-        if not self.crew.runs("reload"):
+        if not self._started:
+            self._reload_due = True  # the file may have changed since it was read
+        elif not self.crew.runs("reload"):
             self.crew.start("reload", self._reload_by_signal)
 
     async def _reload_by_signal(self) -> None:

@@ -84,6 +84,20 @@ def test_signals_stop_and_reload(tmp_path):
     assert b"RELOADING=1" in said
 
 
+def test_a_reload_asked_for_during_the_start_is_done_after_it(tmp_path):
+    async def main():
+        site = VirtualSite(tmp_path, devices=2)
+        site.next_site = make_site(tmp_path, devices=3)
+        running_loop().call_soon(
+            lambda: running_loop().call_soon(running_loop().deliver, signal.SIGHUP)
+        )
+        async with site:
+            await asyncio.sleep(3)
+            return list(site.app.workers["bus-0"].units)
+
+    assert run_virtual(main())[-1] == "bus-0-dev-3"
+
+
 def test_the_same_site_a_hundred_times_reconnects_and_loses_nothing(tmp_path):
     async def main():
         async with VirtualSite(tmp_path, devices=2) as site:
