@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST = 20
 WINDOW_S = 1.0
+LISTED = 50
+"""So many of the folded are named; beyond, only their number is told."""
 
 
 class _Window:
@@ -60,7 +62,10 @@ class EventFold:
 
 
 def folded(events: list[Event]) -> Event:
-    """One event for many of a kind: the first one's time, and how many they are."""
+    """One event for many of a kind: the first one's time, how many they are, and which.
+
+    What ends one of them later refers to it by its id, so the ids are named.
+    """
     first, count = events[0], len(events)
     if count == 1:
         return first
@@ -72,5 +77,6 @@ def folded(events: list[Event]) -> Event:
         bus=None,
         asset=None,
         values={"count": count},
+        of=tuple(event.id for event in events[:LISTED]),
         text=both("event.folded", count=count, kind=kind),
     )

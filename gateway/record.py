@@ -103,6 +103,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Value] = {}
     text: dict[str, str] = {}
     """The same sentence in ``zh`` and ``en``."""
+    of: tuple[str, ...] = ()
+    """The ids of the events it stands for, where it stands for many."""
 
 
 Record = Scan | Gap | Lost | Event
@@ -161,6 +163,7 @@ class _EventTail(msgspec.Struct, omit_defaults=True):
     asset: str | None = None
     values: dict[str, Value] = {}
     text: dict[str, str] = {}
+    of: tuple[str, ...] = ()
 
 
 def dated_as_read(at: Instant) -> DatedTime:
@@ -221,6 +224,7 @@ def encode(record: Record, meta: str) -> bytes:
                 record.asset,
                 _wire_values(record.values),
                 record.text,
+                record.of,
             )
         )
     else:

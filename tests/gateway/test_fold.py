@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 
 from gateway.clock import Instant
-from gateway.fold import MOST, EventFold
-from gateway.record import Event
+from gateway.fold import LISTED, MOST, EventFold
+from gateway.record import Event, decode, encode
 from tests.support.virtual import virtual
 
 AT = Instant(1_763_712_000_000, 1, "b0070001", True)
@@ -34,6 +34,9 @@ async def test_a_storm_of_one_kind_is_twenty_events_and_one_with_the_count():
     assert len(told) == MOST + 1 + 1
     assert told[-1].values == {"count": 247 - MOST}
     assert told[-1].device is None
+    names = [f"device_offline:{n}" for n in range(MOST, MOST + LISTED)]
+    assert list(told[-1].of) == names
+    assert decode(encode(told[-1], "9c41d07a"))[0] == told[-1]
     assert set(told[-1].text) == {"zh", "en"}
     assert sum(e.type == "bus_gone" for e in told) == 1
 
