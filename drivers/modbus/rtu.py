@@ -38,7 +38,6 @@ Echo = Literal["auto", "yes", "no"]
 QUIET_S = 0.02
 QUIET_AT_MOST_S = 0.1
 _EXCEPTION = 0x80
-_ECHO_WRITES = (5, 6)
 _WORTH_SLEEPING_S = 0.003
 _MISSING_ECHOES = 3
 # An oscillator may be 2 % fast, and the kernel's clock ticks beside it.

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from drivers.errors import PointError
+from drivers.modbus.shortest import decimal32
 
 if TYPE_CHECKING:
     from drivers.profiles.model import Point, WordOrder
@@ -53,6 +54,8 @@ def encode(point: Point, value: Value) -> tuple[int, ...]:
         raise _refuse(
             point, "not_representable", f"raw value {raw} does not fit {point.type}"
         ) from None
+    if isinstance(raw, float):
+        _check_rounded(point, value, packed)
     words = struct.unpack(f">{len(packed) // 2}H", packed)
     code = int.from_bytes(packed, "big")
     if code in point.not_available:
@@ -98,7 +101,9 @@ def _code(point: Point, label: Value) -> int:
 
 def _raw(point: Point, value: Value) -> int | float:
     if point.enum:
-        return _code(point, value)
+        code = _code(point, value)
+        _check_limits(point, code)
+        return code
     if isinstance(value, (bool, str)) or value - value != 0:
         raise _refuse(
             point, "not_representable", f"expected a finite number, found {value!r}"
@@ -106,7 +111,12 @@ def _raw(point: Point, value: Value) -> int | float:
     _check_limits(point, value)
     exact = (Fraction(str(value)) - point.offset) / point.scale
     if point.type.startswith("float"):
-        return float(exact)
+        try:
+            return float(exact)
+        except OverflowError:
+            raise _refuse(
+                point, "not_representable", f"{value} does not fit {point.type}"
+            ) from None
     if exact.denominator != 1:
         below = (exact.numerator // exact.denominator) * point.scale + point.offset
         raise _refuse(
@@ -126,6 +136,18 @@ def _check_limits(point: Point, value: float) -> None:
             "out_of_limits",
             f"expected {low} to {high} {point.unit}, found {value}",
         )
+
+
+def _check_rounded(point: Point, value: Value, packed: bytes) -> None:
+    """What the register will hold, as it reads back, must keep the limits as well."""
+    (number,) = struct.unpack(">" + _FORMATS[point.type], packed)
+    if point.type == "float32":
+        held = Fraction(*decimal32(number))
+    else:
+        held = Fraction(repr(number))
+    nearest = float(held * point.scale + point.offset)
+    if nearest != value:
+        _check_limits(point, nearest)
 
 
 def _ordered(words: tuple[int, ...], order: WordOrder) -> tuple[int, ...]:

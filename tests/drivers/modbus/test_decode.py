@@ -446,6 +446,35 @@ def test_a_write_that_cannot_be_exact_is_refused_with_its_cause(
     assert message.startswith("x: ")
 
 
+def test_a_label_keeps_the_limits_of_its_point():
+    p = point(
+        "uint16",
+        enum={0: "off", 3: "auto", 9: "test"},
+        writable=True,
+        write_min=0,
+        write_max=3,
+    )
+
+    assert encode(p, "auto") == (3,)
+    assert reason(p, "test")[0] == "out_of_limits"
+
+
+def test_a_float_keeps_the_limits_after_rounding_too():
+    # float32 has nothing between 16777218 and 16777220.
+    p = point("float32", writable=True, write_min=0.1, write_max=16777219)
+
+    word, message = reason(p, 16777219)
+    assert word == "out_of_limits"
+    assert "found 16777220" in message
+    assert len(encode(p, 0.1)) == 2, "0.1 reads back as 0.1"
+
+
+def test_a_float_too_large_for_its_scale_is_refused():
+    p = point("float64", scale=Fraction(1, 1000), writable=True)
+
+    assert reason(p, 1e307)[0] == "not_representable"
+
+
 def test_labels_and_coils_are_written_by_name_and_truth():
     named = point("uint16", enum={3: "auto"}, writable=True)
     coil = point("bool", table="coil", writable=True)
