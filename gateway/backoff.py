@@ -1,8 +1,8 @@
 """How a unit that does not answer is asked again without costing its neighbours.
 
 The first retry comes at once; then the pauses grow to a cap that keeps "good again
-within 5 s of its return" (cap, plus at most one period's search for a quiet place on
-the bus, plus the probe). A probe takes the unit's full time-out while the bus has room
+within 2 s of its return" where the bus is the unit's own, and within 5 s where a quiet
+place on the bus and in the budget must be found first. A probe takes the unit's full time-out while the bus has room
 for it and the budget allows, else a shortened wait of 50 ms, which still finds every
 unit that answers as fast as Modbus devices do. All probes of a bus together stay below
 a tenth of any minute.
@@ -16,8 +16,8 @@ one more. Two in a row happen to healthy units on noisy lines every day."""
 
 SHORT_WAIT_S = 0.05
 
-_REOPEN_S = (0.5, 1.0, 2.0)
-_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 3.0)
+_REOPEN_S = (0.5, 1.0)
+_PAUSES_S = (0.0, 0.5, 1.0, 1.5)
 
 _BURST_S = 1.5
 _RATE = 0.075
@@ -30,7 +30,7 @@ def pause_s(failures: int) -> float:
 
 
 def reopen_pause_s(failures: int) -> float:
-    """Seconds until a lost port is opened again: 0.5, 1, 2, 2, ... (back in 5 s)."""
+    """Seconds until a lost port is opened again: 0.5, 1, 1, ... (back in 2 s)."""
     return _REOPEN_S[min(max(failures, 1), len(_REOPEN_S)) - 1]
 
 

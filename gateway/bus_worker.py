@@ -1,6 +1,6 @@
 """One task per bus: opens it, asks its devices on schedule, hands on what came.
 
-    closed --open--> polling --BusError--> closed (again at once, then 0.5, 1, 2, 2 s)
+    closed --open--> polling --BusError--> closed (again at once, then 0.5, 1, 1 s)
 
 A device's failure costs its neighbours nothing (:mod:`gateway.roster`); a lost port
 costs nobody else's bus anything. Every scheduled slot ends in a Scan or inside a Gap
