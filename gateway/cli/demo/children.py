@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,7 +53,7 @@ class Child:
                 stderr=errors,
                 start_new_session=True,
                 limit=_LINE_LIMIT,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with, os.getpid()),
             )
         return cls(name, process)
 
@@ -114,8 +115,8 @@ def _last(log: Path, line: bytes) -> str:
     return said.splitlines()[-1] if said else repr(line)
 
 
-def _end_with_parent() -> None:
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """In the child: SIGTERM when this parent ends; it may have ended already."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(0)
