@@ -1,5 +1,8 @@
 """What the gateway tells of its platforms: refused records, a client id in use twice.
 
+A refused record is stated as ``lost`` (cause ``refused``, not certain: other platforms
+have it), so that every seq is accounted for, and told to people as an event.
+
 An event goes to every platform, the one it is about included. So a platform that
 refuses whatever it is sent must not be answered with an event for every event: those
 made here are known by their seq and never told of again, and of the others only a few
@@ -13,12 +16,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gateway import events
+from gateway.record import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.clock import Instant
-    from gateway.record import Event
+    from gateway.record import Event, Record
     from gateway.uplink.pump import PumpHealth
 
 ONE_BY_ONE = 10
@@ -42,7 +46,7 @@ class TargetEvents:
 
     def __init__(
         self,
-        sink: Callable[[Event], None],
+        sink: Callable[[Record], None],
         *,
         now: Callable[[], Instant],
         high: Callable[[], int],
@@ -50,9 +54,9 @@ class TargetEvents:
         """Prepare.
 
         Args:
-            sink: Stores an event.
+            sink: Stores a record.
             now: The clock.
-            high: The store's highest seq, which is that of an event just stored.
+            high: The store's highest seq, which is that of a record just stored.
         """
         self._sink = sink
         self._now = now
@@ -66,6 +70,7 @@ class TargetEvents:
         """A platform can never take this record."""
         if seq in self._own:
             return
+        self._state_lost(seq)
         window = self._refusals.get(target)
         if window is None:
             window = self._refusals[target] = _Refusals()
@@ -101,8 +106,26 @@ class TargetEvents:
         if window.untold:
             self._tell_set_aside(target, *window.last, window.untold)
 
+    def _state_lost(self, seq: int) -> None:
+        lost = Lost(
+            first=seq,
+            last=seq,
+            t_ms=0,
+            until_ms=0,
+            counts={},
+            cause="refused",
+            certain=False,
+            at_most=1,
+            at=self._now(),
+        )
+        self._store(lost)
+
     def _tell_set_aside(self, target: str, seq: int, reason: str, count: int) -> None:
+        self._store(events.record_set_aside(target, seq, reason, count, self._now()))
+
+    def _store(self, record: Record) -> None:
+        """Store a record of our own; it is not answered with another."""
         before = self._high()
-        self._sink(events.record_set_aside(target, seq, reason, count, self._now()))
+        self._sink(record)
         if self._high() > before:
             self._own.append(self._high())

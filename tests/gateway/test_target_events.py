@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from gateway.clock import Instant
+from gateway.record import Event, Lost
 from gateway.target_events import CALM_S, ONE_BY_ONE, WINDOW_S, TargetEvents
 from gateway.uplink.link import RefusedError, TakenOverError
 from gateway.uplink.pump import PumpHealth
@@ -20,13 +21,21 @@ class Told:
     """A sink that gives out seqs as the store does."""
 
     def __init__(self):
-        self.events = []
+        self.records = []
         self.high = 1000
         self.about = TargetEvents(self, now=lambda: AT, high=lambda: self.high)
 
-    def __call__(self, event):
-        self.events.append(event)
+    def __call__(self, record):
+        self.records.append(record)
         self.high += 1
+
+    @property
+    def events(self):
+        return [record for record in self.records if isinstance(record, Event)]
+
+    @property
+    def lost(self):
+        return [record for record in self.records if isinstance(record, Lost)]
 
 
 @virtual
@@ -51,8 +60,23 @@ async def test_an_event_that_is_itself_refused_raises_no_other():
 
     told.about.set_aside("city", 5, "refused")
     told.about.set_aside("city", told.high, "refused")
+    told.about.set_aside("city", told.high - 1, "refused")
 
     assert len(told.events) == 1
+    assert len(told.lost) == 1
+
+
+@virtual
+async def test_every_refused_seq_is_stated_as_lost():
+    told = Told()
+
+    for seq in range(1, 101):
+        told.about.set_aside("city", seq, "too large")
+
+    assert [(lost.first, lost.last) for lost in told.lost] == [
+        (seq, seq) for seq in range(1, 101)
+    ]
+    assert {(lost.cause, lost.certain) for lost in told.lost} == {("refused", False)}
 
 
 @virtual
