@@ -9,7 +9,7 @@ import msgspec
 from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
-from gateway.cli.output import Style, paint, print_json, table
+from gateway.cli.output import Style, paint, print_json, table, terminal_columns
 from gateway.cli.reach import connect
 from gateway.control import ControlError
 from gateway.health import BusHealth, DeviceHealth, Health
@@ -112,7 +112,7 @@ def _buses(buses: list[BusHealth], now_ms: int) -> str:
     ]
     heads = ("bus", "protocol", "endpoint", "state", "since")
     return _with_reasons(
-        table(_heads(heads), rows, right=(4,)),
+        table(_heads(heads), rows, right=(4,), cut=(2, 0), columns=terminal_columns()),
         [(bus.name, bus.error) for bus in buses if bus.state != "open"],
     )
 
@@ -138,7 +138,14 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
             )
         )
     heads = ("device", "bus", "unit", "state", "good_ago", "answered", "p50", "p99")
-    return _with_reasons(table(_heads(heads), rows, right=(2, 4, 5, 6, 7)), reasons)
+    shown = table(
+        _heads(heads),
+        rows,
+        right=(2, 4, 5, 6, 7),
+        cut=(0, 1),
+        columns=terminal_columns(),
+    )
+    return _with_reasons(shown, reasons)
 
 
 def _targets(targets: list[dict[str, Any]]) -> str:
