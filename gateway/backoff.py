@@ -2,10 +2,10 @@
 
 The first retry comes at once; then the pauses grow to a cap that keeps "good again
 within 2 s of its return" where the bus is the unit's own, and within 5 s where a quiet
-place on the bus and in the budget must be found first. A probe takes the unit's full time-out while the bus has room
-for it and the budget allows, else a shortened wait of 50 ms, which still finds every
-unit that answers as fast as Modbus devices do. All probes of a bus together stay below
-a tenth of any minute.
+place on the bus and in the budget must be found first. A probe takes the unit's full
+time-out while the bus has room for it and the budget allows, else a shortened wait of
+50 ms, which still finds every unit that answers as fast as Modbus devices do. All
+probes of a bus together stay below a tenth of any minute.
 """
 
 from __future__ import annotations

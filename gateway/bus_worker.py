@@ -22,6 +22,7 @@ from gateway import events
 from gateway.backoff import OFFLINE_AFTER, reopen_pause_s
 from gateway.clock import Instant
 from gateway.commands import Commands, SharedBus
+from gateway.logs import CHANGE
 from gateway.record import Scan
 from gateway.roster import Job, Roster, Unit, settle_state
 from gateway.schedule import Place, Slots, phase_s
@@ -339,7 +340,8 @@ class BusWorker:
             unit.since = at
             event = events.device_offline(unit.conf, unit.failures, at)
             detail = worded(answer.detail, language())
-            log.warning("%s %s", event.text[language()], detail)
+            said = f"{event.text[language()]} {detail}".rstrip()
+            log.warning("%s", said, extra=CHANGE)
             self._sink(event)
         elif unit.state == "online" and was == "offline":
             self._tell(events.device_online(unit.conf, unit.since or at, at))
@@ -360,7 +362,7 @@ class BusWorker:
             self.link = "gone"
             self.link_since = at = self._clock.now()
             event = events.bus_gone(self.name, str(exc), at)
-            log.warning("%s", event.text[language()])
+            log.warning("%s", event.text[language()], extra=CHANGE)
             self._sink(event)
 
     def _through(self) -> None:
@@ -378,7 +380,7 @@ class BusWorker:
 
     def _tell(self, event: Event) -> None:
         """Record and log good news."""
-        log.info("%s", event.text[language()])
+        log.info("%s", event.text[language()], extra=CHANGE)
         self._sink(event)
 
     # -- slots and devices --------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from gateway.logs import CHANGE
 from gateway.record import dated_as_read
 from gateway.texts import t
 from gateway.uplink import status
@@ -246,14 +247,14 @@ class Pump:
         health.state, health.since_ms = state, self._wall_ms()
         name = self._target.name
         if state == "online":
-            log.info("%s", t("uplink.online", target=name, version=health.version))
+            said = t("uplink.online", target=name, version=health.version)
+            log.info("%s", said, extra=CHANGE)
         elif state == "taken_over":
-            log.warning(
-                "%s", t("uplink.taken_over", target=name, client=self._client_id)
-            )
+            said = t("uplink.taken_over", target=name, client=self._client_id)
+            log.warning("%s", said, extra=CHANGE)
         elif state in {"offline", "refused"}:
             key = "uplink.offline" if lost else "uplink.unreachable"
-            log.warning("%s", t(key, target=name, reason=reason))
+            log.warning("%s", t(key, target=name, reason=reason), extra=CHANGE)
         if self._on_change is not None:
             self._on_change(health)
 

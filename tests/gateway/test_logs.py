@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 
-from gateway.logs import Folded, Journald
+from gateway.logs import CHANGE, Folded, Journald
 from gateway.texts import set_language
 
 
@@ -27,6 +27,14 @@ def test_the_same_line_is_printed_once_in_five_minutes_with_its_count():
         "(299 more of these) bus plc is gone",
         "(299 more of these) bus plc is gone",
     ]
+
+
+def test_a_change_of_state_is_printed_each_time():
+    fold = Folded(lambda: 0.0)
+    gone = line("bus plc is gone")
+    vars(gone).update(CHANGE)
+
+    assert all(fold.filter(gone) for _ in range(3))
 
 
 def test_another_line_is_not_folded_and_memory_stays_bounded():
