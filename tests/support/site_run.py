@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from simulators import bench
 from simulators.births import Birth, read_births
 from simulators.broker import Broker
+from simulators.process import SharedStart
 from tests.support.spawn import ROOT, Spawned
 from tests.support.witness import Match, Witness, match
 
@@ -169,7 +170,9 @@ class SiteRun:
         target: More keys of the MQTT target.
         buffer: More keys of the buffer.
         simulate: More options of ``simulators.modbus``.
+        bus: More keys of every bus.
         serial: Keys of the bus where the devices are behind a pty instead.
+        ports: Unit id -> port of devices that run already, with their ``start_ns``.
     """
 
     def __init__(
@@ -186,6 +189,8 @@ class SiteRun:
         bus: dict[str, Any] | None = None,
         simulate: tuple[str, ...] = (),
         serial: dict[str, Any] | None = None,
+        ports: dict[int, int] | None = None,
+        start_ns: int = 0,
     ) -> None:
         self.folder = folder
         self.births_file = folder / "births.jsonl"
@@ -193,6 +198,8 @@ class SiteRun:
         self._shape = (devices, points, every, separate, bus or {}, serial)
         self._target, self._buffer = target or {}, buffer or {}
         self._kind, self._simulate = broker, simulate
+        self._ports = ports
+        self.start_ns = start_ns
 
     def __enter__(self) -> SiteRun:
         with contextlib.ExitStack() as stack:
@@ -204,20 +211,10 @@ class SiteRun:
         self._stack.close()
 
     def _open(self, stack: contextlib.ExitStack) -> None:
-        devices, points, _, separate, _, serial = self._shape
         self.line = self.folder / "line-1"
-        ports = ["--pty", self.line] if serial is not None else ["--tcp", 0]
-        if separate:
-            ports.append("--separate")
-        self.devices = stack.enter_context(
-            Spawned(
-                "simulators.modbus",
-                *("--bench", f"{devices}x{points}", *ports, "--control"),
-                *("--births", self.births_file, *self._simulate),
-            )
-        )
-        self.start_ns: int = self.devices.ready["start_ns"]
-        self.start_utc_ms: int = self.devices.ready["start_utc_ms"]
+        if self._ports is None:
+            self._open_devices(stack)
+        self.start_utc_ms = SharedStart(self.start_ns).utc_ms()
         self.broker = Broker.start(self.folder / "broker", kind=self._kind)  # type: ignore[arg-type]
         stack.callback(self.broker.kill)
         self.link = stack.enter_context(
@@ -234,6 +231,22 @@ class SiteRun:
         self.gateway = Gateway(self.site, self.folder)
         stack.callback(self.gateway.close)
 
+    def _open_devices(self, stack: contextlib.ExitStack) -> None:
+        devices, points, _, separate, _, serial = self._shape
+        ports = ["--pty", self.line] if serial is not None else ["--tcp", 0]
+        if separate:
+            ports.append("--separate")
+        self.devices = stack.enter_context(
+            Spawned(
+                "simulators.modbus",
+                *("--bench", f"{devices}x{points}", *ports, "--control"),
+                *("--births", self.births_file, *self._simulate),
+            )
+        )
+        self.start_ns = self.devices.ready["start_ns"]
+        said = self.devices.ready.get("ports", {})
+        self._ports = {int(n): port for n, port in said.items()}
+
     def document(self) -> dict[str, Any]:
         """The site file; JSON is YAML 1.2."""
         devices, points, every, separate, bus, serial = self._shape
@@ -244,7 +257,8 @@ class SiteRun:
             buses["bus-0"] = common | bus
         else:
             for n in numbers if separate else (0,):
-                port = self.devices.ready["ports"][str(n or 1)]
+                assert self._ports is not None
+                port = self._ports[n or 1]
                 buses[f"bus-{n}"] = {
                     "protocol": "modbus-tcp",
                     "tcp": f"127.0.0.1:{port}",

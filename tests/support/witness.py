@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from simulators.verdict import Verdict
 
-RETIMED_MS = 1000
-"""A record's time may lie this far from the device's own instant: busy machines."""
+RETIMED_MS = 1500
+"""A record's time may lie this far from the device's own instant: a read may wait two
+time-outs for a shape that proves its answer, and machines are busy."""
 
 
 class Arrived(NamedTuple):
