@@ -32,8 +32,9 @@ def failures(detail: str, bus: Bus) -> list[str]:
             lines.append(worded(line, language()))
             continue
         happened, advice = _told(exchange["error"])
+        points = worded(exchange["points"], language())
         told = (
-            (t("read.asked"), f"{exchange['asked']} ({exchange['points']})"),
+            (t("read.asked"), f"{exchange['asked']} ({points})"),
             (t("read.bus"), f"{bus.name}  {bus.protocol}  {endpoint(bus)}"),
             (t("read.sent"), exchange["sent"]),
             (t("read.received"), exchange["received"]),

@@ -90,6 +90,7 @@ def test_an_unknown_point_lists_those_there_are(site, capsys):
             "zh",
             (
                 "超时无应答：13 个测点都没有数值",
+                " 等，另 ",
                 "总线  net  modbus-tcp  127.0.0.1:",
                 "收到  无",
                 "结果  0.20 秒内没有应答",
