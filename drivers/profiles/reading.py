@@ -140,6 +140,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     warning: bool = False
     text: str = ""
     """The English wording of a code that ``MESSAGES`` does not have."""
+    document: str = ""
+    """The file, where it is another than the one that was asked about."""
 
     @property
     def message(self) -> str:

@@ -45,10 +45,16 @@ def site_path(args: argparse.Namespace) -> Path:
     Raises:
         CliError: None of the three names a file.
     """
+    path = site_path_if_any(args)
+    if path is not None:
+        return path
+    raise CliError(t("cli.no_site"), Exit.USAGE)
+
+
+def site_path_if_any(args: argparse.Namespace) -> Path | None:
+    """The same for verbs that work without a site as well."""
     named = args.site or os.environ.get("ECOGATE_SITE")
     if named:
         return Path(named)
     usual = Path("site.yaml")
-    if usual.is_file():
-        return usual
-    raise CliError(t("cli.no_site"), Exit.USAGE)
+    return usual if usual.is_file() else None

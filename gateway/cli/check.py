@@ -46,9 +46,9 @@ def report_errors(path: Path, problems: list[Problem]) -> None:
 
 def coloured(problem: Problem, path: Path) -> str:
     """The line of one problem, its place and its kind set off."""
-    from gateway.config import message_of
+    from gateway.config import message_of, place_of
 
-    place = f"{path}:{problem.line}:{problem.column}:" if problem.line else f"{path}:"
+    place = f"{place_of(problem, path)}:"
     kind = paint(t("config.warning"), "yellow") if problem.warning else ""
     where = paint(problem.path, "cyan") + ": " if problem.path else ""
     return f"{paint(place, 'bold')} {kind}{where}{message_of(problem)}"
@@ -69,7 +69,9 @@ def problem_as_json(problem: Problem) -> dict[str, object]:
     """One problem for programs."""
     from gateway.config import message_of
 
+    other = {"file": problem.document} if problem.document else {}
     return {
+        **other,
         "line": problem.line,
         "column": problem.column,
         "path": problem.path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,11 @@ import msgspec
 from drivers.profiles.document import DocumentError, decode_text
 from drivers.profiles.library import load_profile, profile_names, read_profile
 from drivers.profiles.reading import Report, closest
-from gateway.cli.check import coloured, problem_as_json
+from gateway.cli.arguments import add_site, site_path_if_any
+from gateway.cli.check import coloured, problem_as_json, report_errors
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import paint, print_json, table, terminal_columns
+from gateway.config.library import FOLDER, SiteLibrary
 from gateway.texts import language, t
 
 if TYPE_CHECKING:
@@ -23,11 +27,13 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``profile list``, ``profile show NAME``, ``profile check FILE ...``."""
+    """``profile list|show NAME [--site PATH]``, ``profile check FILE ...``."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="ACTION")
-    verbs.add_parser("list", help=t("profile.help.list"))
+    every = verbs.add_parser("list", help=t("profile.help.list"))
     show = verbs.add_parser("show", help=t("profile.help.show"))
     show.add_argument("name", help=t("profile.help.name"))
+    for verb in (every, show):
+        add_site(verb, positional=False)
     check = verbs.add_parser("check", help=t("profile.help.check"))
     check.add_argument("files", nargs="+", type=Path, help=t("profile.help.files"))
 
@@ -35,28 +41,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out the action."""
     if args.verb == "list":
-        return _list(as_json=args.json)
+        return _list(_Shown(args), as_json=args.json)
     if args.verb == "show":
-        return _show(args.name, as_json=args.json)
+        return _show(args.name, _Shown(args), as_json=args.json)
     return _check(args.files, as_json=args.json)
 
 
-def _list(*, as_json: bool) -> int:
-    profiles = [load_profile(name) for name in profile_names()]
+class _Shown:
+    """The installed profiles and, where there is a site, its own."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        site = site_path_if_any(args)
+        if site is not None and not site.is_file():
+            why = t("config.unreadable", why=os.strerror(errno.ENOENT))
+            raise CliError(f"{site}: {why}", Exit.USAGE)
+        self._report = Report()
+        self._site = site or Path("site.yaml")
+        self._library = SiteLibrary(self._site.parent, self._report)
+        # Without a site no folder is anybody's.
+        names = self._library.own_names() if site is not None else ()
+        self._names = self._library.names() if site is not None else profile_names()
+        self.own = {name: self._library.file_of(name) for name in names}
+        self.folder = self._site.parent / FOLDER
+
+    def all(self) -> list[Profile]:
+        """Those that can be used; ``status`` tells of the others."""
+        found = [self._load(name) for name in sorted(self._names)]
+        return [profile for profile in found if profile is not None]
+
+    def one(self, name: str) -> Profile | None:
+        """The profile of this name; None: ``status`` tells what is wrong with it."""
+        if name not in self._names:
+            meant = closest(name, self._names)
+            key = "profile.unknown_meant" if meant else "profile.unknown"
+            raise CliError(t(key, found=name, meant=meant), Exit.USAGE)
+        return self._load(name)
+
+    def status(self) -> int:
+        """Print what is wrong with the site's own; the exit status."""
+        report_errors(self._site, self._report.problems)
+        return Exit.USAGE if self._report.failed else Exit.OK
+
+    def _load(self, name: str) -> Profile | None:
+        return self._library.load(name) if name in self.own else load_profile(name)
+
+
+def _list(library: _Shown, *, as_json: bool) -> int:
+    """List all; status 2 when one of the site's own cannot be used."""
+    profiles = library.all()
     if as_json:
-        print_json(
-            [
-                {
-                    "profile": profile.profile,
-                    "maker": profile.maker,
-                    "models": profile.models,
-                    "evidence": profile.evidence,
-                    "points": len(profile.points),
-                }
-                for profile in profiles
-            ]
-        )
-        return Exit.OK
+        print_json([_entry(profile, library) for profile in profiles])
+        return library.status()
     rows = [
         (p.profile, p.maker, ", ".join(p.models), str(len(p.points)), p.evidence)
         for p in profiles
@@ -71,15 +106,27 @@ def _list(*, as_json: bool) -> int:
             columns=terminal_columns(),
         )
     )
-    return Exit.OK
+    if own := library.own:
+        print(t("profile.own", names=", ".join(own), folder=library.folder))
+    return library.status()
 
 
-def _show(name: str, *, as_json: bool) -> int:
-    if name not in profile_names():
-        meant = closest(name, profile_names())
-        key = "profile.unknown_meant" if meant else "profile.unknown"
-        raise CliError(t(key, found=name, meant=meant), Exit.USAGE)
-    profile = load_profile(name)
+def _entry(profile: Profile, library: _Shown) -> dict[str, object]:
+    own = profile.profile in library.own
+    return {
+        "profile": profile.profile,
+        "maker": profile.maker,
+        "models": profile.models,
+        "evidence": profile.evidence,
+        "points": len(profile.points),
+        **({"file": str(library.own[profile.profile])} if own else {}),
+    }
+
+
+def _show(name: str, library: _Shown, *, as_json: bool) -> int:
+    profile = library.one(name)
+    if profile is None:
+        return library.status()
     if as_json:
         print_json(msgspec.to_builtins(profile, enc_hook=str))
         return Exit.OK
@@ -92,7 +139,7 @@ def _show(name: str, *, as_json: bool) -> int:
         print(paint(notes.strip(), "yellow"))
     print()
     print(points_table(profile))
-    return Exit.OK
+    return library.status()
 
 
 def points_table(profile: Profile) -> str:

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from drivers.profiles.points import labels, points_from_list, report_overlaps
 from drivers.profiles.reading import Report, Section, closest
 from gateway.config.model import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from drivers.profiles.document import Mark, Node
     from drivers.profiles.model import Point, Profile
+    from gateway.config.library import Library
 
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "timeout", "pause",
     "max_reply", "max_registers", "ambiguous", "transaction_id", "label",
 )  # fmt: skip
-
-
-class Library(Protocol):
-    """Where profiles come from."""
-
-    def load(self, name: str) -> Profile:
-        """The profile of this name."""
-        ...
-
-    def names(self) -> Sequence[str]:
-        """All names there are."""
-        ...
-
-
-class InstalledLibrary:
-    """The profiles that come with the gateway."""
-
-    def load(self, name: str) -> Profile:
-        """The profile of this name."""
-        from drivers.profiles.library import load_profile  # noqa: PLC0415 - not always
-
-        return load_profile(name)
-
-    def names(self) -> Sequence[str]:
-        """All names there are."""
-        from drivers.profiles.library import profile_names  # noqa: PLC0415
-
-        return tuple(profile_names())
 
 
 class DeviceReader:
@@ -96,15 +67,14 @@ class DeviceReader:
             return None
         if name not in self._profiles:
             self._profiles[name] = self._find(name)
-        profile = self._profiles[name]
-        if profile is None:
+        if name not in self._all_names():
             section.wrong(
                 "profile",
                 "unknown_profile",
                 found=name,
                 meant=closest(name, self._all_names()),
             )
-        return profile
+        return self._profiles[name]
 
     def _find(self, name: str) -> Profile | None:
         return self._library.load(name) if name in self._all_names() else None

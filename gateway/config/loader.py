@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from drivers.profiles.document import (
-    MAX_CHARACTERS,
-    DocumentError,
-    Mark,
-    decode_text,
-    no_collection,
-    read_document,
-)
+from drivers.profiles.document import no_collection, read_document
 from drivers.profiles.reading import Problem, Report, Section
 from gateway.config.buses import check_name, read_bus
 from gateway.config.crosscheck import (
@@ -21,7 +14,9 @@ from gateway.config.crosscheck import (
     check_ports,
     check_references,
 )
-from gateway.config.devices import DeviceReader, InstalledLibrary, Library
+from gateway.config.devices import DeviceReader
+from gateway.config.files import text_of
+from gateway.config.library import Library, SiteLibrary
 from gateway.config.model import BufferLimits, Site, SiteInfo
 from gateway.config.problems import SiteError
 from gateway.config.site_info import read_assets, read_site_info
@@ -49,7 +44,8 @@ def load_site(
     Args:
         path: The site file.
         folder: What relative paths in it start from; its own folder by default.
-        library: Where profiles come from; the installed ones by default.
+        library: Where profiles come from; by default ``profiles/`` in that folder,
+            then the installed ones.
 
     Raises:
         SiteError: Anything but warnings is wrong; it lists everything.
@@ -65,7 +61,8 @@ def load_problems(
 ) -> tuple[Site | None, list[Problem]]:
     """The site, or None when there are errors, and all errors and warnings.
 
-    Problems come in the order of their places; see ``load_site`` for the arguments.
+    Problems come in the order of their places, those of the site file first and each
+    of the site's own profiles after it; see ``load_site`` for the arguments.
     """
     report = Report()
     with no_collection():
@@ -73,14 +70,18 @@ def load_problems(
             path,
             folder or path.absolute().parent,
             report,
-            library or InstalledLibrary(),
+            library or SiteLibrary(folder or path.parent, report),
         )
-    problems = sorted(report.problems, key=lambda p: (p.line, p.column, p.path))
+    problems = sorted(report.problems, key=_place)
     return (None if report.failed else site), problems
 
 
+def _place(problem: Problem) -> tuple[str, int, int, str]:
+    return problem.document, problem.line, problem.column, problem.path
+
+
 def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | None:
-    text = _text(path, report)
+    text = text_of(path, report)
     if text is None:
         return None
     root, errors = read_document(text, path.name)
@@ -118,19 +119,6 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         clock_trust=trust,
         source=path.absolute(),
     )
-
-
-def _text(path: Path, report: Report) -> str | None:
-    try:
-        if path.stat().st_size > 4 * MAX_CHARACTERS:
-            report.add(Mark(1, 1), "", "yaml_too_large", limit=MAX_CHARACTERS)
-            return None
-        return decode_text(path.read_bytes())
-    except OSError as exc:
-        report.add(Mark(0, 0), "", "unreadable", why=exc.strerror or str(exc))
-    except DocumentError as exc:
-        report.add_document_errors([exc])
-    return None
 
 
 def _gateway(section: Section) -> str | None:

@@ -34,9 +34,15 @@ def message_of(problem: Problem) -> str:
     return text
 
 
+def place_of(problem: Problem, file: Path) -> str:
+    """``file:line:column``; the file alone where there is no line."""
+    name = problem.document or str(file)
+    return f"{name}:{problem.line}:{problem.column}" if problem.line else name
+
+
 def line_of(problem: Problem, file: Path) -> str:
     """``file:line:column: where: expected …, found …; did you mean …?``."""
-    place = f"{file}:{problem.line}:{problem.column}" if problem.line else str(file)
+    place = place_of(problem, file)
     kind = t("config.warning") if problem.warning else ""
     where = f"{problem.path}: " if problem.path else ""
     return f"{place}: {kind}{where}{message_of(problem)}"
