@@ -13,7 +13,7 @@ from gateway.health import Health, buffer_health, bus_health, device_health
 from gateway.texts import t
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from gateway.app import App
     from gateway.bus_worker import BusWorker
@@ -108,7 +108,7 @@ class Answers:
         loop.call_later(_PARTING_S, self._app.stop, "stop")
         return {"stopping": True}
 
-    def watch(self, request: Request) -> AsyncIterator[bytes]:
+    def watch(self, request: Request) -> AsyncGenerator[bytes]:
         """Records as they are stored."""
         for name in request.devices or ():
             self._device(name)

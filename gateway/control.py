@@ -7,8 +7,9 @@ A Unix socket (0660) in the data folder; one JSON object a line both ways, versi
     <- {"v":1,"id":7,"ok":false,"error":{"code":"no_device","text":"..."}}
 
 A stream (``watch``) answers with many lines, ``{"v":1,"id":7,"item":{...}}``, until the
-caller hangs up. Nothing a caller sends stops the gateway: what is not understood is
-answered and forgotten, lines are bounded, and callers are few.
+caller hangs up; what the caller sends meanwhile is not looked at. Nothing a caller
+sends stops the gateway: what is not understood is answered and forgotten, lines are
+bounded, and callers are few.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import stat
 import tempfile
@@ -30,7 +32,7 @@ from gateway.texts import t
 
 if TYPE_CHECKING:
     from collections.abc import (
-        AsyncIterator,
+        AsyncGenerator,
         Awaitable,
         Callable,
         Collection,
@@ -46,6 +48,7 @@ VERSION = 1
 LINE_LIMIT = 65_536
 CALLERS_LIMIT = 16
 ANSWER_LIMIT_S = 30.0
+_NAME = "control.sock"
 _PATH_LIMIT = 107
 """sun_path holds 108 bytes with its closing zero (unix(7))."""
 _ENCODE = msgspec.json.Encoder(enc_hook=str).encode
@@ -80,14 +83,34 @@ class Request(msgspec.Struct, kw_only=True):
 def socket_path(folder: Path) -> Path:
     """Where the gateway of this data folder listens; the same for both ends.
 
-    A path too long for a Unix socket is replaced by one in the temporary folder,
-    named by a hash of the real one.
+    A path too long for a Unix socket is replaced by one in the temporary folder, named
+    by a hash of the real one, in a folder of the user who owns the data.
     """
-    path = folder.resolve() / "control.sock"
+    path = folder.resolve() / _NAME
     if len(str(path).encode()) <= _PATH_LIMIT:
         return path
     name = blake2b(str(path).encode(), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"ecogate-{name}.sock"
+    try:
+        owner = folder.stat().st_uid
+    except OSError:  # not there yet: it will be ours
+        owner = os.getuid()
+    return Path(tempfile.gettempdir()) / f"ecogate-{owner}" / f"{name}.sock"
+
+
+def _check_private(path: Path, *owners: int) -> None:
+    """In the temporary folder anybody may have put something in our place.
+
+    Raises:
+        PermissionError: The socket's folder belongs to somebody else, or others may
+            write to it.
+    """
+    if path.name == _NAME:
+        return
+    found = path.parent.lstat()
+    private = stat.S_ISDIR(found.st_mode) and not stat.S_IMODE(found.st_mode) & 0o077
+    if not private or found.st_uid not in owners:
+        text = t("control.not_ours", folder=path.parent)
+        raise PermissionError(text)
 
 
 class ControlServer:
@@ -97,7 +120,7 @@ class ControlServer:
         self,
         path: Path,
         commands: Mapping[str, Callable[[Request], Awaitable[Any]]],
-        streams: Mapping[str, Callable[[Request], AsyncIterator[bytes]]],
+        streams: Mapping[str, Callable[[Request], AsyncGenerator[bytes]]],
         *,
         whole: Collection[str] = (),
     ) -> None:
@@ -134,8 +157,14 @@ class ControlServer:
                 caller.cancel()
             await asyncio.gather(*self._callers, return_exceptions=True)
             self.path.unlink(missing_ok=True)
+            if self.path.name != _NAME:
+                with contextlib.suppress(OSError):  # another gateway of ours is in it
+                    self.path.parent.rmdir()
 
     async def _listen(self) -> asyncio.AbstractServer:
+        if self.path.name != _NAME:
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            _check_private(self.path, os.getuid())
         # Whoever holds the data folder's lock owns this path: a file left there is
         # a dead gateway's.
         self.path.unlink(missing_ok=True)
@@ -153,6 +182,8 @@ class ControlServer:
         assert task is not None  # noqa: S101 - for the type checker
         task.set_name("control:caller")
         if len(self._callers) >= CALLERS_LIMIT:
+            text = t("control.busy", limit=CALLERS_LIMIT)
+            writer.write(_refusal(None, "busy", text))
             writer.close()
             return
         self._callers.add(task)
@@ -183,12 +214,17 @@ class ControlServer:
                 text = t("control.bad_request", error=exc)
                 writer.write(_refusal(None, "bad_request", text))
             else:
-                await self._serve(request, writer)
+                await self._serve(request, reader, writer)
             await writer.drain()
 
-    async def _serve(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self,
+        request: Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         if request.cmd in self._streams:
-            await self._stream(request, writer)
+            await self._stream(request, reader, writer)
             return
         try:
             handler = self._commands.get(request.cmd)
@@ -210,20 +246,55 @@ class ControlServer:
             text = t("control.no_answer", seconds=f"{ANSWER_LIMIT_S:g}")
             writer.write(_refusal(request.id, "timeout", text))
 
-    async def _stream(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _stream(
+        self,
+        request: Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         head = _ENCODE({"v": VERSION, "id": request.id})[:-1]
+
+        async def send(items: AsyncGenerator[bytes]) -> None:
+            async with contextlib.aclosing(items):
+                async for item in items:
+                    writer.write(b'%b,"item":%b}\n' % (head, item))
+                    await writer.drain()
+
         try:
             # Making the stream may refuse as well: a device that is not there.
-            async for item in self._streams[request.cmd](request):
-                writer.write(b'%b,"item":%b}\n' % (head, item))
-                await writer.drain()
+            items = self._streams[request.cmd](request)
+            # The next item may be hours away: a caller that is gone is noticed first.
+            tasks = (
+                asyncio.create_task(send(items), name="control:stream"),
+                asyncio.create_task(_hang_up(reader), name="control:hang-up"),
+            )
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+            for end in ends:
+                if isinstance(end, Exception):
+                    raise end
         except ControlError as exc:
             writer.write(_refusal(request.id, exc.code, str(exc)))
+
+
+async def _hang_up(reader: asyncio.StreamReader) -> None:
+    while await reader.read(LINE_LIMIT):
+        pass
 
 
 def _refusal(number: object, code: str, text: str) -> bytes:
     error = {"code": code, "text": text}
     return _ENCODE({"v": VERSION, "id": number, "ok": False, "error": error}) + b"\n"
+
+
+def _owners(path: Path) -> tuple[int, ...]:
+    """Who may serve a socket in the temporary folder: the data's owner, and root."""
+    owner = path.parent.name.rpartition("-")[2]
+    return (int(owner), 0) if owner.isdecimal() else (0,)
 
 
 class ControlClient:
@@ -239,6 +310,7 @@ class ControlClient:
         self._socket.settimeout(timeout_s)
         self._timeout_s = timeout_s
         try:
+            _check_private(path, *_owners(path))
             self._socket.connect(str(path))
         except OSError as exc:
             self._socket.close()
@@ -299,6 +371,7 @@ class ControlClient:
         try:
             self._socket.sendall(_ENCODE(request) + b"\n")
         except OSError as exc:
+            self._receive()  # why it hung up, where it said so
             raise ControlError("gone", str(exc)) from exc
         return self._number
 

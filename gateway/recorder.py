@@ -13,7 +13,7 @@ from gateway.record import Event, Gap, Record, Scan, encode, to_wire
 from gateway.supervisor import Fatal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from buffer import Buffer
     from gateway.meta import MetaStore
@@ -92,7 +92,7 @@ class Recorder:
         if self._watchers:
             self._show(record, to_wire(seq, data))
 
-    async def watch(self, devices: list[str] | None = None) -> AsyncIterator[bytes]:
+    async def watch(self, devices: list[str] | None = None) -> AsyncGenerator[bytes]:
         """Records as they come, as wire JSON; of these devices only, if any named."""
         queue: asyncio.Queue[tuple[str | None, bytes]] = asyncio.Queue(_WATCH_LIMIT)
         self._watchers.add(queue)

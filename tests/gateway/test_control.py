@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import stat
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import ResponseTimeoutError
 from gateway.control import (
+    CALLERS_LIMIT,
     LINE_LIMIT,
     ControlClient,
     ControlError,
@@ -111,6 +113,45 @@ async def test_a_stream_goes_on_until_the_caller_hangs_up(tmp_path):
         assert len(server._callers) <= 1
 
 
+async def test_a_caller_that_hung_up_is_noticed_before_the_next_item(tmp_path):
+    path, ended = socket_path(tmp_path), asyncio.Event()
+
+    async def rare(request):
+        try:
+            yield b"1"
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    server = ControlServer(path, {}, {"rare": rare})
+    task = asyncio.create_task(server.run(), name="control")
+    await server.listening.wait()
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"cmd":"rare"}\n')
+    await reader.readline()
+    writer.close()
+
+    async with asyncio.timeout(5):
+        await ended.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_one_caller_too_many_is_told_so(tmp_path):
+    path = socket_path(tmp_path)
+
+    async with serving(path):
+        held = [await asyncio.open_unix_connection(path) for _ in range(CALLERS_LIMIT)]
+        for reader, writer in held:
+            writer.write(b'{"cmd":"echo"}\n')
+            await reader.readline()
+        got = await ask(path, ("echo", {}))
+        for _, writer in held:
+            writer.close()
+
+    assert got[0][0] == "busy"
+
+
 async def test_a_stream_that_is_refused_says_so_at_once(tmp_path):
     path = socket_path(tmp_path)
 
@@ -177,6 +218,62 @@ def test_a_path_too_long_for_a_socket_is_replaced_by_a_short_one(tmp_path):
     assert len(str(path)) <= 107
     assert path == socket_path(folder)
     assert path != socket_path(tmp_path / ("y" * 120))
+
+
+@pytest.fixture
+def far(tmp_path, monkeypatch):
+    """A data folder whose socket stands in the temporary folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    return folder
+
+
+async def test_a_socket_in_the_temporary_folder_is_in_a_private_one(far):
+    path = socket_path(far)
+
+    async with serving(path):
+        mode = stat.S_IMODE(path.parent.stat().st_mode)
+        assert (await ask(path, ("echo", {})))[0] == {"device": None}
+
+    assert mode == 0o700
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("how", ["open", "link", "file"])
+async def test_a_folder_that_is_not_ours_alone_is_refused(far, how, caplog):
+    path = socket_path(far)
+    if how == "open":
+        path.parent.mkdir()
+        path.parent.chmod(0o777)
+    elif how == "link":
+        (far / "real").mkdir(mode=0o700)
+        path.parent.symlink_to(far / "real")
+    else:
+        path.parent.write_text("in the way", encoding="utf-8")
+
+    await ControlServer(path, {"echo": echo}, {}).run()
+
+    assert str(path.parent) in caplog.text
+    with pytest.raises(NotRunningError):
+        ControlClient(path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make another's folder")
+async def test_a_folder_of_somebody_else_is_refused_by_both_ends(far, caplog):
+    path = socket_path(far)
+    path.parent.mkdir(mode=0o700)
+    os.chown(path.parent, 12345, 12345)
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(path))
+        theirs.listen()
+
+        await ControlServer(path, {"echo": echo}, {}).run()
+        with pytest.raises(NotRunningError):
+            ControlClient(path)
+
+    assert str(path.parent) in caplog.text
 
 
 async def test_without_a_socket_the_gateway_runs_on(tmp_path, caplog):
