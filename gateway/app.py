@@ -140,6 +140,7 @@ class App:
                 self.record, now=self.clock.now, high=lambda: buffer.high
             )
             self.tender = self._tender()
+            self.tender.on_change = self._status_changed
             self._tell_start(buffer.ended)
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)

@@ -57,6 +57,8 @@ class Tender:
         self._started = 0.0
         self.once_trusted: Callable[[Instant], Iterable[Record]] | None = None
         """What can be told as soon as the clock is known to be right."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when another number of devices answers."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -66,7 +68,7 @@ class Tender:
         store = self._beats.add("buffer", loop.time() + COMMIT_LIMIT_S)
         at = self._clock.now()
         skew, retried = at.wall_ms - at.mono_ms, loop.time()
-        durable = -1
+        durable, devices = -1, self._devices()
         try:
             while True:
                 now, at = loop.time(), self._clock.now()
@@ -84,6 +86,9 @@ class Tender:
                 if not stats.pending or stats.degraded or stats.durable != durable:
                     durable = stats.durable
                     store.promise(now + COMMIT_LIMIT_S)
+                if (found := self._devices()) != devices:
+                    devices = found
+                    self.on_change()
                 if now - retried >= _RETRY_S:
                     retried = now
                     self._metas.retry()
@@ -94,11 +99,7 @@ class Tender:
 
     def vitals(self) -> Vitals:
         """What ``status`` tells the platform."""
-        units = [
-            u for w in self._workers() if w.link != "gone" for u in w.units.values()
-        ]
-        total = sum(len(worker.units) for worker in self._workers())
-        good = sum(unit.state == "online" for unit in units)
+        good, bad = self._devices()
         return Vitals(
             clock="trusted" if self._clock.now().trusted else "unknown",
             disk_free=_disk_free(self._data),
@@ -106,8 +107,19 @@ class Tender:
             temperature_c=_temperature(),
             uptime_s=self.uptime_s(),
             devices_good=good,
-            devices_bad=total - good,
+            devices_bad=bad,
         )
+
+    def _devices(self) -> tuple[int, int]:
+        """How many answer and how many do not."""
+        total = sum(len(worker.units) for worker in self._workers())
+        good = sum(
+            unit.state == "online"
+            for worker in self._workers()
+            if worker.link != "gone"
+            for unit in worker.units.values()
+        )
+        return good, total - good
 
     def uptime_s(self) -> int:
         """Seconds since the start."""

@@ -146,6 +146,15 @@ def test_a_taken_id_is_an_event_at_the_platform(tmp_path):
     assert [e["state"] for e in told] == ["raised", "cleared"]
 
 
+def test_status_says_within_seconds_that_devices_answer(tmp_path):
+    async def main():
+        async with VirtualSite(tmp_path, devices=2) as site:
+            await asyncio.sleep(5)
+            return site.platform.messages("/status")[-1].body["devices"]
+
+    assert run_virtual(main()) == {"good": 2, "bad": 0}
+
+
 def test_status_says_within_seconds_that_a_device_is_gone(tmp_path):
     async def main():
         async with VirtualSite(tmp_path, devices=2) as site:
