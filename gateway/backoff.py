@@ -5,7 +5,8 @@ within 2 s of its return" where the bus is the unit's own, and within 5 s where 
 place on the bus and in the budget must be found first. A probe takes the unit's full
 time-out while the bus has room for it and the budget allows, else a shortened wait of
 50 ms, which still finds every unit that answers as fast as Modbus devices do. All
-probes of a bus together stay below a tenth of any minute.
+probes of a bus together stay below a tenth of any minute. Where no healthy unit waits
+for the bus, nobody is spared by rarer or shorter probes.
 """
 
 from __future__ import annotations
@@ -18,15 +19,22 @@ SHORT_WAIT_S = 0.05
 
 _REOPEN_S = (0.5, 1.0)
 _PAUSES_S = (0.0, 0.5, 1.0, 1.5)
+_ALONE_S = 0.5
 
 _BURST_S = 1.5
 _RATE = 0.075
 """1.5 s + 60 s * 0.075 = 6 s: a tenth of any 60 s."""
 
 
-def pause_s(failures: int) -> float:
-    """Seconds until the next probe after that many unanswered questions (>= 1)."""
-    return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
+def pause_s(failures: int, *, alone: bool = False) -> float:
+    """Seconds until the next probe after that many unanswered questions (>= 1).
+
+    Args:
+        failures: Questions without an answer since the last answer.
+        alone: No healthy unit is polled on this bus.
+    """
+    pause = _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
+    return min(pause, _ALONE_S) if alone else pause
 
 
 def reopen_pause_s(failures: int) -> float:

@@ -158,7 +158,8 @@ class Roster:
 
     def plan_probe(self, unit: Unit, now: float) -> None:
         """Find a place on the bus for the next probe."""
-        start = now + pause_s(unit.failures)
+        alone = self._next_due() == math.inf
+        start = now + pause_s(unit.failures, alone=alone)
         busy = [
             (job.ledger.slots.due(slot), job.busy_s)
             for _, _, ticket, job in self._queue
@@ -179,6 +180,8 @@ class Roster:
         return self._next_due() - now
 
     def _probe(self, unit: Unit, now: float) -> Turn:
+        if self._next_due() == math.inf:
+            return Turn(None, unit, None, now)
         full = max(unit.silence_s - unit.overhead_s, SHORT_WAIT_S)
         budget = self._budget.available(now)
         # Full time-outs go round: a slow unit behind a fast dead one is found, too.
