@@ -17,8 +17,8 @@ import pytest
 from drivers.modbus.rtu import RtuBus
 from drivers.profiles.model import Point
 from gateway.config.model import (
-    Bus,
     BufferLimits,
+    Bus,
     Device,
     MqttTarget,
     SerialLine,
