@@ -163,6 +163,33 @@ def test_a_unit_that_dies_and_returns_costs_the_nine_nothing(
     assert p99 <= PERIOD_MS, (seed, victim, p99)
 
 
+def test_a_unit_that_dies_young_is_back_in_five_seconds(tmp_path, seed, count, figure):
+    """Before the gateway has learned anything of it: time-outs are still whole."""
+    rng = random.Random(seed)
+    rounds = count(12, 100)
+    back = []
+
+    async def main(folder, life_s, away_s):
+        async with RtuSite(folder) as site:
+            await asyncio.sleep(life_s)
+            site.station.dead.add(4)
+            await asyncio.sleep(away_s)
+            site.station.dead.discard(4)
+            returned = site.clock.wall_ms()
+            await asyncio.sleep(15)
+        return next((t for t in site.good(4) if t >= returned), 10**15) - returned
+
+    for number in range(rounds):
+        life_s, away_s = rng.uniform(0, 4), rng.uniform(0.5, 12)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        took = run_virtual(main(folder, life_s, away_s))
+        back.append((took, round(life_s, 2), round(away_s, 2)))
+
+    figure("back_after_ms", max(back)[0])
+    assert max(back)[0] <= BACK_MS, (seed, sorted(back)[-5:])
+
+
 @pytest.mark.parametrize("engine", ["own", "pymodbus"])
 def test_a_pty_with_the_wire_s_time(tmp_path, count, figure, engine):
     dead_s = count(3, 20)

@@ -20,6 +20,8 @@ SILENT, BAD = 3, 5
 EVERY_S = 0.5
 MISSED = 0.01
 BACK_S = 2.0
+LEARN_S = 4.0
+"""What a device serves around its points is learned in its first polls."""
 LATER = re.compile(r"device (\S+) .*(is offline|answers again)")
 LINK = re.compile(r"bus (\S+) (is gone|is back)")
 
@@ -45,6 +47,7 @@ def test_nine_do_not_notice_what_one_does(tmp_path, seed, count, figure):
         healthy = [n for n in range(1, 11) if n != SILENT]
         site.wait_fresh(units=healthy)
         start_ms = site.now_ms()
+        watch(lambda: False, LEARN_S)
         for mood in MOODS:
             devices.tell(BAD, mood)
             watch(lambda: False, hold_s)
