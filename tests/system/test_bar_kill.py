@@ -70,7 +70,7 @@ def judge(site, kills, seed):
     assert len(match.absent) <= bound, (len(match.absent), lost, where)
     assert len(site.witness.stores()) == 1, (site.witness.stores(), where)
     return {
-        "rounds_arrived": match.arrived,
+        "arrived": match.arrived,
         "absent": len(match.absent),
         "oldest_absent_ms": oldest,
         "answered_late": len(match.late),
