@@ -43,6 +43,9 @@ class Answer(msgspec.Struct, frozen=True):
     """The bytes behind each point, as received; only where they were asked for."""
     detail: str = ""
     """For people: what was sent and received when something went wrong."""
+    waited_s: float = 0.0
+    """From the call to the moment the first answered request left: a bus may be busy,
+    or hold a request back until its answer can be proved."""
 
 
 class Device(Protocol):

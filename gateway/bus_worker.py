@@ -322,6 +322,8 @@ class BusWorker:
         if answer.flaws:
             for flaw in answer.flaws.values():
                 unit.reasons[flaw.reason] = unit.reasons.get(flaw.reason, 0) + 1
+        if answer.waited_s >= 0.001:  # noqa: PLR2004 - what an instant resolves
+            at = _later(at, answer.waited_s)
         self._sink(Scan(unit.conf.name, at, answer.values, answer.flaws))
 
     def _judge(self, unit: Unit, at: Instant, answer: Answer) -> None:
@@ -514,3 +516,8 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def _all_bad(points: Sequence[str], reason: str) -> Answer:
     flaw = Flaw(Quality.BAD, reason)
     return Answer({}, dict.fromkeys(points, flaw), answered=False)
+
+
+def _later(at: Instant, seconds: float) -> Instant:
+    ms = round(seconds * 1000)
+    return Instant(at.wall_ms + ms, at.mono_ms + ms, at.boot, at.trusted)

@@ -267,7 +267,7 @@ class ProvedBus:
                 received=answer.received,
             )
         peer.tally.good += 1
-        return Reply(shape.start, shape.count, answer.data)
+        return Reply(shape.start, shape.count, answer.data, self._sent_at)
 
     def _raise_exception(
         self, peer: Peer, request: Request, answer: Answer, what: str, timing: Timing

@@ -123,7 +123,8 @@ class ModbusDevice:
             ProfileError: A name is no point of this device.
         """
         loop = asyncio.get_running_loop()
-        self._refusals.lapse(loop.time())
+        began = loop.time()
+        self._refusals.lapse(began)
         ready = self._ready(tuple(points))
         scan = _Scan(want_raw=want_raw)
         for name in ready.unsupported:
@@ -155,8 +156,9 @@ class ModbusDevice:
                 self._give_up((asked, *todo), exc, scan)
                 break
             else:
+                scan.first_sent_at = scan.first_sent_at or reply.sent_at
                 self._take(asked, reply, scan)
-        return scan.answer()
+        return scan.answer(began)
 
     async def write(self, point: str, value: Value, *, verify: bool = False) -> None:
         """Write one point within its limits and confirm the echo.
@@ -280,6 +282,7 @@ class _Scan:
         self.refusals = 0
         self.search_until = 0.0
         self.unprovable = False
+        self.first_sent_at = 0.0
         self._notes: list[str] = []
 
     def bad(self, point: Point, flaw: Flaw) -> None:
@@ -300,9 +303,12 @@ class _Scan:
         if len(self._notes) < _DETAIL_LINES:
             self._notes.append(text)
 
-    def answer(self) -> Answer:
+    def answer(self, began: float) -> Answer:
         detail = "\n".join(self._notes)
-        return Answer(self.values, self.flaws, self.answered, self.raw, detail)
+        waited_s = max(0.0, self.first_sent_at - began)
+        return Answer(
+            self.values, self.flaws, self.answered, self.raw, detail, waited_s
+        )
 
 
 def _asked(wanted: Block, *, searching: bool = False) -> _Asked:

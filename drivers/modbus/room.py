@@ -61,6 +61,10 @@ class Side:
             self._doubt_s = min(self._doubt_s * _DOUBT_TIMES, _FORGET_S)
         self._doubt, self._doubt_until = padding, now + self._doubt_s
 
+    def trust(self) -> None:
+        """The unit is silent altogether: its room was not to blame."""
+        self._doubt_until = 0.0
+
     def forget(self) -> None:
         """Nothing was learned: the span itself is refused."""
         self._edge = None
@@ -102,6 +106,8 @@ class Room:
         alive, self._alive = self._alive, False
         if padding <= side.served or not alive:
             # Served before, bare, or silent already: the room is not to blame.
+            if self._suspect is not None:
+                self._suspect[0].trust()
             self._suspect = None
             return
         side.doubt(padding, now, sure=False)

@@ -41,6 +41,8 @@ class Reply(msgspec.Struct, frozen=True):
     start: int
     count: int
     data: bytes
+    sent_at: float = 0.0
+    """Loop time when the request left; 0 where the bus does not say."""
 
 
 class Bus(Protocol):

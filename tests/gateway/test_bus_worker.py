@@ -9,6 +9,7 @@ import pytest
 
 from drivers.errors import BusError
 from drivers.profiles.model import Point
+from drivers.values import Answer
 from gateway.bus_worker import BusWorker
 from gateway.commands import QUEUE_LIMIT, BusyError
 from gateway.progress import Beats
@@ -473,3 +474,24 @@ async def test_a_stuck_scan_breaks_the_workers_promise():
         await asyncio.sleep(30)
 
         assert bench.beats.late(bench.loop.time()) == ["bus:plc"]
+
+
+@virtual
+async def test_a_scan_is_dated_when_its_request_really_left():
+    bench = Bench([device_conf("meter-1")])
+
+    async with bench.running():
+        fake = bench.fakes["meter-1"]
+
+        async def held_back(points, **_):
+            await asyncio.sleep(0.5)
+            return Answer({"p1": 1, "p2": 2}, {}, answered=True, waited_s=0.4)
+
+        fake.scan = held_back
+        await asyncio.sleep(2.2)
+        due = bench.worker.units["meter-1"].jobs[0].ledger.slots
+        last = bench.scans("meter-1")[-1].at.mono_ms
+        asked = [round(1000 * (due.due(n) + 0.4)) for n in range(4)]
+        start_ms = bench.clock.now().mono_ms - round(1000 * bench.loop.time())
+
+    assert min(abs(last - start_ms - ms) for ms in asked) <= 2

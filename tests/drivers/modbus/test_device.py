@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
+import msgspec
 import pytest
 
 from drivers.errors import (
@@ -366,3 +368,21 @@ async def test_errors_without_bytes_are_learned_from_as_well():
 
 async def test_time_out_error_class_is_the_reason_word():
     assert ResponseTimeoutError("x").reason == "timeout"
+
+
+async def test_the_answer_says_how_long_its_first_request_was_held_back():
+    bus = MemoryBus()
+    bus.registers = {("holding", a): a for a in range(400)}
+    points = [word(0), word(300)]
+    loop = asyncio.get_running_loop()
+    read, left = bus.read, iter((0.25, 0.5))
+
+    async def held_back(*args):
+        reply = await read(*args)
+        return msgspec.structs.replace(reply, sent_at=loop.time() + next(left))
+
+    bus.read = held_back
+
+    answer = await device(bus, points).scan(names(points))
+
+    assert answer.waited_s == pytest.approx(0.25, abs=0.05)
