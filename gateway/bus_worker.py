@@ -299,7 +299,8 @@ class BusWorker:
             answer = await unit.driver.scan(job.points, wait_s=wait_s)
         except BusError as exc:
             # A connection that is closed for being silent: the unit is, all the same.
-            answer, lost = _all_bad(job.points, exc.reason), exc
+            answer = _all_bad(job.points, exc.reason, str(exc))
+            lost = exc
         else:
             self._through()
         after = loop.time()
@@ -513,9 +514,9 @@ def _wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _all_bad(points: Sequence[str], reason: str) -> Answer:
+def _all_bad(points: Sequence[str], reason: str, detail: str = "") -> Answer:
     flaw = Flaw(Quality.BAD, reason)
-    return Answer({}, dict.fromkeys(points, flaw), answered=False)
+    return Answer({}, dict.fromkeys(points, flaw), answered=False, detail=detail)
 
 
 def _later(at: Instant, seconds: float) -> Instant:

@@ -245,9 +245,10 @@ class OwnBus(ProvedBus):
         what = f"{self.name}, unit {peer.unit}"
         error: ResponseTimeoutError | BadFrameError
         if not self._buffer and not self._unexplained and self._doubted is None:
+            alone = frame if received == frame else b""  # nothing but our own echo
             error = ResponseTimeoutError(
                 f"{what}: no answer in {timeout_s:.2f} s to {hexed(frame)}"
-                f"{_beside(received)}; {self._advice(peer, b'')}",
+                f"{_beside(received)}; {self._advice(peer, alone)}",
                 sent=frame,
                 received=received,
             )
