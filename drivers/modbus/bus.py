@@ -7,6 +7,7 @@ retries a refused padded read bare. How bytes travel is the engine's: ``_ask``.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from drivers.errors import (
@@ -74,7 +75,7 @@ class Answer:
         self.received = received
 
 
-class ProvedBus:
+class ProvedBus(ABC):
     """Shape, ask, judge; subclasses bring ``open``, ``close`` and ``_ask``.
 
     One object stays in use across reconnects: what it remembers of its units is what
@@ -89,14 +90,15 @@ class ProvedBus:
         self._sent_at = 0.0
         self._reply_s = 0.0
 
+    @abstractmethod
     async def open(self) -> None:
         """Open the port or connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """Close it; may be called twice."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _ask(
         self, peer: Peer, request: Request, timing: Timing, timeout_s: float
     ) -> Answer:
@@ -105,11 +107,10 @@ class ProvedBus:
         Sets ``_sent_at`` (loop time) when it sends, ``_reply_s`` (without wire time)
         when it returns.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_connected(self) -> None:
         """Raise BusError when the connection is gone."""
-        raise NotImplementedError
 
     def stats(self, unit: int) -> UnitStats:
         """Counts and reply times of one unit."""
@@ -217,7 +218,7 @@ class ProvedBus:
                 )
             peer.tally.good += 1
 
-    async def _before_write(
+    async def _before_write(  # noqa: B027 - most engines need nothing
         self, peer: Peer, table: Table, address: int, timing: Timing
     ) -> None:
         """For engines that must learn something first."""
@@ -319,7 +320,7 @@ class ProvedBus:
             return False
         return True
 
-    def _stranger(self, unit: int) -> None:
+    def _stranger(self, unit: int) -> None:  # noqa: B027 - only a line has masters
         """An answer of a unit nobody here asks: another master is on the line."""
 
     @staticmethod

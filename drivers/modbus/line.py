@@ -8,6 +8,7 @@ and a TCP connection share; they differ in framing and in what a silent line mea
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from drivers.errors import BadFrameError, BusError, ResponseTimeoutError
@@ -79,6 +80,7 @@ class OwnBus(ProvedBus):
 
     # -- what subclasses say ----------------------------------------------------
 
+    @abstractmethod
     def _encode(self, peer: Peer, request: Request, timing: Timing) -> bytes:
         """Frame a request; says what its answer looks like.
 
@@ -87,23 +89,22 @@ class OwnBus(ProvedBus):
         and answer spend on the wire), ``_earliest`` (relative to sending: no answer can
         have begun before) and ``_direct`` (no echo can look like an answer).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _find(self, head: bytes, length: int) -> int:
         """Offset of a complete acceptable frame in the buffer, or -1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _walk(self, data: bytes | bytearray) -> Iterator[Heard]:
         """All complete answers in some bytes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_open(self, heard: Heard) -> bool:
         """Whether this frame has what it takes to answer the open request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _advice(self, peer: Peer, received: bytes) -> str:
         """What a person should look at when no answer was usable."""
-        raise NotImplementedError
 
     async def _ready(self, peer: Peer, timing: Timing) -> None:
         """Wait until the unit (and the line) may be asked."""
