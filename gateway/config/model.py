@@ -95,6 +95,8 @@ class BufferLimits(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     max_bytes: int = 512_000_000
     keep_free: int = 200_000_000
+    write_through: bool = False
+    """True: every record is written, also what every target proved in time."""
 
 
 class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +116,16 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Waits this long for more records before a message leaves; 0 = at once."""
     compress: bool = False
     keepalive_s: float = 30.0
+    devices: tuple[str, ...] = ()
+    """Records of these devices only; empty = of all."""
+    kinds: tuple[str, ...] = ()
+    """Records of these kinds only; empty = of all. Losses always travel."""
+    backfill_per_s: float = 20.0
+    """Messages a second that carry what is older than the connection."""
+    receipts: bool = False
+    """The platform confirms seqs by itself: a broker's word is no proof then."""
+    receipt_wait_s: float = 60.0
+    """A record unconfirmed for so long is sent again."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
