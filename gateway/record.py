@@ -36,7 +36,8 @@ EXACT_INT = 2**53
 Kind = Literal["scan", "gap", "lost", "event"]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
-When = Callable[[Instant], "DatedTime"]
+When = Callable[[Instant], "DatedTime | None"]
+"""Dates an instant of an untrusted clock; None: not yet, its record waits."""
 
 _KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event")
 _LOST = 3
@@ -48,6 +49,10 @@ _JSON = msgspec.json.Encoder()
 
 class RecordError(ValueError):
     """A record that cannot be stored, or stored bytes that cannot be read."""
+
+
+class UndatedError(Exception):
+    """Nobody can say yet when this record was acquired: it waits, nothing is wrong."""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -281,12 +286,13 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
 
     Raises:
         RecordError: Unknown version or kind, or too short.
+        UndatedError: ``when`` cannot date it yet.
     """
     kind, flags, boot, _meta, wall, mono = _open(data)
     if flags == _TRUSTED and kind == 1:  # nearly every record there is
         return b'{"seq":%d,"kind":"scan","t":%d,%b' % (seq, wall, data[28:])
     at = Instant(wall, mono, f"{boot:08x}", bool(flags & _TRUSTED))
-    dated = None if at.trusted else when(at)
+    dated = None if at.trusted else _dated(at, when)
     t = at.wall_ms if dated is None else dated.t
     parts = [b'{"seq":%d,"kind":"%b"' % (seq, _KINDS[kind - 1].encode())]
     if kind == _LOST:
@@ -297,7 +303,7 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
     if flags & _HAS_SECOND:
         until = _instant2(data)
         start += _SECOND.size
-        end = None if until.trusted else when(until)
+        end = None if until.trusted else _dated(until, when)
         parts.append(b',"until":%d' % (until.wall_ms if end is None else end.t))
         if dated is None:
             at, dated = until, end
@@ -374,6 +380,13 @@ def _instant2(data: bytes) -> Instant:
     except struct.error as exc:
         raise RecordError(f"cut off after {len(data)} bytes") from exc
     return Instant(wall, mono, f"{boot:08x}", bool(trusted))
+
+
+def _dated(at: Instant, when: When) -> DatedTime:
+    dated = when(at)
+    if dated is None:
+        raise UndatedError(f"boot {at.boot}, {at.mono_ms} ms: the clock is not known")
+    return dated
 
 
 def _clock_words(at: Instant, dated: DatedTime) -> bytes:
