@@ -52,6 +52,10 @@ class RefusedError(LinkError):
         comes (not authorized, quota exceeded)."""
 
 
+INBOUND_MAX = 256_000
+"""Bytes of the largest message that is taken from a platform."""
+
+
 class LinkLimits(msgspec.Struct, frozen=True):
     """What the platform announced."""
 
@@ -72,6 +76,15 @@ class Terms(msgspec.Struct, frozen=True):
 
 class Link(Protocol):
     """One connection, used once: a new one is made for every attempt."""
+
+    def subscribe(self, topic: str, callback: Callable[[bytes], None]) -> None:
+        """Have each message that comes on a topic handed over, in order.
+
+        Called before ``connect``. A message of more than ``INBOUND_MAX`` bytes is not
+        handed over. Messages come at least once, those sent while there is no
+        connection not at all.
+        """
+        ...
 
     async def connect(self) -> LinkLimits:
         """Connect and agree on limits.

@@ -53,6 +53,11 @@ class MqttLink:
         self._spoken = spoken
         self._driver: PahoDriver | None = None
         self._callback: Callable[[LinkLostError], None] | None = None
+        self._topics: dict[str, Callable[[bytes], None]] = {}
+
+    def subscribe(self, topic: str, callback: Callable[[bytes], None]) -> None:
+        """Have the messages on a topic handed over; before ``connect``."""
+        self._topics[topic] = callback
 
     async def connect(self) -> LinkLimits:
         """Connect in the newest version that the broker takes."""
@@ -69,7 +74,12 @@ class MqttLink:
 
     async def _attempt(self, version: MQTTProtocolVersion) -> LinkLimits:
         driver = PahoDriver(
-            self._target, self._terms, version, password_of(self._target), self._on_lost
+            self._target,
+            self._terms,
+            version,
+            password_of(self._target),
+            self._on_lost,
+            self._topics,
         )
         limits = await driver.connect()
         self._driver = driver

@@ -8,6 +8,7 @@ the buffer is the only queue (eclipse-paho/paho.mqtt.python#24, #492).
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.texts import t
 from gateway.uplink.daemon import DaemonExecutor
 from gateway.uplink.link import (
+    INBOUND_MAX,
     ConnectError,
     CredentialsError,
     LinkLimits,
@@ -27,12 +30,14 @@ from gateway.uplink.link import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from paho.mqtt.reasoncodes import ReasonCode
 
     from gateway.config.model import MqttTarget
     from gateway.uplink.link import Terms
+
+log = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
 """For name, TCP connection and CONNACK each."""
@@ -40,6 +45,8 @@ MISC_PART = 6.0
 """Keepalive is looked after this often in its period: an idle link wakes rarely."""
 
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+_TOPIC_ROOM = 1_000
+"""A packet is larger than its payload by its topic and head."""
 _VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
 # Reason codes, MQTT 5, 2.4 and 3.4.2.1; those of 3.1.1 are converted by paho.
 _UNSUPPORTED_VERSION = 0x84
@@ -68,14 +75,19 @@ class PahoDriver:
         version: MQTTProtocolVersion,
         password: str | None,
         on_lost: Callable[[LinkLostError], None],
+        topics: Mapping[str, Callable[[bytes], None]],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._target = target
         self._where = f"{target.host}:{target.port}"
         self._version = version
         self._on_lost = on_lost
+        self._topics = topics
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._connack: asyncio.Future[LinkLimits] = self._loop.create_future()
+        self._subscribing: dict[int, str] = {}
+        self._announced = LinkLimits()
+        self._told_too_large = False
         self._misc: asyncio.TimerHandle | None = None
         self._misc_s = max(0.2, target.keepalive_s / MISC_PART)
         self._socket: socket.socket | None = None
@@ -103,6 +115,8 @@ class PahoDriver:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
         client.on_socket_unregister_write = self._on_unregister_write
@@ -111,6 +125,7 @@ class PahoDriver:
             # paho's Properties has no annotations.
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0
+            properties.MaximumPacketSize = INBOUND_MAX + _TOPIC_ROOM
         client.connect_async(
             target.host,
             target.port,
@@ -140,6 +155,10 @@ class PahoDriver:
                 return await self._connack
         except TimeoutError:
             self.close()
+            if self._subscribing:
+                raise ConnectError(
+                    f"{self._where}: no answer to our subscription in {CONNECT_S:g} s"
+                ) from None
             raise ConnectError(
                 f"{self._where}: connected, but no CONNACK in {CONNECT_S:g} s: "
                 "is this an MQTT broker?"
@@ -240,7 +259,8 @@ class PahoDriver:
         if self._connack.done():
             return
         if not reason.is_failure:
-            self._connack.set_result(self._limits(properties))
+            self._announced = self._limits(properties)
+            self._subscribe()
         elif reason.value == _UNSUPPORTED_VERSION:
             name = _VERSION_NAMES[self._version]
             self._connack.set_exception(
@@ -254,6 +274,53 @@ class PahoDriver:
             )
         else:
             self._connack.set_exception(ConnectError(f"{self._where}: {reason}"))
+
+    def _subscribe(self) -> None:
+        """Ask for our topics; the connection stands when the broker gives them."""
+        for topic in self._topics:
+            _, mid = self._client.subscribe(topic, qos=1)
+            if mid is not None:
+                self._subscribing[mid] = topic
+        if not self._topics:
+            self._connack.set_result(self._announced)
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _data: object,
+        mid: int,
+        reasons: list[ReasonCode],
+        _properties: object,
+    ) -> None:
+        topic = self._subscribing.pop(mid, None)
+        if topic is None or self._connack.done():
+            return
+        refusal = next((r for r in reasons if r.is_failure), None)
+        if refusal is not None:
+            self._connack.set_exception(
+                CredentialsError(
+                    f"{self._where}: no subscription to {topic}: {refusal}: "
+                    "let this user read that topic"
+                )
+            )
+        elif not self._subscribing:
+            self._connack.set_result(self._announced)
+
+    def _on_message(
+        self, _client: paho.Client, _data: object, message: paho.MQTTMessage
+    ) -> None:
+        callback = self._topics.get(message.topic)
+        if callback is None:
+            return
+        size = len(message.payload)
+        if size > INBOUND_MAX:  # MQTT 3.1.1 has no way to tell the broker
+            if not self._told_too_large:
+                self._told_too_large = True
+                said = {"topic": message.topic, "size": size, "limit": INBOUND_MAX}
+                log.warning("%s", t("uplink.inbound_too_large", **said))
+            return
+        # Not from here: an error in there would leave paho in the middle of a packet.
+        self._loop.call_soon(callback, bytes(message.payload))
 
     def _limits(self, properties: Properties | None) -> LinkLimits:
         def announced(name: str) -> int | None:
