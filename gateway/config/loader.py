@@ -16,6 +16,7 @@ from gateway.config.crosscheck import (
 )
 from gateway.config.devices import DeviceReader
 from gateway.config.files import text_of
+from gateway.config.filters import check_devices
 from gateway.config.library import Library, SiteLibrary
 from gateway.config.model import BufferLimits, Site, SiteInfo
 from gateway.config.problems import SiteError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
 )  # fmt: skip
-BUFFER_KEYS = ("path", "max_bytes", "keep_free")
+BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through")
 _GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SMALLEST_BUFFER = 4_000_000
 
@@ -101,6 +102,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     devices = _devices(section, library)
     targets = _targets(section, folder)
     check_references(report, root)
+    check_devices(report, root)
     check_addresses(report, root, devices, buses)
     check_ports(report, root, buses)
     check_load(report, root, devices, buses)
@@ -137,6 +139,7 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
     path = inner.text("path", required=True)
     max_bytes = inner.size("max_bytes", _SMALLEST_BUFFER)
     keep_free = inner.size("keep_free")
+    write_through = inner.boolean("write_through")
     if path is None:
         return None
     limits = BufferLimits(path=folder / path)
@@ -144,6 +147,7 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
         path=limits.path,
         max_bytes=limits.max_bytes if max_bytes is None else max_bytes,
         keep_free=limits.keep_free if keep_free is None else keep_free,
+        write_through=bool(write_through),
     )
 
 

@@ -117,7 +117,7 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
     compress: bool = False
     keepalive_s: float = 30.0
     devices: tuple[str, ...] = ()
-    """Records of these devices only; empty = of all."""
+    """Records of these devices only; ``*`` stands for any letters; empty = of all."""
     kinds: tuple[str, ...] = ()
     """Records of these kinds only; empty = of all. Losses always travel."""
     backfill_per_s: float = 20.0

@@ -14,7 +14,7 @@ from typing import Any
 
 from drivers.profiles import points
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
-from gateway.config import buses, devices, loader, site_info, targets
+from gateway.config import buses, devices, filters, loader, site_info, targets
 from gateway.texts import both
 
 Schema = dict[str, Any]
@@ -91,7 +91,12 @@ _ASSET: Schema = {
     "outlet": _TEXT,
     "treats": {"type": "array", "items": _TEXT},
 }
-_BUFFER: Schema = {"path": _TEXT, "max_bytes": _SIZE, "keep_free": _SIZE}
+_BUFFER: Schema = {
+    "path": _TEXT,
+    "max_bytes": _SIZE,
+    "keep_free": _SIZE,
+    "write_through": _BOOLEAN,
+}
 _CLOCK: Schema = {"trust": {"enum": ["ntp", "always"]}}
 _BUS: Schema = {
     "protocol": {"enum": list(buses.PROTOCOLS)},
@@ -131,6 +136,19 @@ _TARGET: Schema = {
     "linger": _DURATION,
     "compress": _BOOLEAN,
     "keepalive": _DURATION,
+    "devices": {
+        "type": "array",
+        "items": {**_TEXT, "pattern": f"^{filters.PATTERN}$"},
+        "minItems": 1,
+    },
+    "kinds": {"type": "array", "items": {"enum": list(filters.KINDS)}, "minItems": 1},
+    "backfill": {
+        **_TEXT,
+        "pattern": rf"^[0-9]+(\.[0-9]+)? ?/ ?({'|'.join(filters.RATE_UNITS)})$",
+        "examples": ["20/s"],
+    },
+    "receipts": _BOOLEAN,
+    "receipt_wait": _DURATION,
 }
 _POINT: Schema = {
     "name": {**_TEXT, "pattern": NAME_PATTERN},

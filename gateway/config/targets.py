@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profiles.reading import Report, Section, Word, join
 from gateway.config.buses import split_host_port
+from gateway.config.filters import read_devices, read_kinds, read_rate
 from gateway.config.model import MqttTarget
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 KEYS = (
     "mqtt", "username", "password_file", "password_env", "prefix", "in_flight",
-    "batch_records", "batch_bytes", "linger", "compress", "keepalive",
+    "batch_records", "batch_bytes", "linger", "compress", "keepalive", "devices",
+    "kinds", "backfill", "receipts", "receipt_wait",
 )  # fmt: skip
 _SECRETS = ("password", "passwd", "pass", "secret", "token")
 _MQTT_PORT = 1883
@@ -50,6 +52,11 @@ def read_target(
         "linger_s": section.duration("linger", 0.0, 60.0),
         "compress": section.boolean("compress"),
         "keepalive_s": section.duration("keepalive", 5.0, 3600.0),
+        "devices": read_devices(section),
+        "kinds": read_kinds(section),
+        "backfill_per_s": read_rate(section, "backfill"),
+        "receipts": section.boolean("receipts"),
+        "receipt_wait_s": section.duration("receipt_wait", 5.0, 86_400.0),
     }
     if endpoint is None or any(not p.warning for p in report.problems[before:]):
         return None

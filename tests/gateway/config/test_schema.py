@@ -13,7 +13,22 @@ from gateway.texts import LANGUAGES, catalogue, set_language
 
 ROOT = Path(__file__).parents[3]
 BAD = sorted((ROOT / "tests" / "sites" / "bad").glob("*.yaml"))
-SHAPE = ("01", "02", "03", "04", "05", "12", "14", "17", "18", "20", "21", "22", "25")
+SHAPE = (
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "12",
+    "14",
+    "17",
+    "18",
+    "20",
+    "21",
+    "22",
+    "25",
+    "26",
+)
 
 
 @pytest.fixture(scope="module")
