@@ -47,6 +47,24 @@ class Intervals:
         """How many numbers it holds."""
         return sum(last - first + 1 for first, last in self)
 
+    @property
+    def last(self) -> int | None:
+        """The highest number held."""
+        return self._last[-1] if self._last else None
+
+    def overlap(self, first: int, last: int) -> int:
+        """How many numbers of a range are held."""
+        at = bisect_right(self._last, first - 1)
+        had = 0
+        while at < len(self._first) and self._first[at] <= last:
+            had += min(last, self._last[at]) - max(first, self._first[at]) + 1
+            at += 1
+        return had
+
+    def without(self, other: Intervals) -> int:
+        """How many numbers are held that another set does not hold."""
+        return len(self) - sum(other.overlap(first, last) for first, last in self)
+
     def missing(self, start: int | None = None) -> list[tuple[int, int]]:
         """The ranges between ``start`` (default: the first held) and the last held."""
         holes = []

@@ -2,7 +2,8 @@
 
 Subscribes to every gateway below a prefix, checks what arrives, and at the end
 (SIGTERM, SIGINT or ``--for``) says received, gaps, lost, duplicates, wrong and latency,
-as text or JSON. Exit status 0 for a clean verdict, 1 otherwise.
+as text or JSON. Exit status 0 for a clean verdict, 1 otherwise. With ``--receipts`` it
+tells every gateway which records it has.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from simulators.consumer import Consumer
 from simulators.process import die_with_parent, say_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from simulators.profiled import Expectation
 
@@ -72,6 +73,18 @@ class Platform:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def send_receipts(self) -> int:
+        """Confirm what came since the last call; returns how many messages that took.
+
+        QoS 1: paho keeps them while the connection is away. One that is lost all the
+        same costs a repeat, which is confirmed again.
+        """
+        with self.lock:
+            receipts = self.consumer.receipts()
+        for topic, payload in receipts:
+            self._client.publish(topic, payload, qos=1)
+        return len(receipts)
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe(self._filter, qos=1)
@@ -124,6 +137,17 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--every", type=float, metavar="SECONDS", help="a verdict so far, as JSON lines"
     )
+    add(
+        "--receipts",
+        type=float,
+        metavar="SECONDS",
+        help="tell the gateways this often which records are safe here",
+    )
+    add(
+        "--refuse",
+        metavar="DEVICE=REASON",
+        help="with --receipts: take no scan of this device",
+    )
     add("--for", dest="for_s", type=float, metavar="SECONDS")
     return parser.parse_args(argv)
 
@@ -139,6 +163,7 @@ def main(options: argparse.Namespace) -> int:
         start_utc_ms=options.start_utc_ms,
         expectations=expectations(options.expect),
         from_seq=options.from_seq,
+        refuse=_refusal(options.refuse),
     )
     platform = Platform(
         consumer,
@@ -157,9 +182,12 @@ def main(options: argparse.Namespace) -> int:
         if told.is_set() or time.monotonic() > ended:
             break
     say_ready(subscribed=platform.subscribed.is_set())
+    beats = {name: time.monotonic() for name in ("verdict", "receipts")}
     while not told.is_set() and (left := ended - time.monotonic()) > 0:
-        told.wait(min(left, options.every or 3600.0))
-        if options.every and not told.is_set():
+        told.wait(min(left, options.every or 3600.0, options.receipts or 3600.0))
+        if _due(beats, "receipts", options.receipts):
+            platform.send_receipts()
+        if _due(beats, "verdict", options.every) and not told.is_set():
             with platform.lock:
                 _say(consumer.verdict().as_dict(), "so_far")
     platform.stop()
@@ -169,6 +197,27 @@ def main(options: argparse.Namespace) -> int:
     else:
         print(verdict.text(), flush=True)
     return 0 if verdict.clean else 1
+
+
+def _due(beats: dict[str, float], name: str, every_s: float | None) -> bool:
+    """Whether it is time again; what is asked for is noted as done."""
+    now = time.monotonic()
+    if not every_s or now < beats[name] + every_s - 0.001:
+        return False
+    beats[name] = now
+    return True
+
+
+def _refusal(said: str | None) -> Callable[[dict[str, Any]], str | None] | None:
+    if said is None:
+        return None
+    device, _, reason = said.partition("=")
+
+    def refuse(record: dict[str, Any]) -> str | None:
+        wanted = record["kind"] == "scan" and record["device"] == device
+        return (reason or "refused") if wanted else None
+
+    return refuse
 
 
 def _say(verdict: dict[str, Any], name: str) -> None:

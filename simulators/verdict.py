@@ -16,12 +16,14 @@ class Times:
     def __init__(self) -> None:
         self._bins: dict[int, int] = {}
         self._count = 0
+        self._most = 0.0
 
     def add(self, ms: float) -> None:
         """Take in one; below zero counts as zero."""
         at = max(int(ms / _BIN_MS), 0)
         self._bins[at] = self._bins.get(at, 0) + 1
         self._count += 1
+        self._most = max(self._most, ms)
 
     def __len__(self) -> int:
         return self._count
@@ -34,6 +36,16 @@ class Times:
             if left <= 0:
                 return round((at + 1) * _BIN_MS, 1)
         return None
+
+    def say(self) -> dict[str, float | None]:
+        """Count, p50, p95, p99 and the longest, in ms."""
+        return {
+            "count": self._count,
+            "p50": self.percentile(0.5),
+            "p95": self.percentile(0.95),
+            "p99": self.percentile(0.99),
+            "max": round(self._most, 1) if self._count else None,
+        }
 
 
 @dataclass
@@ -51,9 +63,26 @@ class Verdict:
     gaps: int = 0
     """Gap records: slots nobody was asked in, stated."""
     gap_slots: int = 0
+    """Slots of gaps, as narrowed by the scans that arrived."""
+    gap_causes: dict[str, int] = field(default_factory=dict)
+    """Gap records by cause."""
     lost_stated: int = 0
-    """Seqs covered by ``lost`` records."""
+    """Seqs covered by ``lost`` records, and that did not arrive."""
+    losses: dict[str, int] = field(default_factory=dict)
+    """``lost`` records by cause, each range once."""
+    lost_slots: int = 0
+    """Slots whose record is among the lost."""
     events: int = 0
+    ledgers: int = 0
+    """Records of what the gateway says of a day itself."""
+    again: int = 0
+    """Messages sent again because no receipt came."""
+    refused: int = 0
+    """Records that this platform did not take, every time."""
+    skipped: int = 0
+    """Seqs that the gateway says this platform's filter leaves out."""
+    behind: int = 0
+    """Seqs given out, by the last status, above the last that is accounted for."""
     duplicates: int = 0
     """Records that came again, with the same content: allowed, counted."""
     missing: int = 0
@@ -70,10 +99,16 @@ class Verdict:
     """Records whose time is not that of their acquisition."""
     unexplained_slots: int = 0
     """Slots without a scan and without a gap or loss that states them."""
+    doubled_slots: int = 0
+    """Slots that a scan shows and a gap states, or that are stated twice."""
     unreadable: int = 0
     """Messages that are not as documented."""
     latency_ms: dict[str, float | None] = field(default_factory=dict)
-    """From the device's instant to arrival, live records: p50, p99, max."""
+    """From the device's instant to arrival, live records."""
+    lanes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """The same for each lane: count, p50, p95, p99, max."""
+    clock: dict[str, int] = field(default_factory=dict)
+    """Records whose time is marked, by the mark."""
     devices: dict[str, int] = field(default_factory=dict)
     """Scans of each device."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -95,6 +130,7 @@ class Verdict:
         "wrong",
         "retimed",
         "unexplained_slots",
+        "doubled_slots",
         "unreadable",
     )
 
@@ -126,6 +162,16 @@ class Verdict:
             f"wrong       {self.wrong}",
             f"bad         {self.bad} points, each with its reason",
             f"latency     p50 {_ms(p50)}, p99 {_ms(p99)}",
+        ]
+        lines += [
+            f"{name:<11} {getattr(self, name)}"
+            for name in ("lost_slots", "again", "refused", "skipped", "ledgers")
+            if getattr(self, name)
+        ]
+        lines += [
+            f"lane {lane:<6} {said['count']} records, p95 {_ms(said['p95'])}"
+            for lane, said in sorted(self.lanes.items())
+            if len(self.lanes) > 1
         ]
         shown = {"missing", "wrong", "unexplained_slots"}
         lines += [

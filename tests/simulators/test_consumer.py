@@ -37,10 +37,11 @@ class Wire:
         content = {"v": 1, "meta": name, "gateway": {"id": "g"}, "points": points}
         self.consumer.feed(f"ecogate/v1/g/meta/{name}", json.dumps(content).encode(), 0)
 
-    def send(self, *records, at=0, lane="live", pack=False) -> None:
+    def send(self, *records, at=0, lane="live", pack=False, **keys) -> None:
         message = {
             "v": 1, "gw": "g", "store": "5f2c9a00", "meta": "aaaa0001",
             "lane": lane, "sent": START_MS, "records": list(records), "new_key": 1,
+            **keys,
         }  # fmt: skip
         payload = json.dumps(message).encode()
         if pack:
@@ -66,7 +67,9 @@ def test_clean_traffic_is_clean_and_its_latency_is_from_the_device() -> None:
     verdict = wire.verdict()
     assert verdict.clean, verdict.text()
     assert (verdict.records, verdict.values, verdict.duplicates) == (100, 300, 0)
-    assert verdict.latency_ms == {"p50": 7.1, "p99": 7.1, "max": 7.0}
+    assert verdict.latency_ms == {
+        "count": 100, "p50": 7.1, "p95": 7.1, "p99": 7.1, "max": 7.0
+    }  # fmt: skip
     assert verdict.seconds == 99.0
     assert json.loads(json.dumps(verdict.as_dict()))["clean"] is True
 
@@ -226,3 +229,109 @@ def test_expectations_are_read_by_device_profile_unit_and_seed(tmp_path) -> None
 
     assert found.wrong("voltage_l1", 1.0, START_MS / 1000, 1.0) is not None
     assert expectations(None) == {}
+
+
+def receipt(consumer):
+    return [(topic, json.loads(payload)) for topic, payload in consumer.receipts()]
+
+
+def test_each_lane_has_an_order_and_a_latency_of_its_own() -> None:
+    wire = Wire(from_seq=1)
+    wire.send(scan(5), at=5010)
+    wire.send(scan(1), scan(2), at=5020, lane="backfill")
+    wire.send(scan(6), at=6010)
+    wire.send(scan(3), scan(4), at=6020, lane="backfill")
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert verdict.lanes["live"]["max"] == 10.0
+    assert verdict.lanes["backfill"]["count"] == 4
+    assert "lane backfill" in verdict.text()
+
+    wire.send(scan(8), scan(7), lane="backfill")
+    assert wire.verdict().disordered == 1
+
+
+def test_what_is_sent_again_for_want_of_a_receipt_has_no_order() -> None:
+    wire = Wire(from_seq=1)
+    wire.send(scan(1), scan(3), scan(4), lane="backfill")
+    wire.send(scan(2), lane="backfill", again=True)
+    wire.send(scan(5), lane="backfill")
+
+    assert wire.verdict().clean, wire.verdict().text()
+    assert wire.verdict().again == 1
+
+
+def test_what_a_filter_leaves_out_is_covered() -> None:
+    wire = Wire(from_seq=1)
+    wire.send(scan(1), scan(4, 2000), skipped=[[2, 3]])
+    status = {"v": 1, "gw": "g", "store": "5f2c9a00", "seq_high": 9,
+              "skipped": [[5, 7]]}  # fmt: skip
+    wire.consumer.feed("ecogate/v1/g/status", json.dumps(status).encode(), 0)
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.skipped, verdict.behind) == (5, 2)
+
+
+def test_receipts_confirm_what_came_and_again_what_came_again() -> None:
+    wire = Wire()
+    wire.send(scan(1), scan(2), scan(5))
+    topic = "ecogate/v1/g/receipt"
+    said = {"store": "5f2c9a00", "ok": [[1, 2], [5, 5]], "refused": []}
+    assert receipt(wire.consumer) == [(topic, said)]
+    assert receipt(wire.consumer) == []
+
+    wire.send(scan(2), again=True)
+    assert receipt(wire.consumer) == [(topic, said | {"ok": [[2, 2]]})]
+
+
+def test_a_refused_record_is_told_with_its_reason_and_has_not_arrived() -> None:
+    wire = Wire(refuse=lambda r: "too hot" if r["seq"] in (2, 3, 7) else None)
+    wire.send(*(scan(n) for n in range(1, 8)))
+    ((_, said),) = receipt(wire.consumer)
+    assert said["ok"] == [[1, 1], [4, 6]]
+    assert said["refused"] == [[2, 3, "too hot"], [7, 7, "too hot"]]
+
+    lost = {"seq": 8, "kind": "lost", "noted": START_MS, "t": START_MS, "seq_from": 2,
+            "seq_to": 3, "counts": {}, "cause": "refused", "certain": False,
+            "at_most": 2}  # fmt: skip
+    wire.send(lost)
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.refused, verdict.records, verdict.lost_slots) == (3, 5, 2)
+
+
+def test_many_holes_make_many_receipts_of_a_bounded_size() -> None:
+    wire = Wire()
+    wire.send(*(scan(n) for n in range(1, 1001, 2)))
+
+    said = [body for _, body in receipt(wire.consumer)]
+    assert [len(body["ok"]) for body in said] == [200, 200, 100]
+    seqs = [a for body in said for a, b in body["ok"] if a == b]
+    assert seqs == list(range(1, 1001, 2))
+
+
+def test_marked_times_are_counted_and_held_to_their_bounds() -> None:
+    wire = Wire()
+    unknown = {"clock": "unknown", "boot": "0a0b0c0d", "mono": 1}
+    near = {"t_min": START_MS + 500, "t_max": START_MS + 90_000}
+    wire.send(
+        scan(1) | unknown | near | {"t": START_MS + 60_000},
+        scan(2) | unknown | {"t": 5},
+        scan(3) | {"clock": "corrected", "boot": "0a0b0c0d", "mono": 1},
+    )
+    assert wire.verdict().clean, wire.verdict().text()
+    assert wire.verdict().clock == {"unknown": 2, "corrected": 1}
+
+    wire.send(scan(4) | unknown | {"t": START_MS + 60_000, "t_min": START_MS + 59_000})
+    wire.send(scan(5) | {"clock": "corrected", "t": START_MS + 60_000})
+    assert wire.verdict().retimed == 2
+
+
+def test_a_day_as_the_gateway_sees_it_is_kept() -> None:
+    wire = Wire()
+    wire.send(scan(1), {"seq": 2, "kind": "ledger", "t": START_MS, "anything": 1})
+
+    assert wire.verdict().ledgers == 1
+    assert wire.consumer.ledgers[0]["anything"] == 1
