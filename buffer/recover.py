@@ -96,7 +96,7 @@ def open_store(
         BufferTooNewError: A newer release wrote it; nothing was touched.
         OSError: The folder can neither be made nor listed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     lock = FolderLock(folder)
     mark = Mark(folder)
     store = Store(folder, limits, lock, mark, boot)
