@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from simulators.profiled import Expectation
 
 
+_EXAMPLES = 10
+
+
 class Consumer:
     """De-duplicates, orders, compares and counts.
 
@@ -331,12 +334,15 @@ class Consumer:
 
     def _judge_slots(self, verdict: Verdict) -> None:
         verdict.gap_slots = verdict.doubled_slots = verdict.lost_slots = 0
+        verdict.slot_examples = []
         open_slots: defaultdict[tuple[str, str], int] = defaultdict(int)
         for (gateway, device, _), line in self._slots.items():
             found = line.add_up()
             verdict.gap_slots += found.gaps
             verdict.doubled_slots += found.doubled
             open_slots[gateway, device] += found.unexplained
+            verdict.slot_examples += [f"{device}: {said}" for said in found.examples]
+        del verdict.slot_examples[_EXAMPLES:]
         # A lost scan leaves its slot open; a loss names devices as far as it knows.
         for (gateway, _), store in self._stores.items():
             nameless = 0

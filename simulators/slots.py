@@ -6,7 +6,8 @@ for the rest. Too few is *unexplained*, too many is *doubled*.
 
 A gap is **uncertain** where who states it was not there: ``power_off`` begins with the
 last sign of life that was stored, and scans may have got through after that. Such a gap
-is narrowed by what arrived: a slot for which a scan came is no gap slot.
+is narrowed by what arrived: a slot for which a scan came, or that another gap states
+for certain, is none of its slots.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Sum(NamedTuple):
     """Between the first and the last scan, and neither in a gap."""
     doubled: int
     """Stated by a gap and shown by a scan, or stated by two gaps."""
+    examples: tuple[str, ...] = ()
+    """The first place where it does not add up, in words."""
 
 
 @dataclass
@@ -74,33 +77,35 @@ class SlotLine:
         if len(times) < 2:  # noqa: PLR2004 no distance without two
             return Sum(sum(gap.slots for gap in self.gaps.values()), 0, 0)
         windows = self._windows(times)
-        stated = sum(gap.slots for gap in self.gaps.values() if gap.certain)
-        loose: list[GapSaid] = []
+        loose: list[tuple[int, int, GapSaid]] = []
+        stated = 0
         for gap in self.gaps.values():
             first, last = self._inside(times, gap)
-            if gap.certain or first == last:
-                # No scan came from within: there is nothing to narrow it by.
-                if 0 <= first < len(windows):
-                    windows[first].state(gap)
-                elif not gap.certain:
-                    stated += gap.slots
-            else:
-                loose.append(gap)
-        for window in windows:
-            stated += window.uncertain
-        doubled = _crowded(windows) + sum(
-            window.doubled(_lateness(windows, at)) for at, window in enumerate(windows)
-        )
-        open_slots = [window.open() for window in windows]
-        for gap in loose:
-            first, last = self._inside(times, gap)
+            if not gap.certain:
+                loose.append((first, last, gap))
+                continue
+            stated += gap.slots
+            if 0 <= first < len(windows):
+                windows[first].stated += gap.slots
+        open_slots = [max(0, w.missed - w.stated) for w in windows]
+        for first, last, gap in loose:
             left = gap.slots
             for at in range(max(first, 0), min(last + 1, len(windows))):
                 taken = min(left, open_slots[at])
                 open_slots[at] -= taken
                 left -= taken
-            stated += gap.slots - left
-        return Sum(stated, sum(open_slots), doubled)
+            # Before the first scan and after the last, nothing narrows it.
+            stated += gap.slots - (left if first >= 0 and last < len(windows) else 0)
+        doubled = [
+            window.doubled(_lateness(windows, at)) for at, window in enumerate(windows)
+        ]
+        crowds = _crowded(windows)
+        return Sum(
+            stated,
+            sum(open_slots),
+            sum(doubled) + len(crowds),
+            _examples(times, unexplained=open_slots, doubled=doubled, crowds=crowds),
+        )
 
     def _windows(self, times: list[int]) -> list[_Window]:
         distances = [(b - a) / self.every_ms for a, b in pairwise(times)]
@@ -133,43 +138,43 @@ class _Window:
     distance: float
     """In periods."""
     missed: int
-    certain: int = 0
+    stated: int = 0
     """Slots that gaps state for certain."""
-    uncertain: int = 0
-
-    def state(self, gap: GapSaid) -> None:
-        if gap.certain:
-            self.certain += gap.slots
-        else:
-            # Stated again by a clock that was set since, it may begin elsewhere.
-            self.uncertain = max(self.uncertain, gap.slots)
-
-    def open(self) -> int:
-        return max(0, self.missed - self.certain - self.uncertain)
 
     def doubled(self, late: float) -> int:
         """Slots stated too many; ``late``: by how much the scan before it was."""
-        # Another run lays its grid anew: its first scan is a slot of its own.
-        allowed = self.distance - 1 + late + 0.5 + (self.uncertain > 0)
-        stated = self.certain + self.uncertain
-        return max(0, stated - math.floor(allowed)) if stated else 0
+        return max(0, self.stated - max(0, math.floor(self.distance - 0.5 + late)))
 
 
 def _lateness(windows: list[_Window], at: int) -> float:
     """How late, in periods, the scan at the beginning of a window must have been."""
     residues = [
-        w.distance - 1 - w.certain - w.uncertain
+        w.distance - 1 - w.stated
         for w in reversed(windows[max(0, at - _CATCH_UP) : at])
     ]
     return min(max([0.0, *accumulate(residues)]), 0.95)
 
 
-def _crowded(windows: list[_Window]) -> int:
-    """Scans that came where no slot was left for them."""
-    found, excess = 0, 0.0
-    for window in windows:
+def _crowded(windows: list[_Window]) -> list[int]:
+    """Windows at whose end a scan came that no slot was left for."""
+    found, excess = [], 0.0
+    for at, window in enumerate(windows):
         excess = max(0.0, excess + 1 - window.distance)
         if excess >= _CROWDED:
-            found += 1
+            found.append(at)
             excess -= 1
     return found
+
+
+def _examples(
+    times: list[int], *, unexplained: list[int], doubled: list[int], crowds: list[int]
+) -> tuple[str, ...]:
+    said = []
+    for name, slots in (("unexplained", unexplained), ("doubled", doubled)):
+        at = next((at for at, count in enumerate(slots) if count), None)
+        if at is not None:
+            said.append(f"{slots[at]} {name} between {times[at]} and {times[at + 1]}")
+    if crowds:
+        at = crowds[0]
+        said.append(f"a scan too many at {times[at + 1]}, after {times[at]}")
+    return tuple(said)

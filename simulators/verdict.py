@@ -121,6 +121,8 @@ class Verdict:
     """From the first message to the last."""
     examples: list[str] = field(default_factory=list)
     """The first troubles, in words."""
+    slot_examples: list[str] = field(default_factory=list)
+    """Where slots do not add up, one place a device."""
 
     TROUBLES = (
         "missing",
@@ -179,7 +181,7 @@ class Verdict:
             for name in self.TROUBLES
             if name not in shown and getattr(self, name)
         ]
-        lines += [f"  {example}" for example in self.examples]
+        lines += [f"  {example}" for example in self.examples + self.slot_examples]
         lines.append("verdict     " + ("clean" if self.clean else "NOT CLEAN"))
         return "\n".join(lines)
 
