@@ -11,6 +11,7 @@ from buffer.errors import (
     DiskTroubleError,
     StoreError,
 )
+from buffer.intervals import Intervals
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "BufferTooNewError",
     "DiskTroubleError",
     "Entry",
+    "Intervals",
     "Limits",
     "Loss",
     "PriorityClass",

@@ -24,15 +24,18 @@ from buffer.cursor import Cursor, resolved_by_all
 from buffer.errors import BufferClosedError, kind_of
 from buffer.losses import unsure_up_to
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
+from buffer.ondisk import OnDisk
 from buffer.pace import Pace
 from buffer.pending import Pending
-from buffer.reader import Reader
+from buffer.reader import Got, Owing, Reader
 from buffer.recover import open_store
 from buffer.store import Done, Work
+from buffer.supply import Supply
 from buffer.tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from buffer.intervals import Intervals
@@ -76,6 +79,8 @@ class Buffer:
         self._parked = opened.parked
         self._high = opened.high
         self._tail = Tail(opened.high + 1)
+        self._on_disk = OnDisk(opened.store.present())
+        self._supply = Supply(self._cursors, self._tail, self._on_disk)
         self._handed = 0
         """The newest seq given to any target."""
         self._pending = Pending()
@@ -95,7 +100,6 @@ class Buffer:
         self._waiters: list[asyncio.Future[None]] = []
         self._on_append: list[Callable[[], None]] = []
         self._on_loss: list[Callable[[], None]] = []
-        self._oldest: dict[str, tuple[int, int]] = {}
         self._trouble: str | None = None
         self._appended_bytes = 0
         self._closed = False
@@ -213,23 +217,52 @@ class Buffer:
     # -- records out ---------------------------------------------------------------
 
     def peek(
-        self, target: str, after: int, max_records: int, max_bytes: int
+        self,
+        target: str,
+        after: int,
+        max_records: int,
+        max_bytes: int,
+        *,
+        upto: int | None = None,
+        classes: AbstractSet[PriorityClass] | None = None,
+        skip: Intervals | None = None,
     ) -> list[Entry] | None:
-        """Entries ``target`` is owed above ``after``, oldest first, from memory.
+        """Entries ``target`` is owed in ``after < seq <= upto``, oldest first.
+
+        Args:
+            target: Whose.
+            after: Where this reader is.
+            max_records: At most so many.
+            max_bytes: At most so many bytes of data, but always one entry.
+            upto: Highest seq wanted; the newest there is when left out.
+            classes: Of these classes only; of all when left out.
+            skip: Not these, although they are not resolved.
 
         Returns:
             As many as fit, always at least one if there is any; ``None`` when the
             next one is on disk and `read` must be used.
         """
-        cursor, start = self._cursors[target], self._tail.first
-        if after + 1 < start:
-            for _ in cursor.unresolved(after + 1, start - 1):
-                return None
-            after = start - 1
-        return self._from_tail(cursor, after, max_records, max_bytes)
+        found = self._supply.in_memory(
+            target,
+            after,
+            self._readable(upto),
+            max_records=max_records,
+            max_bytes=max_bytes,
+            classes=classes,
+            skip=skip,
+        )
+        return found and self._hand(found)
 
     async def read(
-        self, target: str, after: int, max_records: int, max_bytes: int
+        self,
+        target: str,
+        after: int,
+        max_records: int,
+        max_bytes: int,
+        *,
+        upto: int | None = None,
+        classes: AbstractSet[PriorityClass] | None = None,
+        skip: Intervals | None = None,
     ) -> list[Entry]:
         """The same from disk and memory together.
 
@@ -237,20 +270,27 @@ class Buffer:
             DiskTroubleError: A file cannot be opened now; try again later.
         """
         while True:
-            cursor = self._cursors[target]
-            end = self._tail.first - 1
-            wanted = list(cursor.unresolved(after + 1, end))
-            if not wanted:
-                return self._from_tail(cursor, max(after, end), max_records, max_bytes)
-            got = await self._run(
-                partial(
-                    self._reader.read, wanted, max_records, max_bytes, self._copies()
-                )
+            found = self.peek(
+                target,
+                after,
+                max_records,
+                max_bytes,
+                upto=upto,
+                classes=classes,
+                skip=skip,
             )
-            if got.lost:
-                self._save = True
-                self._commit_by(self._loop.time())
-                self._take_losses(got.losses, got.lost)
+            if found is not None:
+                return found
+            wanted = self._supply.on_disk(
+                target,
+                after,
+                self._readable(upto),
+                max_records=max_records,
+                classes=classes,
+                skip=skip,
+            )
+            got = await self._read(wanted, max_records, max_bytes, classes)
+            cursor = self._cursors[target]
             entries = [e for e in got.entries if not cursor.is_resolved(e.seq)]
             if entries:
                 return self._hand(entries)
@@ -259,11 +299,35 @@ class Buffer:
             elif not got.lost:
                 return []
 
+    async def _read(
+        self,
+        wanted: list[tuple[int, int]],
+        max_records: int,
+        max_bytes: int,
+        classes: AbstractSet[PriorityClass] | None,
+    ) -> Got:
+        read = partial(self._reader.read, wanted, max_records, max_bytes, classes)
+        got = await self._run(read)
+        if got is None:
+            # Something is not there: whose loss it is has to be known.
+            owing = Owing(self._copies(), self._handed)
+            got = await self._run(partial(read, owing)) or Got()
+        if got.lost:
+            self._save = True
+            self._commit_by(self._loop.time())
+            self._take_losses(got.losses, got.lost)
+        return got
+
     def resolve(self, target: str, first: int, last: int) -> None:
         """Count ``first..last`` as proved by ``target``; stored by the next commit."""
         self._cursors[target].resolve(first, min(last, self._high))
         if self._timer is None and self._settle_timer is None and not self._closed:
             self._settle_timer = self._loop.call_later(_SETTLE_S, self._settle)
+
+    def resolve_runs(self, target: str, runs: Iterable[tuple[int, int]]) -> None:
+        """The same for several inclusive runs."""
+        for first, last in runs:
+            self.resolve(target, first, last)
 
     def floor(self, target: str) -> int:
         """All seqs up to here are resolved for ``target``."""
@@ -274,16 +338,20 @@ class Buffer:
         """The newest seq given out."""
         return self._high
 
-    def backlog(self, target: str) -> Backlog:
-        """What ``target`` is still owed; the age of one on disk may lag a commit."""
-        cursor = self._cursors[target]
-        first = next(iter(cursor.unresolved(1, self._high)), None)
-        if first is None:
-            return Backlog(0, None)
-        entry = self._tail.get(first[0])
-        known = self._oldest.get(target)
-        t_ms = entry.t_ms if entry else known[1] if known else None
-        return Backlog(cursor.owed(self._high), t_ms)
+    def backlog(
+        self,
+        target: str,
+        *,
+        upto: int | None = None,
+        above: int = 0,
+        classes: AbstractSet[PriorityClass] | None = None,
+    ) -> Backlog:
+        """What ``target`` is still owed in ``above < seq <= upto`` of ``classes``.
+
+        The age of a record on disk may lag a commit.
+        """
+        upto = self._high if upto is None else min(upto, self._high)
+        return self._supply.backlog(target, above, upto, classes)
 
     # -- losses --------------------------------------------------------------------
 
@@ -301,9 +369,18 @@ class Buffer:
 
     # -- notes, targets, state -----------------------------------------------------
 
-    def remember(self, key: str, value: bytes | None) -> None:
-        """Keep a few bytes under ``key`` beside the records; ``None`` forgets it."""
+    def remember(self, key: str, value: bytes | None, *, lazily: bool = False) -> None:
+        """Keep a few bytes under ``key`` beside the records; ``None`` forgets it.
+
+        Args:
+            key: Its name.
+            value: What to keep.
+            lazily: Nothing is hastened: it is stored with the next heartbeat.
+        """
         self._notes[key] = value
+        if lazily:
+            return
+        self._save = True
         self._commit_by(self._loop.time() + self._limits.commit_s)
 
     def recall(self, key: str) -> bytes | None:
@@ -436,12 +513,7 @@ class Buffer:
 
     def _work(self, groups: dict[PriorityClass, list[Entry]]) -> Work:
         """Snapshots of all a job may need."""
-        oldest = {}
-        for name, cursor in self._cursors.items():
-            first = next(iter(cursor.unresolved(1, self._tail.first - 1)), None)
-            known = self._oldest.get(name)
-            if first is not None and (known is None or known[0] != first[0]):
-                oldest[name] = first[0]
+        self._supply.ask_for_oldest()
         return Work(
             groups=sorted(groups.items()),
             cursors=self._copies(),
@@ -455,7 +527,7 @@ class Buffer:
             notes=self._notes,
             parked=dict(self._parked),
             save=self._save,
-            oldest=oldest,
+            times_of=self._supply.asked(),
             handed=self._handed,
         )
 
@@ -470,12 +542,14 @@ class Buffer:
             return
         done = job.result()
         self._commit_ms = (self._loop.time() - began) * 1000
+        for cls, n in done.durable:
+            self._on_disk.add(cls, work.entries(cls)[:n])
         for loss_id in self._pending.end(done.durable):
             self._losses.pop(loss_id, None)
         if not done.accepted:
             self._dropped = work.dropped + self._dropped
         self._notes = work.notes | self._notes
-        self._oldest |= done.oldest
+        self._supply.told(done.times)
         was_hidden = self._ceiling is not None and self._high > self._ceiling
         self._ceiling = self._store.ceiling
         self._take_losses(done.losses, done.lost)
@@ -502,17 +576,16 @@ class Buffer:
             # What was dropped meanwhile and every cursor it moved: written out now.
             self._save = True
             self._commit_by(now)
-        elif self._pending or self._notes or self._save:
+        elif self._pending or self._save:
             urgent = self._pending.has_events() or self._pace.hurry
             wait = 0.0 if urgent else self._limits.commit_s
             self._commit_by(max(now, self._pending.since + wait))
 
     def _trim(self) -> None:
-        floors = [cursor.floor for cursor in self._cursors.values()]
+        floor = min((cursor.floor for cursor in self._cursors.values()), default=0)
+        self._on_disk.forget(floor)
         self._tail.trim(
-            self._limits.tail_bytes,
-            durable=self._durable(),
-            wanted=min(floors, default=0) + 1,
+            self._limits.tail_bytes, durable=self._durable(), wanted=floor + 1
         )
 
     def _shed(self) -> None:
@@ -550,23 +623,13 @@ class Buffer:
         first = self._pending.first()
         return self._high if first is None else first - 1
 
-    def _from_tail(
-        self, cursor: Cursor, after: int, max_records: int, max_bytes: int
-    ) -> list[Entry]:
-        end = self._high if self._ceiling is None else min(self._high, self._ceiling)
-        found: list[Entry] = []
-        size = 0
-        for first, last in cursor.unresolved(after + 1, end):
-            for entry in self._tail.between(first, last):
-                size += len(entry.data)
-                if found and (len(found) >= max_records or size > max_bytes):
-                    return self._hand(found)
-                found.append(entry)
-        return self._hand(found)
+    def _readable(self, upto: int | None) -> int:
+        """The newest seq that may be given to anyone, at most ``upto``."""
+        end = self._high if upto is None else min(self._high, upto)
+        return end if self._ceiling is None else min(end, self._ceiling)
 
     def _hand(self, entries: list[Entry]) -> list[Entry]:
-        if entries:
-            self._handed = max(self._handed, entries[-1].seq)
+        self._handed = max(self._handed, entries[-1].seq)
         return entries
 
     async def _committed_once(self) -> None:

@@ -110,6 +110,16 @@ class Intervals:
             start = edges[at + 1]
             at += 2
 
+    def within(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Inclusive runs of ``first..last`` that are inside, ascending."""
+        edges = self._edges
+        at = bisect_right(edges, first)
+        if at % 2:
+            at -= 1
+        while at < len(edges) and edges[at] <= last and first <= last:
+            yield max(first, edges[at]), min(last, edges[at + 1] - 1)
+            at += 2
+
     def clip(self, first: int, last: int) -> Intervals:
         """What of ``first..last`` is inside."""
         return self & Intervals((first, last + 1) if last >= first else ())

@@ -80,6 +80,8 @@ class Limits(msgspec.Struct, frozen=True):
     ring_bytes: int = 16 * MB
     park_s: float = 7 * 24 * 3600.0
     """A target no longer configured holds its backlog this long."""
+    write_through: bool = False
+    """True: every record is written, also what every target proved in time."""
 
     def __post_init__(self) -> None:
         if self.max_bytes < SMALLEST_STORE_BYTES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buffer import losses
 from buffer.batch import unpack
@@ -18,6 +18,7 @@ from buffer.intervals import Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from buffer.batch import Row
     from buffer.cursor import Cursor
@@ -35,6 +36,18 @@ class Got:
     entries: list[Entry] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     lost: Intervals = field(default_factory=Intervals)
+
+
+class Owing(NamedTuple):
+    """Whose loss it is if something is not there."""
+
+    cursors: dict[str, Cursor]
+    handed: int
+    """The newest seq given to any target: up to here it may have arrived."""
+
+
+class _MissingError(Exception):
+    """Seqs that ought to be there are not, and whose they are is not known."""
 
 
 class _DamageError(Exception):
@@ -61,25 +74,38 @@ class Reader:
         wanted: list[tuple[int, int]],
         max_records: int,
         max_bytes: int,
-        cursors: dict[str, Cursor],
-    ) -> Got:
+        classes: AbstractSet[PriorityClass] | None = None,
+        owing: Owing | None = None,
+    ) -> Got | None:
         """Entries of ``wanted`` (inclusive runs, ascending), as many as fit.
 
         Args:
-            wanted: Seqs owed, all at or below what is durable.
+            wanted: Seqs owed, all of them written once.
             max_records: At most so many entries.
             max_bytes: At most so many bytes of data, but always one entry.
-            cursors: What each target has, to state a loss against.
+            classes: Whose seqs ``wanted`` are; of any when left out.
+            owing: What each target has, to state a loss against.
+
+        Returns:
+            What was found; ``None`` when something is damaged or missing and
+            ``owing`` was not given.
 
         Raises:
             DiskTroubleError: A file cannot be opened now.
         """
         got = Got()
+        chosen = [c for c in self._store.chains if classes is None or c in classes]
         while True:
             try:
-                got.entries = self._collect(wanted, max_records, max_bytes, got)
+                got.entries = self._collect(
+                    wanted, max_records, max_bytes, chosen, got, owing
+                )
+            except _MissingError:
+                return None
             except _DamageError as exc:
-                self._salvage(exc.segment, got, cursors)
+                if owing is None:
+                    return None
+                self._salvage(exc.segment, got, owing)
                 wanted = [
                     run for first, last in wanted for run in got.lost.gaps(first, last)
                 ]
@@ -90,13 +116,19 @@ class Reader:
             return got
 
     def _collect(
-        self, wanted: list[tuple[int, int]], max_records: int, max_bytes: int, got: Got
+        self,
+        wanted: list[tuple[int, int]],
+        max_records: int,
+        max_bytes: int,
+        classes: list[PriorityClass],
+        got: Got,
+        owing: Owing | None,
     ) -> list[Entry]:
         entries: list[Entry] = []
         size = 0
         for first, last in wanted:
             expected = first
-            for entry in self._between(first, last):
+            for entry in self._between(classes, first, last):
                 if entry.seq < expected:
                     continue
                 if entries and (
@@ -104,21 +136,23 @@ class Reader:
                 ):
                     return entries
                 if entry.seq > expected:
-                    self._state_missing(expected, entry.seq - 1, got)
+                    self._state_missing(expected, entry.seq - 1, got, owing)
                 expected = entry.seq + 1
                 size += len(entry.data)
                 entries.append(entry)
             if expected <= last:
-                self._state_missing(expected, last, got)
+                self._state_missing(expected, last, got, owing)
         return entries
 
-    def _between(self, first: int, last: int) -> Iterator[Entry]:
-        chains = [self._chain(cls, first, last) for cls in self._store.chains]
-        return heapq.merge(*chains)
+    def _between(
+        self, classes: list[PriorityClass], first: int, last: int
+    ) -> Iterator[Entry]:
+        chains = [self._chain(cls, first, last) for cls in classes]
+        return chains[0] if len(chains) == 1 else heapq.merge(*chains)
 
     def _chain(self, cls: PriorityClass, first: int, last: int) -> Iterator[Entry]:
         for segment in list(self._store.chains[cls]):
-            for low, high in segment.present.clip(first, last).pairs():
+            for low, high in segment.present.within(first, last):
                 self._use(segment)
                 for entries in self._batches(segment, low, high):
                     for entry in entries:
@@ -166,7 +200,7 @@ class Reader:
             old.release()
         self._open[segment.cls] = segment
 
-    def _salvage(self, segment: Segment, got: Got, cursors: dict[str, Cursor]) -> None:
+    def _salvage(self, segment: Segment, got: Got, owing: Owing) -> None:
         self._cache.clear()
         self._cached = 0
         held = segment.present.copy()
@@ -175,16 +209,24 @@ class Reader:
         left = next((s.present for s in chain if s.name == segment.name), Intervals())
         gone = held - left
         owed = Intervals()
-        for cursor in cursors.values():
+        for cursor in owing.cursors.values():
             owed |= gone - cursor.resolved()
         drafts = losses.draft(owed, heads, cause="damaged")
+        drafts = losses.unsure_up_to(owing.handed, drafts)
         got.losses += self._store.state_losses(drafts)
         got.losses += self._store.ledger.reopen(owed)
         got.lost |= owed
 
-    def _state_missing(self, first: int, last: int, got: Got) -> None:
+    def _state_missing(
+        self, first: int, last: int, got: Got, owing: Owing | None
+    ) -> None:
         missing = Intervals.of([(first, last)]) - got.lost
-        if missing:
-            drafts = losses.draft(missing, (), cause="damaged", certain=False)
-            got.losses += self._store.state_losses(drafts)
-            got.lost |= missing
+        if not missing:
+            return
+        if owing is None:
+            raise _MissingError
+        # Evicted since it was asked for: stated already.
+        fresh = missing - self._store.ledger.covered()
+        drafts = losses.draft(fresh, (), cause="damaged", certain=False)
+        got.losses += self._store.state_losses(drafts)
+        got.lost |= missing

@@ -58,11 +58,15 @@ class Work:
     parked: dict[str, int] = field(default_factory=dict)
     save: bool = False
     """Write the control file even if nothing else asks for it."""
-    oldest: dict[str, int] = field(default_factory=dict)
-    """Target -> seq whose acquisition time is wanted from disk."""
+    times_of: Sequence[int] = ()
+    """Seqs whose acquisition time is wanted from disk."""
     handed: int = 0
     """The newest seq given to any target: up to here, what is not proved may still
     have arrived."""
+
+    def entries(self, cls: PriorityClass) -> Sequence[Entry]:
+        """What of one class is to be written."""
+        return dict(self.groups).get(cls, ())
 
 
 @dataclass
@@ -79,8 +83,8 @@ class Done:
     """Dropped records were stated durably."""
     trouble: str | None = None
     saved: bool = False
-    oldest: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Target -> (seq, acquisition time)."""
+    times: dict[int, int] = field(default_factory=dict)
+    """Seq -> acquisition time."""
 
 
 @dataclass
@@ -279,13 +283,13 @@ class Store:
             room.remove_delivered(self, work)
             late = work.wall_ms - self.saved_ms
             beat = not 0 <= late < self.limits.heartbeat_s * 1000
-            if rolled or beat or work.save or work.notes or self.unsaved_losses:
+            if rolled or beat or work.save or self.unsaved_losses:
                 self.save_control(work)
                 done.saved = True
-            for target, seq in work.oldest.items():
+            for seq in work.times_of:
                 t_ms = self.time_of(seq)
                 if t_ms is not None:
-                    done.oldest[target] = (seq, t_ms)
+                    done.times[seq] = t_ms
         except (OSError, sqlite3.Error, DiskTroubleError) as exc:
             if kind_of(exc) == "bug":
                 raise
@@ -371,6 +375,16 @@ class Store:
             # be appending: what it adds meanwhile is in the loop's memory anyway.
             for segment in list(chain):
                 found |= segment.present.copy()
+        return found
+
+    def present(self) -> dict[PriorityClass, Intervals]:
+        """The same by class."""
+        found = {}
+        for cls, chain in self.chains.items():
+            runs = found[cls] = Intervals()
+            for segment in list(chain):
+                runs |= segment.present
+            found[cls] = runs
         return found
 
     def time_of(self, seq: int) -> int | None:

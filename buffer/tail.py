@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
+
+from buffer.model import PriorityClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +19,7 @@ _OVERHEAD_BYTES = 200
 class Tail:
     """Consecutive entries up to the newest; a dropped one leaves a hole."""
 
-    __slots__ = ("_entries", "first", "size")
+    __slots__ = ("_entries", "_seqs", "first", "size")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -24,10 +27,12 @@ class Tail:
         self.size = 0
         """Bytes held, overhead included."""
         self._entries: list[Entry | None] = []
+        self._seqs: dict[PriorityClass, list[int]] = {c: [] for c in PriorityClass}
 
     def append(self, entry: Entry) -> None:
         """Keep the next entry."""
         self._entries.append(entry)
+        self._seqs[entry.cls].append(entry.seq)
         self.size += len(entry.data) + _OVERHEAD_BYTES
 
     def get(self, seq: int) -> Entry | None:
@@ -40,6 +45,14 @@ class Tail:
         low, entries = max(0, first - self.first), self._entries
         for at in range(low, min(last - self.first + 1, len(entries))):
             entry = entries[at]
+            if entry is not None:
+                yield entry
+
+    def of_class(self, cls: PriorityClass, first: int, last: int) -> Iterator[Entry]:
+        """The same of one class only, without passing over the others."""
+        seqs = self._seqs[cls]
+        for at in range(bisect_left(seqs, first), bisect_right(seqs, last)):
+            entry = self.get(seqs[at])
             if entry is not None:
                 yield entry
 
@@ -67,5 +80,8 @@ class Tail:
             if entry is not None:
                 self.size -= len(entry.data) + _OVERHEAD_BYTES
             at += 1
-        del entries[:at]
-        self.first += at
+        if at:
+            del entries[:at]
+            self.first += at
+            for seqs in self._seqs.values():
+                del seqs[: bisect_left(seqs, self.first)]
