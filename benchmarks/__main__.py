@@ -84,7 +84,8 @@ def measure(
     return found
 
 
-def _broker() -> Kind:
+def default_broker() -> Kind:
+    """Mosquitto where it is installed."""
     try:
         find_program("mosquitto")
     except FileNotFoundError:
@@ -114,7 +115,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--disk-minutes", type=float, default=10.0, help="0 leaves the disk runs out"
     )
-    parser.add_argument("--broker", choices=["mosquitto", "nats"], default=_broker())
+    parser.add_argument(
+        "--broker", choices=["mosquitto", "nats"], default=default_broker()
+    )
     parser.add_argument(
         "--folder",
         type=Path,
