@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from buffer import Buffer, Limits
 from gateway import events, powercut
 from gateway.answers import Answers, health_of
+from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
 from gateway.config.problems import SiteError
@@ -134,7 +135,9 @@ class App:
                 site.buffer.path / "meta", wall_ms=self.clock.wall_ms
             )
             self.metas.adopt(describe(site, self.version), buffer.high)
-            self.record = Recorder(buffer, self.metas)
+            self.books = Bookkeeper(buffer, self.clock, tz=site.info.timezone)
+            self.books.adopt(self.metas.current, site)
+            self.record = Recorder(buffer, self.metas, self.books.ledger)
             self.record.on_event = self._status_changed
             self._told = TargetEvents(
                 self.record, now=self.clock.now, high=lambda: buffer.high
@@ -173,6 +176,7 @@ class App:
         for target in self.site.targets.values():
             self.start_target(target)
         self.crew.start("tend", self.tender.run)
+        self.crew.start("books", partial(self.books.run, self.record))
         self.crew.start("watchdog", partial(self.ports.notifier.watch, self.beats))
         self.crew.start("control", Answers(self).server().run)
         self.crew.start("trial", self.trial.run)
@@ -188,6 +192,7 @@ class App:
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()
         await self.crew.end("", PUMPS_STOP_S)
+        self.books.close()
 
     async def _close_buffer(self) -> None:
         """Close the store; a disk that answers no more must not hold the stop back.
@@ -245,6 +250,7 @@ class App:
             gateway=self.site.gateway,
             version=self.version,
             wall_ms=self.clock.wall_ms,
+            floor_ms=lambda: getattr(self.clock, "floor_ms", 0),
             vitals=self.tender.vitals,
             promise=beat.promise,
             on_change=self._told.changed,
@@ -291,6 +297,7 @@ class App:
             return []
         self.site = site
         self.metas.adopt(describe(site, self.version), self.buffer.high)
+        self.books.adopt(self.metas.current, site)
         for name in (*change.buses_removed, *change.buses_restarted):
             await self.stop_bus(name)
         for name in (*change.buses_added, *change.buses_restarted):
@@ -323,7 +330,12 @@ class App:
             await asyncio.shield(self.buffer.failed)
 
     async def _state_losses(self) -> None:
-        await state_losses(self.buffer, self.clock, lambda: self.metas.current)
+        await state_losses(
+            self.buffer,
+            self.clock,
+            lambda: self.metas.current,
+            self.books.ledger.loss,
+        )
 
     def _tender(self) -> Tender:
         return Tender(

@@ -22,13 +22,19 @@ SUBJECT = ""
 """Losses of ``lost`` records themselves are counted under no device."""
 
 
-async def state_losses(buffer: Buffer, clock: Clock, meta: Callable[[], str]) -> None:
+async def state_losses(
+    buffer: Buffer,
+    clock: Clock,
+    meta: Callable[[], str],
+    on_lost: Callable[[Lost], None] = lambda _lost: None,
+) -> None:
     """Append a ``lost`` record for every loss, old and new, until cancelled.
 
     Args:
         buffer: What lost, and what the statements go to.
         clock: When a loss was noticed.
         meta: The current version's id.
+        on_lost: Called with every statement; the same loss may be stated twice.
     """
     # The callback may come from inside an append: the statements wait for a turn.
     wake = asyncio.Event()
@@ -45,6 +51,7 @@ async def state_losses(buffer: Buffer, clock: Clock, meta: Callable[[], str]) ->
                     t_ms=lost.at.wall_ms,
                     settles=loss.id,
                 )
+                on_lost(lost)
             await wake.wait()
     finally:
         unsubscribe()

@@ -4,7 +4,7 @@ Stored form, version 1 (big endian); the tail is finished JSON, so that publishi
 only joins bytes:
 
     0   u8   version, 1
-    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event
+    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger
     2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows,
              bit 2 the JSON names a ``t`` of its own
     3   u8   0
@@ -33,14 +33,14 @@ VERSION = 1
 EXACT_INT = 2**53
 """Largest integer every JSON reader keeps exactly (IEEE 754 double, RFC 8259, 6)."""
 
-Kind = Literal["scan", "gap", "lost", "event"]
+Kind = Literal["scan", "gap", "lost", "event", "ledger"]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
 When = Callable[[Instant], "DatedTime | None"]
 """Dates an instant of an untrusted clock; None: not yet, its record waits."""
 
-_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event")
-_LOST = 3
+_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event", "ledger")
+_LOST, _LEDGER = 3, 5
 _HEAD = struct.Struct(">BBBxIIqq")
 _SECOND = struct.Struct(">BIqq")
 _TRUSTED, _HAS_SECOND, _OWN_T = 1, 2, 4
@@ -112,7 +112,34 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The ids of the events it stands for, where it stands for many."""
 
 
-Record = Scan | Gap | Lost | Event
+class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of everything scheduled of one device on one day; see ``ledger``."""
+
+    device: str
+    day: str
+    """ISO date in ``tz``; empty: of what no trusted clock dated."""
+    tz: str
+    t_ms: int
+    """The UTC hours it covers begin here, UTC ms."""
+    until_ms: int
+    scheduled: int
+    """Point-slots: ``value + bad + gap``."""
+    value: int
+    bad: int
+    gap: int
+    records: int
+    """Records stored, of every kind."""
+    lost: int = 0
+    unsure: int = 0
+    targets: dict[str, dict[str, int]] = {}
+    """Target -> sent, proved, refused, filtered; zeros are left out."""
+    incomplete: bool = False
+    """A kill took some of the counts: none is too high."""
+    at: Instant
+    """When the sums were made."""
+
+
+Record = Scan | Gap | Lost | Event | DayLedger
 
 
 class DatedTime(msgspec.Struct, frozen=True):
@@ -169,6 +196,23 @@ class _EventTail(msgspec.Struct, omit_defaults=True):
     values: dict[str, Value] = {}
     text: dict[str, str] = {}
     of: tuple[str, ...] = ()
+
+
+class _DayTail(msgspec.Struct, omit_defaults=True):
+    t: int
+    until: int
+    device: str
+    day: str
+    tz: str
+    scheduled: int
+    value: int
+    bad: int
+    gap: int
+    records: int
+    lost: int = 0
+    unsure: int = 0
+    targets: dict[str, dict[str, int]] = {}
+    incomplete: bool = False
 
 
 def dated_as_read(at: Instant) -> DatedTime:
@@ -232,12 +276,15 @@ def encode(record: Record, meta: str) -> bytes:
                 record.of,
             )
         )
+    elif type(record) is DayLedger:
+        kind, at = _LEDGER, record.at
+        tail = _JSON.encode(_day_tail(record))
     else:
         raise RecordError(f"cannot store a {type(record).__name__}")
     flags = _TRUSTED if at.trusted else 0
     if until is not None:
         flags |= _HAS_SECOND
-    elif type(record) is Lost and record.t_ms:
+    elif kind == _LEDGER or (type(record) is Lost and record.t_ms):
         flags |= _OWN_T
     try:
         head = _HEAD.pack(
@@ -271,6 +318,24 @@ def meta_of(data: bytes) -> bytes:
     return data[8:12]
 
 
+def dated(record: Record) -> bool:
+    """Whether a trusted clock said every instant of a record."""
+    if type(record) is Scan:
+        return record.at.trusted
+    if type(record) is Gap:
+        return record.since.trusted and record.until.trusted
+    until = record.until if type(record) is Event else None
+    return record.at.trusted and (until is None or until.trusted)  # type: ignore[union-attr]
+
+
+def is_dated(data: bytes) -> bool:
+    """The same of stored bytes; nothing is decoded."""
+    flags = data[2]
+    if not flags & _HAS_SECOND:
+        return bool(flags & _TRUSTED)
+    return bool(flags & _TRUSTED and data[_HEAD.size])
+
+
 def kind_of(data: bytes) -> Kind:
     """The record's kind; see ``head``."""
     return _KINDS[_open(data)[0] - 1]
@@ -295,7 +360,7 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
     dated = None if at.trusted else _dated(at, when)
     t = at.wall_ms if dated is None else dated.t
     parts = [b'{"seq":%d,"kind":"%b"' % (seq, _KINDS[kind - 1].encode())]
-    if kind == _LOST:
+    if kind in {_LOST, _LEDGER}:
         parts.append(b',"noted":%d' % t)
     if not flags & _OWN_T:
         parts.append(b',"t":%d' % t)
@@ -333,6 +398,25 @@ def decode(data: bytes) -> tuple[Record, str]:
         raise RecordError(f"stored {first.kind}: {exc}") from exc
 
 
+def _day_tail(day: DayLedger) -> _DayTail:
+    return _DayTail(
+        t=day.t_ms,
+        until=day.until_ms,
+        device=day.device,
+        day=day.day,
+        tz=day.tz,
+        scheduled=day.scheduled,
+        value=day.value,
+        bad=day.bad,
+        gap=day.gap,
+        records=day.records,
+        lost=day.lost,
+        unsure=day.unsure,
+        targets=day.targets,
+        incomplete=day.incomplete,
+    )
+
+
 def _record(first: Head, until: Instant | None, body: bytes) -> Record:
     at = first.at
     if first.kind == "scan":
@@ -354,6 +438,11 @@ def _record(first: Head, until: Instant | None, body: bytes) -> Record:
             x.at_most,
             at,
         )
+    if first.kind == "ledger":
+        d: dict[str, Any] = msgspec.structs.asdict(
+            msgspec.json.decode(body, type=_DayTail)
+        )
+        return DayLedger(at=at, t_ms=d.pop("t"), until_ms=d.pop("until"), **d)
     fields: dict[str, Any] = msgspec.structs.asdict(
         msgspec.json.decode(body, type=_EventTail)
     )

@@ -9,7 +9,8 @@ import msgspec
 
 from buffer import PriorityClass
 from gateway.fold import EventFold
-from gateway.record import Event, Gap, Record, Scan, encode, to_wire
+from gateway.ledger import DeliveryLedger
+from gateway.record import DayLedger, Event, Gap, Record, Scan, encode, to_wire
 from gateway.supervisor import Fatal
 
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ _WATCH_LIMIT = 1000
 class Recorder:
     """Encodes, stores and shows records."""
 
-    def __init__(self, buffer: Buffer, metas: MetaStore) -> None:
+    def __init__(
+        self,
+        buffer: Buffer,
+        metas: MetaStore,
+        ledger: DeliveryLedger | None = None,
+    ) -> None:
         self._append = buffer.append
         self._remember = buffer.remember
         self._open: dict[tuple[str, tuple[str, ...]], Gap] = {}
         self._metas = metas
+        self._ledger = ledger or DeliveryLedger()
         self._fatal = Fatal("buffer")
         self._events = EventFold(self._store)
         self.on_event: Callable[[], None] = lambda: None
@@ -82,11 +89,15 @@ class Recorder:
         elif isinstance(record, Event):
             cls, subject = PriorityClass.EVENT, record.device or ""
             t_ms = (record.until or record.at).wall_ms
+        elif isinstance(record, DayLedger):
+            cls, subject = PriorityClass.AGGREGATE, record.device
+            t_ms = record.at.wall_ms
         else:
             cls, subject = PriorityClass.EVENT, ""
             t_ms = record.at.wall_ms
         with self._fatal:
             seq = self._append(data, cls=cls, subject=subject, t_ms=t_ms)
+        self._ledger.stored(record, t_ms, subject, meta)
         if meta != self._metas.current:
             self._metas.used(meta, seq)
         if self._watchers:

@@ -17,7 +17,7 @@ from drivers.values import Flaw, Quality
 from gateway.clock import Instant, SystemClock
 from gateway.config.model import MqttTarget
 from gateway.meta import MetaStore, describe
-from gateway.record import DatedTime, Event, Gap, Lost, Scan, encode
+from gateway.record import DatedTime, DayLedger, Event, Gap, Lost, Scan, encode
 from gateway.uplink import status
 from gateway.uplink.message import Bounds, Message, Misfit, Packer
 from gateway.uplink.mqtt import MqttConnector
@@ -70,6 +70,23 @@ def records():
         at=at(),
     )
     yield Lost(1100, 1109, 0, 0, {}, "unclean_stop", False, 10, at())
+    yield DayLedger(
+        device="cems-1",
+        day="2025-11-20",
+        tz="Asia/Shanghai",
+        t_ms=1_763_568_000_000,
+        until_ms=1_763_654_400_000,
+        scheduled=172_800,
+        value=172_000,
+        bad=200,
+        gap=600,
+        records=17_222,
+        lost=2,
+        unsure=1,
+        targets={"city": {"sent": 17_300, "proved": 17_219, "refused": 1}},
+        incomplete=True,
+        at=at(),
+    )
 
 
 def events():
