@@ -7,6 +7,7 @@ what differs.
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
 
@@ -105,9 +106,24 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     host: str
     port: int = 1883
+    transport: Literal["mqtt", "mqtts", "ws", "wss"] = "mqtt"
+    ws_path: str = "/mqtt"
+    """Where the broker's websocket is; with ``ws`` and ``wss``."""
+    plaintext_accepted: bool = False
+    """Records and password may cross a network unencrypted."""
     username: str | None = None
     password_file: Path | None = None
     password_env: str | None = None
+    password_credential: str | None = None
+    ca_file: Path | None = None
+    """Who may have signed the broker's certificate; None: whom the system trusts."""
+    cert_file: Path | None = None
+    """Our own certificate, where the broker wants one."""
+    key_file: Path | None = None
+    key_credential: str | None = None
+    key_password_file: Path | None = None
+    key_password_env: str | None = None
+    key_password_credential: str | None = None
     prefix: str = "ecogate/v1/{gateway}"
     in_flight: int = 20
     batch_records: int = 200
@@ -126,6 +142,31 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
     """The platform confirms seqs by itself: a broker's word is no proof then."""
     receipt_wait_s: float = 60.0
     """A record unconfirmed for so long is sent again."""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.transport in ("mqtts", "wss")
+
+    @property
+    def exposed(self) -> bool:
+        """Whether records cross a network unencrypted."""
+        return not self.encrypted and not is_loopback(self.host)
+
+    @property
+    def url(self) -> str:
+        """The address as people write it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        path = self.ws_path if self.transport in ("ws", "wss") else ""
+        return f"{self.transport}://{host}:{self.port}{path}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to this host stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,11 @@
 
 LinkError
 ├── ConnectError        no connection: try again soon
-│   └── CredentialsError    the platform knows us not: try again, but rarely
+│   ├── CredentialsError    the platform knows us not: try again, but rarely
+│   └── SetupError          certificates, secrets or clock are wrong: likewise
 ├── LinkLostError       the connection is gone; what was on its way is unproved
-│   └── TakenOverError      another client came with our id
+│   ├── TakenOverError      another client came with our id
+│   └── RenewedError        we ended it ourselves, to use new certificates
 └── RefusedError        the platform answered "no" to one message; the link lives
 """
 
@@ -28,9 +30,25 @@ class LinkError(Exception):
 class ConnectError(LinkError):
     """No connection came about."""
 
+    cause = ""
+    """What a person must mend, as a word; told once as an event. Empty: nothing."""
+
 
 class CredentialsError(ConnectError):
     """The platform refused who we say we are."""
+
+
+class SetupError(ConnectError):
+    """What makes a connection safe is not as it should be: a person must act.
+
+    ``cause`` is ``secret``, ``tls_files``, ``tls_authority``, ``tls_name``,
+    ``tls_expired``, ``tls_not_yet``, ``tls_self_signed``, ``tls_version``,
+    ``tls_no_tls``, ``tls_client`` or ``tls_other``.
+    """
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class LinkLostError(LinkError):
@@ -39,6 +57,10 @@ class LinkLostError(LinkError):
 
 class TakenOverError(LinkLostError):
     """The platform closed the connection because our id connected again."""
+
+
+class RenewedError(LinkLostError):
+    """Certificates have changed: the next connection uses the new ones."""
 
 
 class RefusedError(LinkError):
@@ -72,6 +94,8 @@ class Terms(msgspec.Struct, frozen=True):
     client_id: str
     will_topic: str
     will_payload: bytes
+    floor_ms: int = 0
+    """It is certainly later than this; a clock that says less is wrong."""
 
 
 class Link(Protocol):

@@ -20,7 +20,7 @@ from gateway.record import dated_as_read
 from gateway.texts import t
 from gateway.uplink import status
 from gateway.uplink.delivery import Delivery
-from gateway.uplink.link import CredentialsError, LinkError, Terms
+from gateway.uplink.link import ConnectError, CredentialsError, LinkError, Terms
 from gateway.uplink.message import Packer
 from gateway.uplink.retry import Reconnect
 from gateway.uplink.session import Kit, Session
@@ -52,6 +52,10 @@ class PumpHealth(msgspec.Struct, kw_only=True):
     since_ms: int = 0
     reason: str = ""
     """Why it is not online, for people."""
+    cause: str = ""
+    """What a person must mend, see ``link.SetupError``; empty: nothing."""
+    plaintext: bool = False
+    """Records cross a network unencrypted, as the site file accepts."""
     version: str = ""
     records: int = 0
     messages: int = 0
@@ -78,6 +82,7 @@ class Pump:
         wall_ms: Callable[[], int],
         vitals: Callable[[], status.Vitals] = status.Vitals,
         when: When = dated_as_read,
+        floor_ms: Callable[[], int] = lambda: 0,
         promise: Callable[[float], None] = lambda _by: None,
         on_change: Callable[[PumpHealth], None] | None = None,
         on_set_aside: Callable[[int, str], None] | None = None,
@@ -96,6 +101,8 @@ class Pump:
             wall_ms: The wall clock.
             vitals: The rest of ``status``; called every 60 s and on change.
             when: Dates records whose clock was not trusted.
+            floor_ms: It is certainly later than this: certificates are judged by it
+                while the clock says less.
             promise: Told every few seconds until when this loop will report again.
             on_change: Called with each change of ``state``.
             on_set_aside: Called with seq and reason of a record that is given up.
@@ -111,6 +118,7 @@ class Pump:
         self._version = version
         self._wall_ms = wall_ms
         self._vitals = vitals
+        self._floor_ms = floor_ms
         self._promise = promise
         self._on_change = on_change
         self._reconnect = Reconnect(rng or random.Random())  # noqa: S311 - jitter
@@ -137,7 +145,9 @@ class Pump:
         )
         self._session: Session | None = None
         self._quiet = False
-        self._health = PumpHealth(target=target.name, since_ms=wall_ms())
+        self._health = PumpHealth(
+            target=target.name, since_ms=wall_ms(), plaintext=target.exposed
+        )
 
     def health(self) -> PumpHealth:
         """How this target is doing now."""
@@ -189,6 +199,7 @@ class Pump:
                 self._client_id,
                 self._topics.status,
                 status.will(self._gateway, self._wall_ms()),
+                self._floor_ms(),
             ),
         )
         try:
@@ -236,14 +247,18 @@ class Pump:
         refused = isinstance(exc, CredentialsError)
         state: State = "refused" if refused else "offline"
         if self._health.state != "taken_over":
-            self._state(state, str(exc), lost=was_online)
+            cause = exc.cause if isinstance(exc, ConnectError) else ""
+            self._state(state, str(exc), lost=was_online, cause=cause)
 
-    def _state(self, state: State, reason: str = "", *, lost: bool = False) -> None:
+    def _state(
+        self, state: State, reason: str = "", *, lost: bool = False, cause: str = ""
+    ) -> None:
         """Note the state; each change is logged and told once."""
         health = self._health
         health.reason = reason
-        if health.state == state:
+        if health.state == state and health.cause == cause:
             return
+        health.cause = cause
         health.state, health.since_ms = state, self._wall_ms()
         name = self._target.name
         if state == "online":

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from gateway.uplink.link import ConnectError, CredentialsError, TakenOverError
+from gateway.uplink.link import (
+    ConnectError,
+    CredentialsError,
+    SetupError,
+    TakenOverError,
+)
 
 if TYPE_CHECKING:
     import random
@@ -40,7 +45,8 @@ class Reconnect:
     def delay_s(self, cause: Exception, now_s: float, *, quiet: bool = False) -> float:
         """Seconds to wait after this failure.
 
-        Credentials: doubling to 30 s, as guessing passwords is what locks accounts.
+        Credentials: doubling to 30 s, as guessing passwords is what locks accounts;
+        certificates likewise, which do not mend themselves within seconds.
         Two clients with one id: 30 s, or they would throw each other off for ever.
         Only MQTT 5 brokers name that cause, and not all of them (mosquitto 2.0.11
         just closes), so ten ends a minute with nothing unproved and no failed attempt
@@ -52,7 +58,7 @@ class Reconnect:
             quiet: The connection ended with nothing of ours unproved.
         """
         soon = self._rng.uniform(*SOON_S)
-        if isinstance(cause, CredentialsError):
+        if isinstance(cause, (CredentialsError, SetupError)):
             self._refused += 1
             return min(soon * float(2**self._refused), SLOW_S)
         if isinstance(cause, ConnectError):  # the platform is away
