@@ -383,6 +383,18 @@ class Buffer:
         self._save = True
         self._commit_by(self._loop.time() + self._limits.commit_s)
 
+    async def remembered(self) -> None:
+        """Wait until all that was remembered is durable, or the disk refused it.
+
+        Raises:
+            Exception: The bug that ended the buffer.
+        """
+        if self._job is not None:
+            await self._committed_once()  # it may carry some of them
+        while self._notes and self._trouble is None:
+            self._save = True
+            await self._committed_once()
+
     def recall(self, key: str) -> bytes | None:
         """What was remembered under ``key``."""
         if key in self._notes:
