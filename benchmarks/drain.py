@@ -1,9 +1,10 @@
 """How fast a backlog leaves: ``python -m benchmarks.drain``.
 
-The gateway polls simulated devices while no broker is there; it is stopped, its files
-are dropped from the page cache, and it starts again beside a broker that limits
-nothing. Counted is from the first record that arrives to the last, and what the
-process weighs meanwhile. Scans of 50 values and of one.
+A gateway gathers hours of scans while nobody listens (in virtual time: the whole of it,
+with its own store); then its files are dropped from the page cache and it starts, as a
+process, beside a broker that limits nothing. Counted is from the first record that
+arrives to the last, and what the process weighs meanwhile. Scans of 50 values and of
+one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import msgspec
 from benchmarks import machine, process
 from benchmarks.__main__ import RESULTS, default_broker
 from benchmarks.child import Child, ChildError
-from simulators import bench
 from simulators.broker import Broker, Kind, free_port
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LIMIT_VALUES_PER_S = 20_000
 """Of scans of 50 values."""
 FLAT_MIB = 2.0
 """More than this in the second half of a drain is growth."""
-DEVICES, EVERY_MS = 20, 50
+DEVICES = 20
 _READY_S = 30.0
 _QUIET_S = 1.5
 """No message for so long: drained."""
@@ -45,7 +45,6 @@ class Row(msgspec.Struct, frozen=True):
 
     points: int
     """Values in a scan."""
-    collected_s: float
     scans: int
     values: int
     messages: int
@@ -70,9 +69,7 @@ class Row(msgspec.Struct, frozen=True):
     other_records: dict[str, int]
 
 
-def drain(
-    points: int, collect_s: float, *, folder: Path, broker: Kind, every_ms: int
-) -> Row:
+def drain(points: int, scans: int, *, folder: Path, broker: Kind) -> Row:
     """Gather a backlog of scans of so many values, and let it go.
 
     Raises:
@@ -84,9 +81,9 @@ def drain(
                 tempfile.TemporaryDirectory(prefix="ecogate-drain-", dir=folder)
             )
         )
-        port = free_port()
-        _gather(place, port, points, collect_s, every_ms)
+        _gather(place, points, scans)
         stored = _forget(place / "data")
+        port = free_port()
         platform = stack.enter_context(
             Broker(place / "broker", kind=broker, port=port, message_limit=8 << 20)
         )
@@ -95,62 +92,32 @@ def drain(
             _python("collector", ["benchmarks.collector", port], place)
         )
         collector.hear("ready", _READY_S)
-        gateway = stack.enter_context(_gateway(_site(place, port, {}, 1, 0), place))
+        gateway = stack.enter_context(_gateway(_site(place, port), place))
         samples = _watch(gateway, collector)
         collector.tell({"ask": "report"})
         seen = collector.hear("report", 60.0)
         gateway.check()
-    return _row(points, collect_s, stored, samples, seen, gateway.spawned_ns)
+    return _row(points, stored, samples, seen, gateway.spawned_ns)
 
 
-def _gather(
-    place: Path, port: int, points: int, collect_s: float, every_ms: int
-) -> None:
-    """Fill the store of a gateway that nobody listens to."""
-    devices = _python(
-        "devices",
-        [
-            *("simulators.modbus", "--bench", f"{DEVICES}x{points}"),
-            *("--tcp", 0, "--separate", "--start-ns", time.monotonic_ns()),
-        ],
-        place,
-    )
-    with devices:
-        ports = devices.hear("ports", _READY_S)
-        site = _site(place, port, ports, points, every_ms)
-        with _gateway(site, place) as gateway:
-            time.sleep(collect_s)
-            gateway.check()
-            if gateway.stop():
-                raise gateway.error("expected a clean stop of the gathering gateway")
+def _gather(place: Path, points: int, scans: int) -> None:
+    """Let a gateway live through hours of virtual time that nobody listens to."""
+    command = ["tests.support.backlog", place, "--gateway", "bench"]
+    shape = ["--devices", DEVICES, "--points", points, "--seconds", scans / DEVICES]
+    with _python("gathering", [*command, *shape], place) as gathering:
+        gathering.hear("records", 60 + scans / 500)
 
 
-def _site(
-    place: Path, port: int, ports: dict[str, int], points: int, every_ms: int
-) -> Path:
-    """A site file; without devices it only delivers what is stored."""
+def _site(place: Path, port: int) -> Path:
+    """A site file without devices: it only delivers what is stored."""
+    address = f"mqtt://127.0.0.1:{port}"
     site = {
         "gateway": "bench",
         "clock": {"trust": "always"},
         "buffer": {"path": str(place / "data"), "max_bytes": "2GB"},
-        "buses": {
-            f"bus-{n}": {"protocol": "modbus-tcp", "tcp": f"127.0.0.1:{at}"}
-            for n, at in ports.items()
-        },
-        "devices": {
-            f"bench-{n}": {
-                "bus": f"bus-{n}",
-                "address": int(n),
-                "every": f"{every_ms}ms",
-                "points": bench.site_points(points),
-            }
-            for n in ports
-        },
-        "targets": {
-            "platform": {"mqtt": f"mqtt://127.0.0.1:{port}", "backfill": "10000/s"}
-        },
+        "targets": {"platform": {"mqtt": address, "backfill": "10000/s"}},
     }
-    path = place / ("site.yaml" if ports else "drain.yaml")
+    path = place / "site.yaml"
     path.write_text(json.dumps(site, indent=1), encoding="utf-8")  # JSON is YAML 1.2
     return path
 
@@ -174,7 +141,7 @@ def _watch(gateway: Child, collector: Child) -> list[tuple[int, float, float]]:
     samples: list[tuple[int, float, float]] = []
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.05)
         gateway.check()
         now_ns = time.monotonic_ns()
         pss = process.pss_bytes(gateway.pid) / 2**20
@@ -189,7 +156,6 @@ def _watch(gateway: Child, collector: Child) -> list[tuple[int, float, float]]:
 
 def _row(
     points: int,
-    collect_s: float,
     stored: int,
     samples: list[tuple[int, float, float]],
     seen: dict[str, Any],
@@ -201,7 +167,6 @@ def _row(
     middle = during[len(during) // 2]
     return Row(
         points=points,
-        collected_s=collect_s,
         scans=seen["scans"],
         values=seen["values"],
         messages=seen["messages"],
@@ -249,8 +214,7 @@ def main() -> int:
     """Exit status 1 where a record is wrong, missing or repeated."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drain")
     parser.add_argument("--points", default="50,1", help="values in a scan")
-    parser.add_argument("--collect", type=float, default=90.0, metavar="S")
-    parser.add_argument("--every-ms", type=int, default=EVERY_MS)
+    parser.add_argument("--scans", type=int, default=300_000, help="backlog of each")
     parser.add_argument("--broker", choices=["mosquitto", "nats"])
     parser.add_argument(
         "--folder",
@@ -265,16 +229,8 @@ def main() -> int:
     about["broker"] = broker
     rows = []
     for points in (int(text) for text in options.points.split(",")):
-        print(f"scans of {points}, {options.collect:g} s", file=sys.stderr, flush=True)
-        rows.append(
-            drain(
-                points,
-                options.collect,
-                folder=options.folder,
-                broker=broker,
-                every_ms=options.every_ms,
-            )
-        )
+        print(f"{options.scans} scans of {points}", file=sys.stderr, flush=True)
+        rows.append(drain(points, options.scans, folder=options.folder, broker=broker))
     print(table(rows))
     said = {"about": about, "runs": [msgspec.to_builtins(row) for row in rows]}
     options.out.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
