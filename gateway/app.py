@@ -33,6 +33,7 @@ from gateway.control import ControlError
 from gateway.crew import Crew
 from gateway.losses import state_losses
 from gateway.meta import MetaStore, describe
+from gateway.periods import between, lines
 from gateway.ports import Ports
 from gateway.progress import Beats
 from gateway.recorder import OPEN_GAPS, Recorder
@@ -298,10 +299,16 @@ class App:
         self.site = site
         self.metas.adopt(describe(site, self.version), self.buffer.high)
         self.books.adopt(self.metas.current, site)
+        due = {}
         for name in (*change.buses_removed, *change.buses_restarted):
+            worker = self.workers[name]
             await self.stop_bus(name)
+            worker.end_lines(self.devices_of(name))
+            due |= worker.next_due()
         for name in (*change.buses_added, *change.buses_restarted):
             self.start_bus(site.buses[name])
+        for gap in between(lines(site), due, self.clock.now(), "maintenance"):
+            self.record(gap)
         sink = self.record.under(self.metas.current)
         for name, worker in self.workers.items():
             worker.hand_over(self.devices_of(name), sink)

@@ -23,7 +23,8 @@ from gateway.backoff import OFFLINE_AFTER, reopen_pause_s
 from gateway.clock import Instant
 from gateway.commands import Commands, SharedBus
 from gateway.logs import CHANGE
-from gateway.record import Scan
+from gateway.periods import periods
+from gateway.record import Gap, Scan
 from gateway.roster import Job, Roster, Unit, settle_state
 from gateway.schedule import Place, Slots, phase_s
 from gateway.slots import Ledger
@@ -156,6 +157,27 @@ class BusWorker:
         self._wanted = wanted
         self._changed = True
         self._wake()
+
+    def next_due(self) -> dict[tuple[str, tuple[str, ...]], Instant]:
+        """Where every line of slots goes on: it is settled up to there.
+
+        By device and what its gaps name.
+        """
+        return {
+            (name, job.ledger.points): self._when(job.ledger.due())
+            for name, unit in self.units.items()
+            for job in unit.jobs
+        }
+
+    def end_lines(self, devices: Iterable[DeviceConf]) -> None:
+        """Say which lines of slots end now that this worker has ended.
+
+        Args:
+            devices: What the bus has from now on; none: it is taken away.
+        """
+        after = {device.name: device for device in devices}
+        for name, unit in self.units.items():
+            self._end_lines(unit, after.get(name))
 
     def realign(self) -> None:
         """The wall clock stepped: look at it before the next poll."""
@@ -424,11 +446,13 @@ class BusWorker:
             if unit is None or unit.conf != conf:
                 if unit is not None:
                     self._dismiss(unit, now)
+                    self._end_lines(unit, conf)
                 unit = self._unit(conf, turn, turns, now)
             kept[name] = unit
         for name, unit in self.units.items():
             if name not in kept:
                 self._dismiss(unit, now)
+                self._end_lines(unit, None)
         self.units = kept
         self._worst_s = max((unit.worst_s for unit in kept.values()), default=0.0)
         self._sink = self._next_sink
@@ -437,16 +461,13 @@ class BusWorker:
     def _unit(self, conf: DeviceConf, turn: int, turns: int, now: float) -> Unit:
         unit = Unit(conf, self._make_device(conf, self._port))
         place = Place(self._gateway, *self._among, turn, turns)
-        groups: dict[float, list[str]] = {}
-        for point in conf.points:
-            groups.setdefault(point.every_s or conf.every_s, []).append(point.name)
-        for every_s, names in sorted(groups.items()):
+        for every_s, points, covers in periods(conf):
             phase = phase_s(every_s, place)
             slots = Slots(every_s, phase, now, self._offset)
-            covers = ("*",) if len(groups) == 1 else tuple(names)
             ledger = Ledger(conf.name, covers, slots, self._when)
+            names = tuple(point.name for point in points)
             self._orders += 1
-            unit.jobs.append(Job(unit, tuple(names), ledger, self._orders))
+            unit.jobs.append(Job(unit, names, ledger, self._orders))
             unit.worst_s = max(unit.worst_s, 2 * unit.driver.worst_case_s(names))
         return unit
 
@@ -463,6 +484,24 @@ class BusWorker:
         for job in unit.jobs:
             job.ticket += 1
         self._close_gaps((unit,), now, "maintenance")
+
+    def _end_lines(self, unit: Unit, after: DeviceConf | None) -> None:
+        """Say that lines of slots end for good: by a gap of no slots.
+
+        Args:
+            unit: As it was, its gaps closed.
+            after: What the device is from now on; periods it keeps go on.
+        """
+        kept = set() if after is None else {each.every_s for each in periods(after)}
+        at = self._clock.now()
+        for job in unit.jobs:
+            ledger = job.ledger
+            if ledger.slots.every_s not in kept:
+                cause = "changed" if after else "removed"
+                points, every_ms = ledger.points, ledger.every_ms
+                self._sink(
+                    Gap(unit.conf.name, points, at, at, 0, cause, every_ms=every_ms)
+                )
 
     # -- time ---------------------------------------------------------------
 

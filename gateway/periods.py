@@ -6,12 +6,15 @@ ledger must cut a device alike.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.clock import Instant
+from gateway.record import Gap
 from gateway.schedule import Place, phase_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from drivers.profiles.model import Point
     from gateway.config.model import Device, Site
@@ -27,16 +30,50 @@ class Period(NamedTuple):
     """What a gap of them names: ``("*",)`` where they are all the device has."""
 
 
+Key = tuple[str, tuple[str, ...]]
+"""Names a line: its device and what its gaps name."""
+
+_ROUNDED_S = 0.002
+"""A place this much before the beginning is one whose time was rounded."""
+
+
 class Line(NamedTuple):
     """The slots of one period of one device: a grid on the wall clock."""
 
     device: str
     covers: tuple[str, ...]
-    names: tuple[str, ...]
-    """The points, whatever ``covers`` says."""
+    points: int
+    """How many, whatever ``covers`` says."""
     every_s: float
     phase_s: float
     """See ``schedule.phase_s``: places lie at whole periods plus this."""
+
+    @property
+    def key(self) -> Key:
+        """Its name."""
+        return self.device, self.covers
+
+    @property
+    def every_ms(self) -> int:
+        """The period, as gaps state it."""
+        return round(1000 * self.every_s)
+
+    def places(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        """The first place of its grid in ``since <= place < until``, and how many.
+
+        Counted on the grid itself: the time by the period is one too few as often as
+        not.
+
+        Args:
+            since_ms: Wall clock, UTC ms.
+            until_ms: The same.
+        """
+        first = self._place(since_ms / 1000 - _ROUNDED_S)
+        count = max(0, self._place(until_ms / 1000) - first)
+        return round(1000 * (first * self.every_s + self.phase_s)), count
+
+    def _place(self, not_before_s: float) -> int:
+        return math.ceil((not_before_s - self.phase_s) / self.every_s - 1e-9)
 
 
 def periods(device: Device) -> list[Period]:
@@ -62,6 +99,38 @@ def lines(site: Site) -> Iterator[Line]:
         for turn, device in enumerate(devices):
             place = Place(site.gateway, number, len(site.buses), turn, len(devices))
             for every_s, points, covers in periods(device):
-                names = tuple(point.name for point in points)
                 phase = phase_s(every_s, place)
-                yield Line(device.name, covers, names, every_s, phase)
+                yield Line(device.name, covers, len(points), every_s, phase)
+
+
+def between(
+    lines: Iterable[Line], due: Mapping[Key, Instant], until: Instant, cause: str
+) -> Iterator[Gap]:
+    """The slots in which nobody could ask, where lines go on in the same run.
+
+    Args:
+        lines: As they were and are.
+        due: The first slot of each that is not settled; those without one have none.
+        until: The first poll comes now.
+        cause: Why.
+    """
+    for line in lines:
+        since = due.get(line.key)
+        if since is None:
+            continue
+        first_ms, slots = line.places(since.wall_ms, until.wall_ms)
+        if slots:
+            yield Gap(
+                line.device,
+                line.covers,
+                moved(since, first_ms - since.wall_ms),
+                until,
+                slots,
+                cause,
+                every_ms=line.every_ms,
+            )
+
+
+def moved(at: Instant, ms: int) -> Instant:
+    """An instant so much later by every clock."""
+    return Instant(at.wall_ms + ms, at.mono_ms + ms, at.boot, at.trusted)

@@ -74,6 +74,10 @@ class Gap(msgspec.Struct, frozen=True):
     slots: int
     cause: str
     open: bool = False
+    every_ms: int = 0
+    """The k-th slot, from 0, was due at ``since + k * every_ms``; 0: not known."""
+    certain: bool = True
+    """False: some of its slots may have been asked, by a run that was killed."""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -172,6 +176,8 @@ class _GapTail(msgspec.Struct, omit_defaults=True):
     slots: int
     cause: str
     open: bool = False
+    every_ms: int = 0
+    certain: bool = True
 
 
 class _LostTail(msgspec.Struct, omit_defaults=True):
@@ -242,7 +248,13 @@ def encode(record: Record, meta: str) -> bytes:
         kind, at, until = 2, record.since, record.until
         tail = _JSON.encode(
             _GapTail(
-                record.device, record.points, record.slots, record.cause, record.open
+                record.device,
+                record.points,
+                record.slots,
+                record.cause,
+                record.open,
+                record.every_ms,
+                record.certain,
             )
         )
     elif type(record) is Lost:
@@ -424,7 +436,17 @@ def _record(first: Head, until: Instant | None, body: bytes) -> Record:
         return Scan(s.device, at, s.values, s.q)
     if first.kind == "gap":
         g = msgspec.json.decode(body, type=_GapTail)
-        return Gap(g.device, g.points, at, until or at, g.slots, g.cause, g.open)
+        return Gap(
+            g.device,
+            g.points,
+            at,
+            until or at,
+            g.slots,
+            g.cause,
+            g.open,
+            g.every_ms,
+            g.certain,
+        )
     if first.kind == "lost":
         x = msgspec.json.decode(body, type=_LostTail)
         return Lost(

@@ -73,6 +73,11 @@ class Ledger:
         self._told = 0.0
 
     @property
+    def every_ms(self) -> int:
+        """The period, as gaps state it."""
+        return round(1000 * self.slots.every_s)
+
+    @property
     def gap(self) -> str:
         """The cause of the open gap; empty when none is open."""
         return self._cause
@@ -165,4 +170,5 @@ class Ledger:
             slots=self._count,
             cause=self._cause,
             open=still_open,
+            every_ms=self.every_ms,
         )
