@@ -223,7 +223,12 @@ class SiteRun:
         # mosquitto keeps sessions in memory: one that is killed has none.
         kept = self._kind == "nats"
         self.witness = stack.enter_context(
-            Witness(self.broker.port, self.start_utc_ms, kept=kept)
+            Witness(
+                self.broker.port,
+                self.start_utc_ms,
+                kept=kept,
+                receipts=self._target.get("receipts", False),
+            )
         )
         assert self.witness.subscribed.wait(10), "the witness could not subscribe"
         self.site = self.folder / "site.yaml"

@@ -29,6 +29,10 @@ RETIMED_MS = 1500
 time-outs for a shape that proves its answer, and machines are busy."""
 
 
+RECEIPTS_S = 0.1
+"""Between two looks at what is to be confirmed."""
+
+
 class Arrived(NamedTuple):
     """One message."""
 
@@ -56,10 +60,16 @@ class Witness:
         port: The broker's, without any bad link between.
         start_utc_ms: The benchmark devices' shared start.
         kept: Whether the broker keeps the session while it is killed.
+        receipts: Confirm what came, as a platform that sends receipts does.
     """
 
     def __init__(
-        self, port: int, start_utc_ms: int | None = None, *, kept: bool = True
+        self,
+        port: int,
+        start_utc_ms: int | None = None,
+        *,
+        kept: bool = True,
+        receipts: bool = False,
     ) -> None:
         self.consumer = Consumer(
             start_utc_ms=start_utc_ms, retime_ms=RETIMED_MS, from_seq=1
@@ -81,6 +91,19 @@ class Witness:
         self._client.on_message = self._on_message
         self._client.connect_async("127.0.0.1", port, keepalive=30)
         self._client.loop_start()
+        self._closed = threading.Event()
+        self._confirming = threading.Thread(target=self._confirm, name="receipts")
+        if receipts:
+            self._confirming.start()
+
+    def _confirm(self) -> None:
+        """Send receipts for what is kept here, a few times a second."""
+        while not self._closed.wait(RECEIPTS_S):
+            if self.subscribed.is_set():  # else they would wait, and go out in a lump
+                with self.lock:
+                    made = self.consumer.receipts()
+                for topic, payload in made:
+                    self._client.publish(topic, payload, qos=1)
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
         client.subscribe("ecogate/v1/#", qos=1)
@@ -99,7 +122,10 @@ class Witness:
             self.consumer.feed(topic, payload, at_ms, retained=message.retain)
 
     def close(self) -> None:
-        """Disconnect and end the thread."""
+        """Disconnect and end the threads."""
+        self._closed.set()
+        if self._confirming.is_alive():
+            self._confirming.join()
         self._client.disconnect()
         self._client.loop_stop()
 
