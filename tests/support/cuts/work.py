@@ -121,8 +121,7 @@ class Life:
             self.tell_losses()
             await self.rarely()
         if rng.random() < 0.7:
-            await self.buffer.close()
-            self.tell_durable(self.buffer.high)
+            await self.close()
         else:
             self.abandon()
         self.tell("end")
@@ -182,8 +181,17 @@ class Life:
         self.tell_durable(self.buffer.stats().durable)
 
     def abandon(self) -> None:
-        """End as a kill does; what was evicted by then is told, heard or not."""
+        """End as a kill does."""
         self.buffer.abandon()
+        self.tell_ledger()
+
+    async def close(self) -> None:
+        await self.buffer.close()
+        self.tell_ledger()
+        self.tell_durable(self.buffer.high)
+
+    def tell_ledger(self) -> None:
+        """What was evicted by the end of a life, heard of or not."""
         for record in self.buffer._store.ledger.records.values():
             if record.loss.id not in self.told:
                 loss = record.loss
@@ -206,8 +214,7 @@ class Life:
         if kind < 0.06:
             self.buffer.remember(f"note-{rng.randrange(3)}", rng.randbytes(30))
         elif kind < 0.10:
-            await self.buffer.close()
-            self.tell_durable(self.buffer.high)
+            await self.close()
             await self.open()
         elif kind < 0.16:
             self.abandon()
