@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.control import ControlError, ControlServer, Request, socket_path
 from gateway.health import Health, buffer_health, bus_health, device_health
+from gateway.spread import HOURS_KEPT
 from gateway.texts import t
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Answers:
             {
                 "hello": self.hello,
                 "health": self.health,
+                "deliveries": self.deliveries,
                 "read": self.read,
                 "write": self.write,
                 "buffer-stats": self.buffer_stats,
@@ -63,6 +65,17 @@ class Answers:
     async def health(self, _request: Request) -> Health:
         """Everything about everything, now."""
         return health_of(self._app)
+
+    async def deliveries(self, request: Request) -> dict[str, Any]:
+        """The ledger of the last hours, and every target."""
+        app, hours = self._app, min(request.hours or 24, HOURS_KEPT)
+        return {
+            "now_ms": app.clock.wall_ms(),
+            "tz": app.site.info.timezone,
+            "hours": hours,
+            "targets": _targets(app),
+            "lines": app.books.lines(hours),
+        }
 
     async def buffer_stats(self, _request: Request) -> dict[str, Any]:
         """The store alone."""
@@ -147,9 +160,13 @@ def health_of(app: App) -> Health:
             for unit in worker.units.values()
         ],
         buffer=buffer_health(app.buffer),
-        targets=[msgspec.structs.asdict(pump.health()) for pump in app.pumps.values()],
+        targets=_targets(app),
         trial=None if left_s is None else {"left_s": round(left_s, 1)},
     )
+
+
+def _targets(app: App) -> list[dict[str, Any]]:
+    return [msgspec.structs.asdict(pump.health()) for pump in app.pumps.values()]
 
 
 def _no_point(device: str, point: str | None) -> ControlError:

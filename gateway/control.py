@@ -78,6 +78,7 @@ class Request(msgspec.Struct, kw_only=True):
     point: str | None = None
     value: bool | int | float | str | None = None
     within_s: float | None = None
+    hours: int | None = None
 
 
 def socket_path(folder: Path) -> Path:

@@ -28,7 +28,7 @@ import msgspec
 
 from gateway import record as stored_form
 from gateway.record import Gap, Scan
-from gateway.spread import HOUR_MS, by_hour
+from gateway.spread import HOUR_MS, HOURS_KEPT, by_hour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 UNDATED = -1
 """The hour of what no trusted clock dated."""
-HOURS_KEPT = 72
-"""Rows older than this are only in the records of their days."""
 LONGEST_MS = 31 * 24 * HOUR_MS
 """A span beyond this is a clock gone wrong, not a time: it is counted undated."""
 _METAS_KEPT = 8

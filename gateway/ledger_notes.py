@@ -27,15 +27,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.ledger import (
-    FATES,
-    HOURS_KEPT,
-    UNDATED,
-    DeliveryLedger,
-    Row,
-    Telling,
-)
-from gateway.spread import HOUR_MS
+from gateway.ledger import FATES, UNDATED, DeliveryLedger, Row, Telling
+from gateway.spread import HOUR_MS, HOURS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

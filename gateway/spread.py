@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOUR_MS = 3_600_000
+HOURS_KEPT = 72
+"""Rows of the ledger older than this are only in the records of their days."""
 
 
 def by_hour(t_ms: int, until_ms: int, count: int) -> Iterator[tuple[int, int]]:

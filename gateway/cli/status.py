@@ -13,6 +13,7 @@ from gateway.cli.output import Style, paint, print_json, table, terminal_columns
 from gateway.cli.reach import connect
 from gateway.control import ControlError
 from gateway.health import BusHealth, DeviceHealth, Health
+from gateway.spread import HOURS_KEPT
 from gateway.texts import known, language, t
 from gateway.texts.field import worded
 
@@ -24,12 +25,24 @@ _PENDING: frozenset[str] = frozenset({"unknown", "connecting", "closed", "doubtf
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``status [SITE]``."""
+    """``status [--deliveries [--hours N]] [SITE]``."""
     add_site(parser, positional=True)
+    parser.add_argument(
+        "--deliveries", action="store_true", help=t("deliveries.help.flag")
+    )
+    parser.add_argument(
+        "--hours",
+        type=_hours,
+        default=24,
+        metavar="N",
+        help=t("deliveries.help.hours"),
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the health; exit status 1 where something is not well."""
+    if args.deliveries:
+        return _deliveries(args)
     with connect(args) as client:
         try:
             found = client.call("health")
@@ -41,6 +54,31 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(report(health))
     return Exit.OK if well(health) else Exit.FAILED
+
+
+def _deliveries(args: argparse.Namespace) -> int:
+    from gateway.cli import deliveries
+
+    with connect(args) as client:
+        try:
+            found = client.call("deliveries", hours=args.hours)
+        except ControlError as exc:
+            raise CliError(str(exc), Exit.UNREACHABLE) from exc
+    ledger = msgspec.convert(found, deliveries.Deliveries)
+    if args.json:
+        print_json(found)
+    else:
+        print(deliveries.report(ledger))
+    return Exit.OK if deliveries.well(ledger) else Exit.FAILED
+
+
+def _hours(text: str) -> int:
+    """Hours of the ledger that are kept, for argparse's ``type``."""
+    import argparse
+
+    if text.isdecimal() and 1 <= int(text) <= HOURS_KEPT:
+        return int(text)
+    raise argparse.ArgumentTypeError(t("deliveries.hours", found=text))
 
 
 def well(health: Health) -> bool:
@@ -105,7 +143,7 @@ def _buses(buses: list[BusHealth], now_ms: int) -> str:
             bus.name,
             bus.protocol,
             bus.endpoint,
-            _state(bus.state),
+            state(bus.state),
             _ago(bus.since_ms, now_ms),
         )
         for bus in buses
@@ -130,7 +168,7 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
                 device.name,
                 device.bus,
                 str(device.address),
-                _state(device.state, good=_fresh(device, now_ms)),
+                state(device.state, good=_fresh(device, now_ms)),
                 _ago(device.last_good_ms, now_ms),
                 f"{device.answered}/{device.asked}",
                 f"{exchanges.get('reply_p50_ms', 0):.1f}",
@@ -152,7 +190,7 @@ def _targets(targets: list[dict[str, Any]]) -> str:
     rows = [
         (
             target["target"],
-            _state(target["state"]),
+            state(target["state"]),
             str(target["backlog"]),
             str(target["records"]),
             str(target["messages"]),
@@ -196,14 +234,15 @@ def _heads(names: tuple[str, ...]) -> list[str]:
     return [t(f"status.column.{name}") for name in names]
 
 
-def _state(state: str, *, good: bool = True) -> str:
+def state(word: str, *, good: bool = True) -> str:
+    """A state with its lamp, in the language in force."""
     style: Style = "red"
-    if state in _GOOD:
+    if word in _GOOD:
         style = "green" if good else "yellow"
-    elif state in _PENDING:
+    elif word in _PENDING:
         style = "yellow"
-    key = f"status.state.{state}"
-    return paint("● ", style) + (t(key) if known(key) else state)
+    key = f"status.state.{word}"
+    return paint("● ", style) + (t(key) if known(key) else word)
 
 
 def _ago(then_ms: int | None, now_ms: int) -> str:
