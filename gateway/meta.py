@@ -151,12 +151,27 @@ class MetaStore:
         if old is None:
             return
         old.cleared.append(target)
+        self._forget_if_cleared(meta, old)
+        self._write_index()
+
+    def forget_target(self, target: str) -> None:
+        """A target is no longer there: what only it had not let go can go."""
+        self.targets.discard(target)
+        if not self.targets:
+            return  # nobody is left who could say so
+        before = len(self._old)
+        for meta, old in list(self._old.items()):
+            if old.cleared:
+                self._forget_if_cleared(meta, old)
+        if len(self._old) != before:
+            self._write_index()
+
+    def _forget_if_cleared(self, meta: str, old: Old) -> None:
         if self.targets <= set(old.cleared):
             del self._old[meta]
             self._payloads.pop(meta, None)
             with contextlib.suppress(OSError):  # read again, and emptied again
                 (self._folder / f"{meta}.json").unlink(missing_ok=True)
-        self._write_index()
 
     def _write_index(self) -> None:
         try:

@@ -1,12 +1,16 @@
-"""Messages on their way: proofs may come as they like, ranges leave in order."""
+"""Messages on their way; proofs may come as they like."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
+from gateway.uplink.source import runs_of
+
 if TYPE_CHECKING:
-    from gateway.uplink.message import Message
+    from collections.abc import Sequence
+
+    from gateway.uplink.lanes import Lane
+    from gateway.uplink.source import Entry, Runs
 
 
 class Flight:
@@ -14,35 +18,54 @@ class Flight:
 
     __slots__ = (
         "blames_message",
-        "first",
-        "last",
-        "proved",
-        "records",
+        "entries",
+        "lane",
         "refusal",
+        "runs",
         "sent_s",
         "size",
+        "skipped",
     )
 
-    def __init__(self, message: Message, sent_s: float) -> None:
-        self.first = message.first
-        self.last = message.last
-        self.records = message.records
+    def __init__(
+        self,
+        lane: Lane,
+        entries: Sequence[Entry],
+        size: int,
+        sent_s: float,
+        skipped: Runs = (),
+    ) -> None:
+        """A message handed to the link.
+
+        Args:
+            lane: Where it came from.
+            entries: Its records.
+            size: Its bytes.
+            sent_s: The loop's time.
+            skipped: What it tells of besides.
+        """
+        self.lane = lane
+        self.entries = entries
+        self.runs = runs_of(entry.seq for entry in entries)
+        """Exactly its seqs: those of other lanes lie in between."""
         self.sent_s = sent_s
-        self.size = len(message.payload)
-        self.proved = False
+        self.size = size
+        self.skipped = skipped
         self.refusal: str | None = None
         self.blames_message = False
 
+    @property
+    def first(self) -> int:
+        """Its lowest seq."""
+        return self.runs[0][0]
+
 
 class Window:
-    """All messages on their way over one connection, in the order sent.
-
-    A range is given out only when every earlier one is proved, so that a cursor
-    moves in order and a reconnect sends again from the first unproved record.
-    """
+    """All messages with records on their way over one connection, in the order sent."""
 
     def __init__(self) -> None:
-        self._flights: deque[Flight] = deque()
+        self._flights: list[Flight] = []
+        self._refused = 0
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -55,28 +78,29 @@ class Window:
     @property
     def refused(self) -> bool:
         """Whether a message was refused: nothing new leaves before all is settled."""
-        return any(flight.refusal is not None for flight in self._flights)
+        return self._refused > 0
 
     @property
     def settled(self) -> bool:
         """Whether every message has an answer, yes or no."""
-        return all(f.proved or f.refusal is not None for f in self._flights)
+        return self._refused == len(self._flights)
 
     def add(self, flight: Flight) -> None:
         """A message was handed to the link."""
         self._flights.append(flight)
 
-    def take_proved(self) -> tuple[int, int] | None:
-        """The seqs proved now with nothing unproved before them, once."""
-        first = last = None
-        while self._flights and self._flights[0].proved:
-            flight = self._flights.popleft()
-            first = flight.first if first is None else first
-            last = flight.last
-        return None if first is None or last is None else (first, last)
+    def proved(self, flight: Flight) -> None:
+        """It is no more on its way."""
+        self._flights.remove(flight)
+
+    def refuse(self, flight: Flight, reason: str, *, blames_message: bool) -> None:
+        """It stays until all others are answered, too."""
+        flight.refusal = reason
+        flight.blames_message = blames_message
+        self._refused += 1
 
     def take_all(self) -> list[Flight]:
         """Empty the window: the connection is gone, or all is settled."""
-        flights = list(self._flights)
-        self._flights.clear()
+        flights, self._flights = self._flights, []
+        self._refused = 0
         return flights

@@ -1,32 +1,42 @@
 """Entries of the buffer to messages: never two meta versions or topics in one.
 
-{"v":1,"gw":G,"store":S,"meta":M,"lane":L,"sent":T,"records":[R,R,...]}
+{"v":1,"gw":G,"store":S,"meta":M,"lane":L,"again":true,"sent":T,"skipped":[[a,b]],
+ "records":[R,R,...]}
+
+``again`` and ``skipped`` only where they say something.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.record import RecordError, dated_as_read, kind_of, meta_of, to_wire
+from gateway.record import (
+    RecordError,
+    UndatedError,
+    dated_as_read,
+    kind_of,
+    meta_of,
+    to_wire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.record import When
+    from gateway.uplink.lanes import LaneName
     from gateway.uplink.source import Entry
     from gateway.uplink.topics import Topics
-
-Lane = Literal["live"]
 
 PACKET_HEAD = 32
 """Bytes of a PUBLISH beside topic and payload: type, length (<= 5), topic's length,
 packet id, property length; the rest is room for properties (MQTT 5, 3.3)."""
+_RECORDS = b',"records":['
 
 
 class Message(msgspec.Struct, frozen=True):
-    """Some consecutive records, ready to be published."""
+    """Some records of one lane, ready to be published."""
 
     topic: str
     payload: bytes
@@ -35,6 +45,14 @@ class Message(msgspec.Struct, frozen=True):
     last: int
     records: int
     data_bytes: int
+    tells: bool = False
+    """Whether it tells what was skipped."""
+
+
+class Undated(msgspec.Struct, frozen=True):
+    """The first record waits until somebody can say when it was."""
+
+    seq: int
 
 
 class Misfit(msgspec.Struct, frozen=True):
@@ -71,11 +89,18 @@ class Packer:
         self._store = store
         self._when = when
         self._compress = compress
-        self._openings: dict[tuple[str, str], bytes] = {}
+        self._openings: dict[tuple[str, bytes, LaneName, bool], bytes] = {}
 
     def pack(
-        self, entries: Sequence[Entry], bounds: Bounds, lane: Lane, sent_ms: int
-    ) -> Message | Misfit:
+        self,
+        entries: Sequence[Entry],
+        bounds: Bounds,
+        lane: LaneName,
+        sent_ms: int,
+        *,
+        again: bool = False,
+        skipped: bytes = b"",
+    ) -> Message | Misfit | Undated:
         """The next message from the front of ``entries``.
 
         Args:
@@ -83,6 +108,9 @@ class Packer:
             bounds: Its size.
             lane: How it travels.
             sent_ms: Now, UTC ms.
+            again: The order of the lane does not hold for it.
+            skipped: Ready JSON that tells what was filtered out; left out where it
+                would take the room of a record.
 
         Returns:
             A message of one or more records; a misfit where the first record is
@@ -94,10 +122,16 @@ class Packer:
             wires = [to_wire(first.seq, first.data, self._when)]
         except RecordError as exc:
             return Misfit(first.seq, str(exc))
+        except UndatedError:
+            return Undated(first.seq)
         meta = meta_of(first.data)
-        opening = self._opening(topic, meta, lane) + b'%d,"records":[' % sent_ms
+        opening = self._opening(topic, meta, lane, again=again) + b"%d" % sent_ms
         room = bounds.payload if bounds.hard is None else bounds.hard - len(topic)
-        room = min(room, bounds.payload) - len(opening) - 2 - len(wires[0])
+        room = min(room, bounds.payload) - len(opening) - len(_RECORDS) - 2
+        room -= len(wires[0])
+        if len(skipped) > max(room, 0):
+            skipped = b""
+        room -= len(skipped)
         last = first
         for entry in entries[1 : bounds.records]:
             wire = self._joining(entry, topic, meta)
@@ -105,7 +139,7 @@ class Packer:
                 break
             wires.append(wire)
             last = entry
-        payload = opening + b",".join(wires) + b"]}"
+        payload = b"".join((opening, skipped, _RECORDS, b",".join(wires), b"]}"))
         plain = len(payload)
         if self._compress:
             payload = compressed(payload)
@@ -116,7 +150,14 @@ class Packer:
                 f"{bounds.hard - len(topic)}",
             )
         return Message(
-            topic, payload, meta.hex(), first.seq, last.seq, len(wires), plain
+            topic,
+            payload,
+            meta.hex(),
+            first.seq,
+            last.seq,
+            len(wires),
+            plain,
+            bool(skipped),
         )
 
     def _topic(self, data: bytes) -> str:
@@ -130,22 +171,25 @@ class Packer:
             if self._topic(entry.data) != topic:
                 return None
             return to_wire(entry.seq, entry.data, self._when)
-        except RecordError:
+        except (RecordError, UndatedError):
             return None  # it will be first next time, and be said then
 
-    def _opening(self, topic: str, meta: bytes, lane: Lane) -> bytes:
-        key = (topic, meta.hex())
+    def _opening(
+        self, topic: str, meta: bytes, lane: LaneName, *, again: bool
+    ) -> bytes:
+        key = (topic, meta, lane, again)
         opening = self._openings.get(key)
         if opening is None:
-            text = msgspec.json.encode(
-                {
-                    "v": 1,
-                    "gw": self._gateway,
-                    "store": self._store,
-                    "meta": key[1],
-                    "lane": lane,
-                }
-            )
+            envelope = {
+                "v": 1,
+                "gw": self._gateway,
+                "store": self._store,
+                "meta": meta.hex(),
+                "lane": lane,
+            }
+            if again:
+                envelope["again"] = True
+            text = msgspec.json.encode(envelope)
             opening = self._openings[key] = text[:-1] + b',"sent":'
         return opening
 

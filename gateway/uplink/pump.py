@@ -2,7 +2,7 @@
 
 The buffer is the only queue: what is on its way is also still stored, and a record
 leaves it only on the platform's own proof. A connection that ends is replaced, and
-delivery begins again with the first record that is not proved.
+delivery begins again with what is not proved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from gateway.logs import CHANGE
 from gateway.record import dated_as_read
 from gateway.texts import t
 from gateway.uplink import status
+from gateway.uplink.aside import Aside
 from gateway.uplink.delivery import Delivery
+from gateway.uplink.lanes import EVENTS, OTHERS, LaneName
 from gateway.uplink.link import ConnectError, CredentialsError, LinkError, Terms
 from gateway.uplink.message import Packer
 from gateway.uplink.retry import Reconnect
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from gateway.config.model import MqttTarget
     from gateway.meta import MetaStore
     from gateway.record import When
+    from gateway.uplink.delivery import Ledger
     from gateway.uplink.link import Connector, Link
-    from gateway.uplink.source import Source
+    from gateway.uplink.source import Backlog, Source
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +65,19 @@ class PumpHealth(msgspec.Struct, kw_only=True):
     in_flight: int = 0
     connections: int = 0
     set_aside: int = 0
+    """Records that can never be delivered here, since the store is there."""
     last_set_aside: str = ""
+    aside: list[Aside] = []
+    """The newest of them, oldest first."""
     backlog: int = 0
     oldest_t_ms: int | None = None
+    lanes: dict[LaneName, int] = {}
+    """The backlog by lane."""
+    filtered: int = 0
+    """Records this target does not want, since the start."""
+    awaiting_receipt: int | None = None
+    """Sent and not confirmed by the platform; None: receipts are off."""
+    receipts_ignored: int = 0
 
 
 class Pump:
@@ -86,6 +99,7 @@ class Pump:
         promise: Callable[[float], None] = lambda _by: None,
         on_change: Callable[[PumpHealth], None] | None = None,
         on_set_aside: Callable[[int, str], None] | None = None,
+        ledger: Ledger | None = None,
         rng: random.Random | None = None,
         proof_s: float = PROOF_S,
     ) -> None:
@@ -106,6 +120,7 @@ class Pump:
             promise: Told every few seconds until when this loop will report again.
             on_change: Called with each change of ``state``.
             on_set_aside: Called with seq and reason of a record that is given up.
+            ledger: Told of every record sent, proved, refused and filtered out.
             rng: Spreads reconnects.
             proof_s: A message unproved for so long ends the connection.
         """
@@ -124,7 +139,8 @@ class Pump:
         self._reconnect = Reconnect(rng or random.Random())  # noqa: S311 - jitter
         self._topics = topics_of(target, gateway)
         self._client_id = f"ecogate-{gateway}-{target.name}"
-        self._delivery = Delivery(source, target.name, on_set_aside)
+        self._edge = source.high
+        self._delivery = Delivery(source, target, on_set_aside, ledger)
         self._kit = Kit(
             target=target,
             topics=self._topics,
@@ -151,25 +167,35 @@ class Pump:
 
     def health(self) -> PumpHealth:
         """How this target is doing now."""
-        health, session = self._health, self._session
+        health, session, delivery = self._health, self._session, self._delivery
         backlog = self._source.backlog(self._target.name)
         if session is not None and session.refusal:
             self._state("refused", session.refusal)
         elif session is not None:
             self._state("online")
         health.in_flight = session.in_flight if session else 0
-        health.records = self._delivery.records
-        health.messages = self._delivery.messages
-        health.set_aside = self._delivery.set_aside
-        health.last_set_aside = self._delivery.last_set_aside
+        health.records = delivery.records
+        health.messages = delivery.messages
+        health.set_aside = delivery.aside.count
+        health.aside = list(delivery.aside.newest)
+        health.last_set_aside = health.aside[-1].reason if health.aside else ""
         health.backlog = backlog.records
         health.oldest_t_ms = backlog.oldest_t_ms
+        health.lanes = {name: part.records for name, part in self._backlog().items()}
+        health.filtered = delivery.skipped.count
+        health.awaiting_receipt = self._awaiting()
+        health.receipts_ignored = delivery.receipts_ignored
         return health
 
     def status_changed(self) -> None:
         """Something ``vitals`` tells has changed: say ``status`` within a second."""
         if self._session is not None:
             self._session.status_changed()
+
+    def wake(self) -> None:
+        """Records that had no date may have one now."""
+        if self._session is not None:
+            self._session.wake()
 
     async def run(self) -> None:
         """Deliver until cancelled.
@@ -202,11 +228,14 @@ class Pump:
                 self._floor_ms(),
             ),
         )
+        if self._target.receipts:
+            link.subscribe(self._topics.receipt, self._receipt)
         try:
             limits = await link.connect()
             self._reconnect.connected(loop.time())
             self._health.connections += 1
             self._health.version = limits.version
+            self._edge = self._source.high
             self._session = Session(self._kit, link, limits)
             self._state("online")
             await self._session.run()
@@ -216,6 +245,8 @@ class Pump:
             raise
         finally:
             self._quiet = self._session is not None and not self._session.unproved
+            if self._session is not None:
+                self._session.over()
             self._session = None
             await _close(link)
 
@@ -225,8 +256,30 @@ class Pump:
                 status.stopped(self._gateway, self._wall_ms()), CLOSE_S
             )
 
+    def _receipt(self, payload: bytes) -> None:
+        self._delivery.receipt(payload, asyncio.get_running_loop().time())
+        if self._session is not None:
+            self._session.receipt_came()
+
+    def _backlog(self) -> dict[LaneName, status.LaneBacklog]:
+        """By lane; without a connection all that is no event is old."""
+        source, name = self._source, self._target.name
+        edge = self._edge if self._session is not None else source.high
+        parts: dict[LaneName, Backlog] = {
+            "event": source.backlog(name, classes=EVENTS),
+            "live": source.backlog(name, above=edge, classes=OTHERS),
+            "backfill": source.backlog(name, upto=edge, classes=OTHERS),
+        }
+        return {
+            lane: status.LaneBacklog(part.records, part.oldest_t_ms)
+            for lane, part in parts.items()
+        }
+
+    def _awaiting(self) -> int | None:
+        awaiting = self._delivery.awaiting
+        return None if awaiting is None else len(awaiting)
+
     def _status(self) -> bytes:
-        backlog = self._source.backlog(self._target.name)
         return status.online(
             self._gateway,
             self._version,
@@ -235,9 +288,10 @@ class Pump:
             status.Progress(
                 store=self._source.store,
                 seq_high=self._source.high,
-                records=backlog.records,
-                oldest_t=backlog.oldest_t_ms,
-                set_aside=self._delivery.set_aside,
+                backlog=self._backlog(),
+                set_aside=self._delivery.aside.count,
+                awaiting_receipt=self._awaiting(),
+                skipped=self._delivery.skipped.take(),
             ),
             self._wall_ms(),
         )

@@ -113,8 +113,8 @@ class Suspicion:
     BAD_LUCK = 1e-6
 
     def __init__(self) -> None:
-        self._seq = 0
-        self._failures = 0
+        self._failures: dict[int, int] = {}
+        """By seq: what fails in another lane in between changes nothing."""
         self.passed_by: set[int] = set()
         """Suspects; nothing got through since."""
         self.last_chance: set[int] = set()
@@ -143,13 +143,13 @@ class Suspicion:
                 return "set_aside"
             self.passed_by.add(seq)
             return "pass_by"
-        if seq != self._seq:
-            self._seq, self._failures = seq, 0
-        self._failures += 1
+        failures = self._failures.pop(seq, 0) + 1
         limit = self.TRIES_REFUSED if answered else self.TRIES_CUT
-        if self._failures < limit:
+        if failures < limit:
+            self._failures[seq] = failures
+            if len(self._failures) > _MOST_CASES:
+                del self._failures[next(iter(self._failures))]
             return "again"
-        self._failures = 0
         if len(self.passed_by) >= self.IN_A_ROW:
             self.passed_by.clear()
             self._cases.clear()
@@ -177,6 +177,16 @@ class Suspicion:
             luck *= (cut + 1 + n) / (cut + through + 2 + n)
         return luck < self.BAD_LUCK
 
+    def begin_again(self) -> int | None:
+        """Nothing else comes to compare with: the suspects are tried as others are.
+
+        Returns:
+            The first of those passed by.
+        """
+        first = min(self.passed_by, default=None)
+        self.passed_by.clear()
+        return first
+
     def accepted(self, seq: int) -> int | None:
         """A record got through.
 
@@ -185,6 +195,7 @@ class Suspicion:
         """
         self.last_chance.discard(seq)
         self._cases.pop(seq, None)
+        self._failures.pop(seq, None)
         self._through += 1
         if not self.passed_by:
             return None

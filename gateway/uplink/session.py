@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from buffer import DiskTroubleError
 from gateway.texts import t
+from gateway.uplink import filters
 from gateway.uplink.flight import Flight, Window
+from gateway.uplink.lanes import Lanes
 from gateway.uplink.link import LinkLimits, LinkLostError, RefusedError
-from gateway.uplink.message import PACKET_HEAD, Bounds, Misfit, compressed
+from gateway.uplink.message import PACKET_HEAD, Bounds, Message, Misfit, Undated
+from gateway.uplink.pace import Share
+from gateway.uplink.retained import Retained, RetainedQueue
+from gateway.uplink.stock import Stock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gateway.config.model import MqttTarget
     from gateway.meta import MetaStore
     from gateway.uplink.delivery import Delivery
+    from gateway.uplink.lanes import Lane
     from gateway.uplink.link import Link
-    from gateway.uplink.message import Message, Packer
-    from gateway.uplink.source import Entry, Source
+    from gateway.uplink.message import Packer
+    from gateway.uplink.source import Runs, Source
     from gateway.uplink.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -32,13 +36,9 @@ log = logging.getLogger(__name__)
 TICK_S = 5.0
 """Waking up costs more than what is done then: an idle link does it rarely."""
 STATUS_S = 60.0
-USUAL_PACKET = 1_000_000
-"""What brokers take that announce no limit (nats-server's default is 1 MiB)."""
 LAST_WORDS_S = 0.3
 SLOWEST = 2_000
 """Bytes a second of the slowest line we wait for proofs on."""
-SHELF = 4
-"""Read this many messages' worth from disk at a time."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,6 @@ class Kit:
     proof_s: float
 
 
-class _Control(NamedTuple):
-    """A retained message beside the records."""
-
-    topic: str
-    payload: bytes
-    empties: str = ""
-    """The meta version whose topic this empties."""
-
-
 class _NoProofError(LinkLostError):
     """The platform takes messages and proves none."""
 
@@ -74,9 +65,10 @@ class _NoProofError(LinkLostError):
 class Session:
     """One connection.
 
-    A record leaves at once while nothing is on its way; while something is, what
-    accumulates travels together when the proof arrives or a message is full. Full
-    messages go out until the window is full: the smaller of ours and the platform's.
+    A new record leaves at once while no message of its lane is on its way; while one
+    is, what accumulates travels together when the proof arrives or a message is full.
+    Events never wait for that; the backlog leaves in full messages, as fast as
+    ``pace.py`` allows. All share one window: the smaller of ours and the platform's.
     """
 
     def __init__(self, kit: Kit, link: Link, limits: LinkLimits) -> None:
@@ -85,22 +77,28 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._errand = asyncio.Event()
         """Work for the task: read from disk, or end."""
-        self._reading = False
+        self._reading: Lane | None = None
         self._turn_due = False
-        self._turn_at = 0.0
-        self._stopped = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = self._over = False
         self._answer = asyncio.Event()
         self._window = Window()
-        self._in_flight = max(1, min(kit.target.in_flight, limits.receive_max))
+        target = kit.target
+        self._in_flight = max(1, min(target.in_flight, limits.receive_max))
         hard = None
         if limits.max_packet is not None:
             hard = max(0, limits.max_packet - PACKET_HEAD)
-        self._bounds = Bounds(kit.target.batch_records, kit.target.batch_bytes, hard)
-        self._single = Bounds(1, kit.target.batch_bytes, hard)
-        self._shelf: list[Entry] = []
-        self._control: deque[_Control] = deque()
-        self._control_sent = 0
-        self._metas_sent: set[str] = set()
+        self._bounds = Bounds(target.batch_records, target.batch_bytes, hard)
+        self.lanes = Lanes(kit.source.high)
+        self._share = Share(self._in_flight, self._bounds.payload)
+        self._stock = Stock(
+            kit.source, target.name, kit.delivery, self.lanes, self._bounds
+        )
+        self._retained = RetainedQueue(
+            target.name, kit.topics, kit.metas, kit.status, self._bounds
+        )
+        self._retained_sent = 0
+        self._doubt_had_its_turn = False
         self._status_due = 0.0
         self._lingers_until: float | None = None
         self._lost: LinkLostError | None = None
@@ -113,8 +111,8 @@ class Session:
 
     @property
     def in_flight(self) -> int:
-        """Messages without proof, control messages included."""
-        return len(self._window) + self._control_sent
+        """Messages without proof, retained ones included."""
+        return len(self._window) + self._retained_sent
 
     @property
     def unproved(self) -> int:
@@ -130,25 +128,26 @@ class Session:
         Raises:
             LinkLostError: It ended.
         """
-        self._kit.delivery.rewind()
+        self._kit.delivery.back = None  # the lanes are new
         self._link.on_lost(self._end)
-        unsubscribe = self._kit.source.on_append(self._soon)
+        unsubscribe = self._kit.source.on_append(self._appended)
         self._status_now()
-        self._queue_meta(self._kit.metas.current)
+        self._retained.describe(self._kit.metas.current)
         self._tick()
         self._soon()
         try:
             while self._lost is None:
                 await self._errand.wait()
                 self._errand.clear()
-                if self._reading and self._lost is None:
-                    await self._read()
-            self._note_cut(self._lost)
+                if self._reading is not None and self._lost is None:
+                    await self._stock.read(self._reading)
+                    self._reading = None
+                    self._soon()
             raise self._lost
         finally:
             self._stopped = True
             unsubscribe()
-            for timer in (self._ticking, self._status_timer):
+            for timer in (self._ticking, self._status_timer, self._timer):
                 if timer is not None:
                     timer.cancel()
 
@@ -158,11 +157,14 @@ class Session:
         if self._status_due > soon:
             self._status_by(soon)
 
-    def _status_by(self, when_s: float) -> None:
-        self._status_due = when_s
-        if self._status_timer is not None:
-            self._status_timer.cancel()
-        self._status_timer = self._loop.call_at(when_s, self._tick_now)
+    def wake(self) -> None:
+        """What had no date may have one now."""
+        self.lanes.release()
+        self._soon()
+
+    def receipt_came(self) -> None:
+        """Some records need not be sent again, others may follow."""
+        self._soon()
 
     async def farewell(self, last_words: bytes, wait_s: float = 1.0) -> None:
         """Give proofs on their way a moment, then say that we stop on purpose."""
@@ -170,7 +172,7 @@ class Session:
             async with asyncio.timeout(wait_s - LAST_WORDS_S):
                 await self._all_answered()
         if self._lost is None:
-            self._publish_control(_Control(self._kit.topics.status, last_words))
+            self._publish_retained(Retained(self._kit.topics.status, last_words))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS_S):
                     await self._all_answered()
@@ -182,6 +184,10 @@ class Session:
 
     # -- what leaves ---------------------------------------------------------
 
+    def _appended(self) -> None:
+        self.lanes.news()
+        self._soon()
+
     def _soon(self) -> None:
         """Take a turn when what happens now is over: several causes, one turn."""
         if not self._turn_due:
@@ -191,53 +197,84 @@ class Session:
     def _turn(self) -> None:
         """Hand messages to the link until the window is full or nothing is ready."""
         self._turn_due = False
-        kit, delivery = self._kit, self._kit.delivery
         while self._lost is None and not self._stopped:
-            while self._control and self.in_flight < self._in_flight:
-                self._publish_control(self._control.popleft())
+            while self._retained and self.in_flight < self._in_flight:
+                self._publish_retained(self._retained.next())
             if self._window.refused:
                 if not self._window.settled:
                     return
                 self._settle()
-            if delivery.stale:
-                delivery.stale = False
-                self._shelf.clear()
-            single = delivery.single
-            if self._reading or self._control or not self._may_send(single=single):
+            now = self._loop.time()
+            if self._retained or not self._may_send(now):
                 return
-            if not self._shelf and not self._restock():
+            lane = self._next(now)
+            if lane is None:
                 return
-            message = kit.packer.pack(
-                self._shelf,
-                self._single if single else self._bounds,
-                "live",
-                kit.wall_ms(),
-            )
-            if isinstance(message, Misfit):
-                delivery.after = message.seq
-                del self._shelf[0]
-                delivery.put_aside(message.seq, message.reason)
-            elif message.meta not in self._metas_sent and self._queue_meta(
-                message.meta
-            ):
-                continue  # the description first; the records stay on the shelf
-            else:
-                self._publish(message)
+            self._send(lane, now)
 
-    def _may_send(self, *, single: bool) -> bool:
-        delivery, now = self._kit.delivery, self._loop.time()
+    def _may_send(self, now: float) -> bool:
+        """Whether any record may leave now."""
+        delivery = self._kit.delivery
         if now < delivery.hold_until:
             self._later(delivery.hold_until)
             return False
         if self.in_flight >= self._in_flight:
             return False
         self.refusal = ""
-        if single:
-            return not self._window
-        waiting = self._kit.source.high - delivery.after
-        if self._shelf or waiting >= self._bounds.records:
+        return not (delivery.cautious and self._window)
+
+    def _next(self, now: float) -> Lane | None:
+        """The lane whose turn it is."""
+        delivery = self._kit.delivery
+        if delivery.back is not None:
+            self.lanes.back_to(delivery.back)
+            delivery.back = None
+        on_disk = self._stock.fill()
+        if on_disk is not None and self._reading is None:
+            self._reading = on_disk
+            self._errand.set()
+        ready = [lane for lane in self.lanes.order if self._ready(lane, now)]
+        if not ready:
+            if delivery.doubt and on_disk is None and not self._waiting():
+                delivery.no_more_doubt()
+            return None
+        if delivery.cautious and not self._doubt_had_its_turn:
+            # One by one and in turn with the rest, so that neither waits for ever.
+            doubtful = (x for x in ready if x.shelf[0].seq in delivery.doubt)
+            return next(doubtful, ready[0])
+        return ready[0]
+
+    def _waiting(self) -> bool:
+        lanes = self.lanes.order
+        return bool(self._window) or any(x.shelf and not x.held for x in lanes)
+
+    def _ready(self, lane: Lane, now: float) -> bool:
+        if not lane.shelf or lane.held:
+            return False
+        lanes, awaiting = self.lanes, self._kit.delivery.awaiting
+        event = lane is lanes.event
+        if awaiting is not None and not lane.again and awaiting.full(event=event):
+            return False
+        if event:
             return True
-        return waiting > 0 and not self._window and self._lingered(now)
+        return self._live(lane, now) if lane is lanes.live else self._backlog(now)
+
+    def _live(self, lane: Lane, now: float) -> bool:
+        if self._full(lane):
+            # The last place is left for an event.
+            return lane.flying < max(1, self._in_flight - 1)
+        return not lane.flying and self._lingered(now)
+
+    def _full(self, lane: Lane) -> bool:
+        bounds = self._bounds
+        return len(lane.shelf) >= bounds.records or lane.size >= bounds.payload
+
+    def _backlog(self, now: float) -> bool:
+        next_s = self._kit.delivery.bucket.next_s
+        if now < next_s:
+            self._later(next_s)
+            return False
+        return self._share.open
 
     def _lingered(self, now: float) -> bool:
         linger_s = self._kit.target.linger_s
@@ -249,139 +286,141 @@ class Session:
         return now >= self._lingers_until
 
     def _later(self, when_s: float) -> None:
-        """Take a turn at this time; the same wish counts once."""
-        if self._turn_at != when_s:
-            self._turn_at = when_s
-            self._loop.call_at(when_s, self._soon)
+        """Take a turn at this time or before."""
+        if self._timer is not None:
+            if self._loop.time() < self._timer.when() <= when_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when_s, self._soon)
 
-    def _restock(self) -> bool:
-        """Fill the shelf from memory; False: nothing is there, or it is on disk."""
-        kit, after = self._kit, self._kit.delivery.after
+    def _send(self, lane: Lane, now: float) -> None:
+        """Make one message of what is on a lane's shelf and hand it over."""
+        kit, delivery = self._kit, self._kit.delivery
+        first = lane.shelf[0]
         bounds = self._bounds
-        found = kit.source.peek(kit.target.name, after, bounds.records, bounds.payload)
-        self._lingers_until = None
-        if found is None:
-            self._reading = True
-            self._errand.set()
-            return False
-        return self._put_on_shelf(found)
+        if lane.name == "backfill":
+            bounds = Bounds(bounds.records, self._share.message_bytes, bounds.hard)
+        if delivery.cautious:
+            bounds = Bounds(self._few(lane), bounds.payload, bounds.hard)
+        skipped = delivery.skipped.take() if delivery.skipped else ()
+        message = kit.packer.pack(
+            lane.shelf,
+            bounds,
+            lane.name,
+            kit.wall_ms(),
+            again=lane.again or delivery.out_of_order(lane.name, first.seq),
+            skipped=filters.words(skipped),
+        )
+        told = isinstance(message, Message) and message.tells
+        if isinstance(message, Misfit):
+            lane.take(1)
+            delivery.put_aside(first, message.reason, len(first.data))
+        elif isinstance(message, Undated):
+            lane.held = True
+        elif self._retained.describe(message.meta):
+            told = False  # the description first; the records stay on the shelf
+        else:
+            self._publish(lane, message, skipped if told else (), now)
+        if skipped and not told:
+            delivery.skipped.give_back(skipped)
 
-    async def _read(self) -> None:
-        """Fill the shelf from disk."""
-        kit, bounds = self._kit, self._bounds
-        try:
-            found = await kit.source.read(
-                kit.target.name,
-                kit.delivery.after,
-                SHELF * bounds.records,
-                SHELF * bounds.payload,
-            )
-        except DiskTroubleError:
-            # The buffer says so itself; the next tick tries again.
-            self._reading = False
-            return
-        self._reading = False
-        if not kit.delivery.stale and self._put_on_shelf(found):
-            self._soon()
+    def _few(self, lane: Lane) -> int:
+        """Records that may leave together while one is suspected."""
+        delivery, most = self._kit.delivery, self._bounds.records
+        if delivery.suspicious and (
+            lane is not self.lanes.live or not self._full(lane)
+        ):
+            return 1
+        for count, entry in enumerate(lane.shelf[:most]):
+            if entry.seq in delivery.doubt:
+                return max(1, count)
+        return most
 
-    def _put_on_shelf(self, found: Sequence[Entry]) -> bool:
-        self._shelf = [e for e in found if not self._kit.delivery.skips(e.seq)]
-        if found and not self._shelf:
-            self._kit.delivery.after = found[-1].seq
-            self._soon()
-        return bool(self._shelf)
-
-    def _publish(self, message: Message) -> None:
-        del self._shelf[: message.records]
-        self._kit.delivery.after = message.last
-        flight = Flight(message, self._loop.time())
+    def _publish(self, lane: Lane, message: Message, told: Runs, now: float) -> None:
+        delivery = self._kit.delivery
+        entries = lane.take(message.records)
+        flight = Flight(lane, entries, len(message.payload), now, told)
+        if delivery.cautious:
+            self._doubt_had_its_turn = flight.first in delivery.doubt
         self._window.add(flight)
+        lane.flying += 1
+        if lane is self.lanes.live:
+            self._lingers_until = None
+        elif lane.name == "backfill":
+            delivery.bucket.take(now)
+            self._share.sent(flight.size)
+        delivery.published(flight)
         future = self._link.publish(message.topic, message.payload)
         future.add_done_callback(partial(self._answered, flight))
 
-    def _publish_control(self, control: _Control) -> None:
-        self._control_sent += 1
-        future = self._link.publish(control.topic, control.payload, retain=True)
-        future.add_done_callback(partial(self._control_answered, control))
-
-    def _status_now(self) -> None:
-        self._status_by(self._loop.time() + STATUS_S)
-        topic = self._kit.topics.status
-        if all(queued.topic != topic for queued in self._control):
-            self._control.append(_Control(topic, self._kit.status()))
-
-    def _queue_meta(self, meta: str) -> bool:
-        """Queue the description of a version; False: it is not known here."""
-        self._metas_sent.add(meta)
-        payload = self._kit.metas.payload(meta)
-        if payload is None:
-            return False
-        if len(payload) > self._bounds.payload:
-            payload = compressed(payload)  # thousands of points, much alike
-        if len(payload) > (self._bounds.hard or USUAL_PACKET):
-            # Sent all the same, it would end the connection, again and again.
-            log.error(
-                "%s",
-                t(
-                    "uplink.meta_too_large",
-                    target=self._kit.target.name,
-                    meta=meta,
-                    size=len(payload),
-                    limit=self._bounds.hard or USUAL_PACKET,
-                ),
-            )
-            return False
-        self._control.append(_Control(self._kit.topics.meta(meta), payload))
-        return True
+    def _publish_retained(self, message: Retained) -> None:
+        self._retained_sent += 1
+        answered = partial(self._retained_answered, message, self._loop.time())
+        future = self._link.publish(message.topic, message.payload, retain=True)
+        future.add_done_callback(answered)
 
     # -- what comes back -----------------------------------------------------
 
     def _answered(self, flight: Flight, future: asyncio.Future[None]) -> None:
+        if self._over:
+            return  # unproved, whatever came of it
         error = None if future.cancelled() else future.exception()
+        backfill = flight.lane.name == "backfill"
         if isinstance(error, RefusedError):
-            flight.refusal = error.reason
-            flight.blames_message = error.blames_message
+            self._ended(flight)
+            self._window.refuse(
+                flight, error.reason, blames_message=error.blames_message
+            )
         elif error is None and not future.cancelled():
-            flight.proved = True
-            self._proved_s = self._loop.time()
-            self._kit.delivery.counted(flight)
-            if not self._window.refused:
-                proved = self._window.take_proved()
-                if proved is not None:
-                    self._kit.delivery.proved(*proved)
+            now = self._proved_s = self._loop.time()
+            self._ended(flight)
+            self._window.proved(flight)
+            self._share.proof(now - flight.sent_s, flight.size if backfill else 0)
+            self._kit.delivery.proved(flight, now)
         self._answer.set()
         self._turn()
 
-    def _control_answered(
-        self, control: _Control, future: asyncio.Future[None]
+    def _ended(self, flight: Flight) -> None:
+        flight.lane.flying -= 1
+        if flight.lane.name == "backfill":
+            self._share.ended(flight.size)
+
+    def _retained_answered(
+        self, message: Retained, sent_s: float, future: asyncio.Future[None]
     ) -> None:
-        self._control_sent -= 1
+        self._retained_sent -= 1
         error = None if future.cancelled() else future.exception()
         if isinstance(error, RefusedError):
             self.refusal = error.reason
         elif error is None:
             self._proved_alive = True
-            if control.empties:
-                self._kit.metas.cleared(control.empties, self._kit.target.name)
+            self._share.proof(self._loop.time() - sent_s)
+            if message.empties:
+                self._kit.metas.cleared(message.empties, self._kit.target.name)
         self._answer.set()
         self._turn()
 
     def _settle(self) -> None:
         flights = self._window.take_all()
-        refusal = next(f for f in flights if f.refusal is not None)
-        if not refusal.blames_message:
-            self.refusal = refusal.refusal or ""
+        blameless = next((f for f in flights if not f.blames_message), None)
+        if blameless is not None:
+            self.refusal = blameless.refusal or ""
             log.warning(
                 "%s",
                 t("uplink.refused", target=self._kit.target.name, reason=self.refusal),
             )
         self._kit.delivery.refused(flights, self._loop.time())
 
-    def _note_cut(self, cause: LinkLostError) -> None:
+    def over(self) -> None:
+        """Whatever is still on its way is unproved; the oldest may be why it ended."""
+        self._over = True
+        delivery, cause = self._kit.delivery, self._lost
         oldest = self._window.oldest
+        for flight in self._window.take_all():
+            delivery.unproved(flight)
         # Only a plain end: being taken over, or slow proofs, are no record's fault.
         if oldest is not None and self._proved_alive and type(cause) is LinkLostError:
-            self._kit.delivery.cut(oldest, self._loop.time())
+            delivery.cut(oldest, self._loop.time())
 
     def _end(self, cause: LinkLostError) -> None:
         if self._lost is None:
@@ -393,6 +432,11 @@ class Session:
         """Every few seconds: a sign of life, and what is overdue."""
         self._ticking = self._loop.call_later(TICK_S, self._tick)
         self._kit.promise(self._loop.time() + 4 * TICK_S)
+        self._kit.delivery.overdue(self._loop.time())
+        self._stock.retry()
+        self.lanes.release()
+        if not self._waiting() and self._reading is None:
+            self._kit.delivery.nothing_left(self._loop.time())
         self._tick_now()
 
     def _tick_now(self) -> None:
@@ -405,19 +449,21 @@ class Session:
             return
         if now >= self._status_due and not self._stopped:
             self._status_now()
-            self._clear_metas()
+            self._kit.delivery.prune()
+            self._retained.clear(self._kit.source.floor(self._kit.target.name))
         self._turn()
+
+    def _status_now(self) -> None:
+        self._status_by(self._loop.time() + STATUS_S)
+        self._retained.status()
+
+    def _status_by(self, when_s: float) -> None:
+        self._status_due = when_s
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+        self._status_timer = self._loop.call_at(when_s, self._tick_now)
 
     def _overdue_s(self, oldest: Flight) -> float:
         """By when this message should be proved: it may have waited for others."""
         began = max(oldest.sent_s, self._proved_s)
         return began + self._kit.proof_s + oldest.size / SLOWEST
-
-    def _clear_metas(self) -> None:
-        """Empty the topics of versions that no record here refers to any more."""
-        kit = self._kit
-        kit.metas.retry()
-        for meta in kit.metas.unused(
-            kit.target.name, kit.source.floor(kit.target.name)
-        ):
-            self._control.append(_Control(kit.topics.meta(meta), b"", empties=meta))

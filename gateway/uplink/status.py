@@ -6,13 +6,17 @@ from typing import Literal
 
 import msgspec
 
+from gateway.uplink.lanes import LaneName
+from gateway.uplink.source import Runs
+
 State = Literal["online", "stopped", "lost"]
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """What the running gateway knows of itself; from the runtime."""
 
-    clock: Literal["trusted", "unknown"] = "unknown"
+    clock: Literal["trusted", "waiting", "unknown"] = "unknown"
+    clock_source: str | None = None
     clock_offset_ms: float | None = None
     disk_free: int | None = None
     disk_state: str = "ok"
@@ -24,14 +28,24 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     devices_bad: int = 0
 
 
+class LaneBacklog(msgspec.Struct, frozen=True):
+    """What one lane owes the platform."""
+
+    records: int
+    oldest_t: int | None = None
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one target is; from the buffer and the pump."""
 
     store: str
     seq_high: int
-    records: int
-    oldest_t: int | None
+    backlog: dict[LaneName, LaneBacklog]
     set_aside: int = 0
+    awaiting_receipt: int | None = None
+    """Sent and not confirmed; None: receipts are off."""
+    skipped: Runs = ()
+    """Filtered out and told nowhere else."""
 
 
 def will(gateway: str, connected_ms: int) -> bytes:
@@ -75,10 +89,19 @@ def online(
             "store": progress.store,
             "seq_high": progress.seq_high,
             "backlog": {
-                "live": _said(records=progress.records, oldest_t=progress.oldest_t)
+                lane: _said(records=part.records, oldest_t=part.oldest_t)
+                for lane, part in progress.backlog.items()
             },
             "set_aside": progress.set_aside,
-            "clock": _said(state=vitals.clock, offset_ms=vitals.clock_offset_ms),
+            **_said(
+                awaiting_receipt=progress.awaiting_receipt,
+                skipped=progress.skipped or None,
+            ),
+            "clock": _said(
+                state=vitals.clock,
+                source=vitals.clock_source,
+                offset_ms=vitals.clock_offset_ms,
+            ),
             "disk": _said(
                 state=vitals.disk_state,
                 free=vitals.disk_free,

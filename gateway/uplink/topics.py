@@ -30,6 +30,11 @@ class Topics(msgspec.Struct, frozen=True):
         """Events."""
         return f"{self.prefix}/event"
 
+    @property
+    def receipt(self) -> str:
+        """From the platform: what it has."""
+        return f"{self.prefix}/receipt"
+
     def meta(self, meta: str) -> str:
         """Retained, one per version."""
         return f"{self.prefix}/meta/{meta}"

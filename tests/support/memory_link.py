@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from buffer import Intervals, PriorityClass
 from gateway.uplink.link import ConnectError, LinkLimits, LinkLostError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from gateway.config.model import MqttTarget
     from gateway.uplink.link import Terms
@@ -39,6 +41,24 @@ class Arrived(NamedTuple):
         """The payload's JSON."""
         body: dict[str, Any] = json.loads(self.payload)
         return body
+
+
+class Question:
+    """One message that waits for its answer."""
+
+    def __init__(
+        self, link: MemoryLink, arrived: Arrived, proof: asyncio.Future[None]
+    ) -> None:
+        self.link = link
+        self.arrived = arrived
+        self.proof = proof
+
+    def answer(self, refusal: RefusedError | None = None) -> bool:
+        """Prove or refuse it; whether the connection still was there to do so."""
+        if self.proof.done():
+            return False
+        self.link.answer(self.proof, refusal)
+        return True
 
 
 class MemoryPlatform:
@@ -67,6 +87,9 @@ class MemoryPlatform:
         self.connect_error: ConnectError | None = None
         self.is_up = True
         self.returned_s = 0.0
+        self.unanswered: list[Question] = []
+        """With ``ask`` on: messages whose answer the test gives."""
+        self.ask = False
 
     def connector(self, target: MqttTarget, terms: Terms) -> MemoryLink:
         """Makes links; hand this to the pump."""
@@ -89,6 +112,11 @@ class MemoryPlatform:
             link.end(cause or LinkLostError("cut"))
             self.retained[link.terms.will_topic] = link.terms.will_payload
 
+    def say(self, topic: str, payload: bytes) -> None:
+        """Publish to whoever of our clients subscribed to this topic."""
+        for link in list(self.links):
+            link.hear(topic, payload)
+
     def messages(self, end: str) -> list[Arrived]:
         """Messages whose topic ends so."""
         return [m for m in self.arrived if m.topic.endswith(end)]
@@ -97,6 +125,15 @@ class MemoryPlatform:
         """All records in the order they arrived, repeats included."""
         return [
             record
+            for message in self.arrived
+            if message.topic.endswith(("/data", "/event"))
+            for record in message.body["records"]
+        ]
+
+    def lanes(self) -> list[tuple[str, int]]:
+        """Lane and seq of every record, in the order they arrived."""
+        return [
+            (message.body["lane"], record["seq"])
             for message in self.arrived
             if message.topic.endswith(("/data", "/event"))
             for record in message.body["records"]
@@ -117,6 +154,15 @@ class MemoryLink:
         self._callback: Callable[[LinkLostError], None] | None = None
         self._unproved: deque[asyncio.Future[None]] = deque()
         self._over: LinkLostError | None = None
+        self._topics: dict[str, Callable[[bytes], None]] = {}
+
+    def subscribe(self, topic: str, callback: Callable[[bytes], None]) -> None:
+        self._topics[topic] = callback
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        callback = self._topics.get(topic)
+        if callback is not None and self._over is None:
+            self._loop.call_soon(callback, payload)
 
     async def connect(self) -> LinkLimits:
         platform = self._platform
@@ -143,20 +189,21 @@ class MemoryLink:
             self._loop.call_later(platform.delay_s, platform.cut)
             return proof
         refusal = platform.refuse(topic, payload)
+        arrived = Arrived(self._loop.time(), topic, payload, retain)
+        if platform.ask and not retain:
+            platform.unanswered.append(Question(self, arrived, proof))
+            return proof
         if refusal is None:
-            arrived = Arrived(self._loop.time(), topic, payload, retain)
             platform.arrived.append(arrived)
             if retain and payload:
                 platform.retained[topic] = payload
             elif retain:
                 platform.retained.pop(topic, None)
         if platform.prove:
-            self._loop.call_later(platform.delay_s, self._answer, proof, refusal)
+            self._loop.call_later(platform.delay_s, self.answer, proof, refusal)
         return proof
 
-    def _answer(
-        self, proof: asyncio.Future[None], refusal: RefusedError | None
-    ) -> None:
+    def answer(self, proof: asyncio.Future[None], refusal: RefusedError | None) -> None:
         if self._over is not None or proof.done():
             return
         self._unproved.remove(proof)
@@ -191,6 +238,9 @@ class FakeEntry(msgspec.Struct, frozen=True):
 
     seq: int
     data: bytes
+    cls: PriorityClass = PriorityClass.LIVE
+    subject: str = "d"
+    t_ms: int = 0
 
 
 class FakeBacklog(msgspec.Struct, frozen=True):
@@ -210,61 +260,129 @@ class FakeSource:
     store = "5f2c9a01"
 
     def __init__(self, *, on_disk_below: int = 0) -> None:
-        self.entries: dict[int, bytes] = {}
+        self.entries: dict[int, FakeEntry] = {}
         self.resolved: list[tuple[int, int]] = []
+        self.notes: dict[str, bytes] = {}
         self.high = 0
-        self.reads = 0
-        self._done: set[int] = set()
-        self._on_disk_below = on_disk_below
+        self.reads = self.peeks = 0
+        self.on_disk_below = on_disk_below
+        self.done: set[int] = set()
         self._callbacks: list[Callable[[], None]] = []
 
-    def append(self, data: bytes) -> int:
+    def append(
+        self,
+        data: bytes,
+        cls: PriorityClass = PriorityClass.LIVE,
+        subject: str = "d",
+        t_ms: int = 0,
+    ) -> int:
         self.high += 1
-        self.entries[self.high] = data
-        for callback in self._callbacks:
+        self.entries[self.high] = FakeEntry(self.high, data, cls, subject, t_ms)
+        for callback in tuple(self._callbacks):
             callback()
         return self.high
 
-    def _next(self, after: int, most: int, max_bytes: int) -> list[FakeEntry]:
-        found: list[FakeEntry] = []
+    def evict(self, seq: int) -> None:
+        """Gone; the cursor needs it no more."""
+        self.entries.pop(seq, None)
+        self.done.add(seq)
+
+    def _owed(
+        self,
+        after: int,
+        upto: int | None,
+        classes: AbstractSet[PriorityClass] | None,
+        skip: Intervals | None = None,
+    ) -> Iterator[FakeEntry]:
         for seq in sorted(self.entries):
-            if seq <= after or seq in self._done:
+            entry = self.entries[seq]
+            if seq <= after or seq in self.done or (upto is not None and seq > upto):
                 continue
-            max_bytes -= len(self.entries[seq])
+            if classes is not None and entry.cls not in classes:
+                continue
+            if skip is None or seq not in skip:
+                yield entry
+
+    def _next(
+        self, owed: Iterator[FakeEntry], most: int, max_bytes: int
+    ) -> list[FakeEntry]:
+        found: list[FakeEntry] = []
+        for entry in owed:
+            max_bytes -= len(entry.data)
             if len(found) >= most or (max_bytes < 0 and found):
                 break
-            found.append(FakeEntry(seq, self.entries[seq]))
+            found.append(entry)
         return found
 
     def peek(
-        self, target: str, after: int, max_records: int, max_bytes: int
+        self,
+        target: str,
+        after: int,
+        max_records: int,
+        max_bytes: int,
+        *,
+        upto: int | None = None,
+        classes: AbstractSet[PriorityClass] | None = None,
+        skip: Intervals | None = None,
     ) -> list[FakeEntry] | None:
-        found = self._next(after, max_records, max_bytes)
-        if found and found[0].seq < self._on_disk_below:
+        self.peeks += 1
+        owed = self._owed(after, upto, classes, skip)
+        found = self._next(owed, max_records, max_bytes)
+        if found and found[0].seq < self.on_disk_below:
             return None
         return found
 
     async def read(
-        self, target: str, after: int, max_records: int, max_bytes: int
+        self,
+        target: str,
+        after: int,
+        max_records: int,
+        max_bytes: int,
+        *,
+        upto: int | None = None,
+        classes: AbstractSet[PriorityClass] | None = None,
+        skip: Intervals | None = None,
     ) -> list[FakeEntry]:
         self.reads += 1
+        owed = self._owed(after, upto, classes, skip)
+        found = self._next(owed, max_records, max_bytes)
         await asyncio.sleep(0)
-        return self._next(after, max_records, max_bytes)
+        return found
 
     def resolve(self, target: str, first: int, last: int) -> None:
         self.resolved.append((first, last))
-        self._done.update(range(first, last + 1))
+        self.done.update(range(first, last + 1))
+
+    def resolve_runs(self, target: str, runs: Iterable[tuple[int, int]]) -> None:
+        for first, last in runs:
+            self.resolve(target, first, last)
 
     def floor(self, target: str) -> int:
         seq = 0
-        while seq + 1 in self._done:
+        while seq + 1 in self.done:
             seq += 1
         return seq
 
-    def backlog(self, target: str) -> FakeBacklog:
-        left = [seq for seq in self.entries if seq not in self._done]
-        return FakeBacklog(len(left), None)
+    def backlog(
+        self,
+        target: str,
+        *,
+        upto: int | None = None,
+        above: int = 0,
+        classes: AbstractSet[PriorityClass] | None = None,
+    ) -> FakeBacklog:
+        left = list(self._owed(above, upto, classes))
+        return FakeBacklog(len(left), left[0].t_ms or None if left else None)
 
     def on_append(self, callback: Callable[[], None]) -> Callable[[], None]:
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
+
+    def remember(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self.notes.pop(key, None)
+        else:
+            self.notes[key] = value
+
+    def recall(self, key: str) -> bytes | None:
+        return self.notes.get(key)

@@ -11,11 +11,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "mqtt.schema.json"
-KINDS = ("data", "event", "status", "meta")
+KINDS = ("data", "event", "status", "meta", "receipt")
 
 
 def kind_of(topic: str) -> str:
-    """Which of the four messages belongs on this topic."""
+    """Which of the messages belongs on this topic."""
     parts = topic.split("/")
     return "meta" if parts[-2] == "meta" else parts[-1]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from buffer import PriorityClass
 from drivers.values import Flaw, Quality
 from gateway.clock import Instant, SystemClock
 from gateway.config.model import MqttTarget
@@ -22,6 +23,7 @@ from gateway.uplink import status
 from gateway.uplink.message import Bounds, Message, Misfit, Packer
 from gateway.uplink.mqtt import MqttConnector
 from gateway.uplink.pump import Pump
+from gateway.uplink.receipts import parse
 from gateway.uplink.topics import topics_of
 from tests.gateway.test_meta import make_site
 from tests.support.brokers import Mosquitto, Nats, Subscriber, until
@@ -112,13 +114,13 @@ def events():
     )
 
 
-def packed(made, first_seq):
+def packed(made, first_seq, lane, **how):
     packer = Packer(TOPICS, "site-07", "5f2c9a01", when=when)
     entries = [
         FakeEntry(seq, encode(record, META))
         for seq, record in enumerate(made, first_seq)
     ]
-    message = packer.pack(entries, Bounds(200, 128_000), "live", T + 900)
+    message = packer.pack(entries, Bounds(200, 128_000), lane, T + 900, **how)
     assert isinstance(message, Message)
     assert message.records == len(entries)
     return message
@@ -140,12 +142,24 @@ def messages(tmp_path):
         devices_bad=1,
     )
     progress = status.Progress(
-        store="5f2c9a01", seq_high=1051, records=8, oldest_t=T, set_aside=0
+        store="5f2c9a01",
+        seq_high=1051,
+        backlog={
+            "event": status.LaneBacklog(0),
+            "live": status.LaneBacklog(1, T),
+            "backfill": status.LaneBacklog(7, T - 60_000),
+        },
+        set_aside=0,
+        awaiting_receipt=12,
+        skipped=((1039, 1040),),
     )
     online = status.online("site-07", "0.1.0", meta, vitals, progress, T + 900)
-    data, event = packed(records(), 1042), packed(events(), 1050)
+    data, event = packed(records(), 1042, "live"), packed(events(), 1050, "event")
+    told = b',"skipped":[[1039,1040],[1041,1041]]'
+    again = packed([next(records())], 1042, "backfill", again=True, skipped=told)
     return {
         "data": (data.topic, data.payload),
+        "data-again": (again.topic, again.payload),
         "event": (event.topic, event.payload),
         "meta": (TOPICS.meta(meta), metas.payload(meta)),
         "status": (TOPICS.status, online),
@@ -154,7 +168,15 @@ def messages(tmp_path):
     }
 
 
-NAMES = ("data", "event", "meta", "status", "status-lost", "status-stopped")
+NAMES = (
+    "data",
+    "data-again",
+    "event",
+    "meta",
+    "status",
+    "status-lost",
+    "status-stopped",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,19 +203,43 @@ def test_every_golden_file_has_its_message():
         ("data", lambda m: m["records"][3].pop("boot")),
         ("data", lambda m: m["records"][6].update(cause="eaten")),
         ("data", lambda m: m.update(surprise=1)),
+        ("data", lambda m: m.update(lane="fast")),
+        ("data", lambda m: m.update(again=False)),
+        ("data", lambda m: m.update(skipped=[[1, 2, 3]])),
+        ("event", lambda m: m.update(lane="live")),
         ("event", lambda m: m["records"][0].update(severity="bad")),
         ("meta", lambda m: m["points"][0].update(every_ms="5 s")),
         ("status", lambda m: m.pop("devices")),
         ("status", lambda m: m["backlog"]["live"].pop("records")),
+        ("status", lambda m: m["backlog"].pop("event")),
+        ("receipt", lambda m: m["ok"].append([1])),
+        ("receipt", lambda m: m["refused"].append([1, 2])),
     ],
 )
 def test_the_schema_notices_what_is_wrong(name, change):
-    message = json.loads((GOLDEN / f"{name}.json").read_bytes())
+    message = example(name)
     assert list(validator(name).iter_errors(message)) == []
 
     change(message)
 
     assert list(validator(name).iter_errors(message)) != []
+
+
+def example(name):
+    """The golden message, or of what platforms send the one in the manual."""
+    file = GOLDEN / f"{name}.json"
+    if file.exists():
+        return json.loads(file.read_bytes())
+    manual = (ROOT / "docs" / "mqtt.md").read_text("utf-8")
+    return json.loads(re.search(rf"```json {name}\n(.*?)```", manual, re.S)[1])
+
+
+def test_a_receipt_as_documented_is_read_and_settles_what_it_names():
+    receipt = parse(json.dumps(example("receipt")).encode())
+
+    assert receipt.store == "5f2c9a01"
+    assert receipt.ok == ((1042, 1043), (1045, 1045))
+    assert receipt.refused == ((1044, 1044, "unknown device"),)
 
 
 def test_the_asyncapi_document_names_our_topics_and_the_schemas_parts():
@@ -203,6 +249,7 @@ def test_the_asyncapi_document_names_our_topics_and_the_schemas_parts():
 
     addresses = {c["address"] for c in document["channels"].values()}
     wanted = {TOPICS.status, TOPICS.data, TOPICS.event, TOPICS.meta("{id}")}
+    wanted.add(TOPICS.receipt)
     assert {a.replace("{prefix}", TOPICS.prefix) for a in addresses} == wanted
     assert set(document["components"]["messages"]) == set(KINDS)
     for ref in re.findall(r"mqtt\.schema\.json#/\$defs/(\w+)", text):
@@ -221,6 +268,7 @@ def test_every_example_in_the_manual_is_a_valid_message():
         "data",
         "event",
         "status",
+        "receipt",
     }
     for name, block in blocks:
         assert errors(f"ecogate/v1/site-07/{name}", block.encode()) == []
@@ -317,7 +365,9 @@ async def test_real_traffic_matches_the_schema(broker, tmp_path):
         task = asyncio.create_task(pump.run())
         made = [*records(), *events()]
         for record in made:
-            source.append(encode(record, meta))
+            event = isinstance(record, Event | Lost)
+            cls = PriorityClass.EVENT if event else PriorityClass.LIVE
+            source.append(encode(record, meta), cls)
             await asyncio.sleep(0.01)
         await until(lambda: len(reader.records()) == len(made))
         task.cancel()
@@ -326,5 +376,5 @@ async def test_real_traffic_matches_the_schema(broker, tmp_path):
         await until(lambda: b"stopped" in reader.take()[-1].payload)
         arrived = reader.take()
 
-    assert {m.topic.split("/")[3] for m in arrived} == set(KINDS)
+    assert {m.topic.split("/")[3] for m in arrived} == set(KINDS) - {"receipt"}
     assert [e for m in arrived for e in errors(m.topic, m.payload)] == []
