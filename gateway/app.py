@@ -314,6 +314,8 @@ class App:
             worker.hand_over(self.devices_of(name), sink)
         for name in (*change.targets_removed, *change.targets_changed):
             await self.stop_target(name)
+        for name in change.targets_removed:
+            self.metas.forget_target(name)
         if change.targets_removed or change.targets_added:
             self.buffer.retarget(site.targets)
         for name in (*change.targets_added, *change.targets_changed):
