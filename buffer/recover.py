@@ -481,7 +481,7 @@ class _Opening:
                 boot=store.boot,
                 wall_ms=self._wall_ms,
             )
-        except (OSError, sqlite3.Error, DiskTroubleError) as exc:
+        except (OSError, sqlite3.Error, DiskTroubleError, DamagedError) as exc:
             if kind_of(exc) == "bug":
                 raise
         store.hint(high, soon, self._wall_ms)

@@ -118,9 +118,10 @@ def trim(folder: Path, limit: int) -> int:
     found = [(p, p.stat()) for p in home.iterdir()]
     for path, status in sorted(found, key=lambda f: (-f[1].st_mtime, f[0].name)):
         if kept + status.st_size > limit:
-            path.unlink(missing_ok=True)
-        else:
-            kept += status.st_size
+            with contextlib.suppress(OSError):  # a disk that takes nothing: later
+                path.unlink(missing_ok=True)
+                continue
+        kept += status.st_size
     return kept
 
 

@@ -22,7 +22,7 @@ import msgspec
 from buffer import files, losses, room, salvage
 from buffer.batch import pack, split
 from buffer.control import ControlFile, Stamp, State, encode_stamp
-from buffer.errors import DiskTroubleError, kind_of
+from buffer.errors import DamagedError, DiskTroubleError, kind_of
 from buffer.intervals import Intervals
 from buffer.mark import Hint, Mark
 from buffer.model import Loss, PriorityClass
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from buffer.cursor import Cursor
     from buffer.lock import FolderLock
     from buffer.model import Entry, Limits
+
+_TROUBLE = (OSError, sqlite3.Error, DiskTroubleError, DamagedError)
+"""What a bad disk can raise anywhere; `kind_of` tells a bug from the rest."""
 
 
 @dataclass
@@ -158,7 +161,7 @@ class Store:
                 self.save_control(work)
             room.make(self, work, done)
             self._write_groups(work, done)
-        except (OSError, sqlite3.Error, DiskTroubleError) as exc:
+        except _TROUBLE as exc:
             if kind_of(exc) == "bug":
                 raise
             done.trouble = str(exc)
@@ -230,7 +233,7 @@ class Store:
             before += len(piece)
         try:
             segment = self._insert(cls, rows, wall_ms)
-        except (OSError, sqlite3.Error, DiskTroubleError) as exc:
+        except _TROUBLE as exc:
             if kind_of(exc) in {"bug", "full"}:
                 raise
             # After a failed fsync the next one succeeds although data may be gone:
@@ -290,11 +293,12 @@ class Store:
                 t_ms = self.time_of(seq)
                 if t_ms is not None:
                     done.times[seq] = t_ms
-        except (OSError, sqlite3.Error, DiskTroubleError) as exc:
+        except _TROUBLE as exc:
             if kind_of(exc) == "bug":
                 raise
             done.trouble = done.trouble or str(exc)
-        self.count()
+        with contextlib.suppress(OSError):  # the figures stay as they were
+            self.count()
 
     def _is_full(self, segment: Segment, work: Work) -> bool:
         age_ms = work.wall_ms - segment.made_ms
@@ -346,7 +350,12 @@ class Store:
             work.bound,
         )
         changes["state"] = msgspec.msgpack.encode(state)
-        self.control.save(changes)
+        try:
+            self.control.save(changes)
+        except (sqlite3.Error, DamagedError) as exc:
+            if kind_of(exc) != "damage":
+                raise
+            self._replace_control(changes["state"], work)
         self.catalogued = catalogue
         self.ledger.changed.clear()
         self.unsaved_losses = False
@@ -357,6 +366,24 @@ class Store:
             else:
                 self.notes[key] = value
         work.notes = {}
+
+    def _replace_control(self, state: bytes | None, work: Work) -> None:
+        """Set a control file aside that broke while in use; write all of it anew."""
+        self.control.close()
+        salvage.set_aside(self.control.path)
+        notes: dict[str, bytes | None] = {**self.notes, **work.notes}
+        items: dict[str, bytes | None] = {
+            **{"segment:" + name: raw for name, raw in self._catalogue().items()},
+            **{
+                f"loss:{loss_id}": msgspec.msgpack.encode(record)
+                for loss_id, record in self.ledger.records.items()
+            },
+            **{"note:" + key: value for key, value in notes.items() if value},
+            "state": state,
+        }
+        self.control.save(items)
+        self.damaged_bytes = salvage.trim(self.folder, self.limits.max_bytes // 16)
+        self.figures.damaged_files = salvage.count_aside(self.folder)
 
     def _catalogue(self) -> dict[str, bytes]:
         """Closed segments only: what is still written to is read anew on start."""
@@ -392,8 +419,10 @@ class Store:
         for chain in self.chains.values():
             for segment in chain:
                 if seq in segment.present:
-                    for row in segment.heads(seq, seq):
-                        return row.t_min
+                    # Damage is found, stated and repaired by reading, not by asking.
+                    with contextlib.suppress(DamagedError, DiskTroubleError):
+                        for row in segment.heads(seq, seq):
+                            return row.t_min
         return None
 
     def count(self) -> None:
@@ -434,7 +463,7 @@ class Store:
                     boot=self.boot,
                     wall_ms=work.wall_ms,
                 )
-        except (OSError, sqlite3.Error) as exc:
+        except _TROUBLE as exc:
             if kind_of(exc) == "bug":
                 raise
         finally:

@@ -289,6 +289,58 @@ async def test_a_closed_segment_found_damaged_while_reading_is_salvaged(
     assert sum(sum(loss.counts.values()) for loss in losses) <= counted
 
 
+@pytest.mark.parametrize("at", [0, 700, 2048], ids=["header", "schema", "root"])
+async def test_damage_met_by_house_keeping_ends_nothing(template, tmp_path, at) -> None:
+    """The age of the backlog is asked of a file long before it is read."""
+    folder = tmp_path / "store"
+    first = await closed_copy(template, folder)
+    with first.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * 100)
+    buffer = await Buffer.open(
+        folder, LIMITS, ["p"], wall_ms=lambda: WALL, boot="b0071001"
+    )
+    buffer.append(b"meanwhile", cls=LIVE, subject="d", t_ms=WALL)
+    await buffer.flush()
+    await buffer.flush()
+    state = buffer.stats()
+    buffer.abandon()
+
+    outcome = await start(folder, resolve=False)
+
+    assert (state.degraded, state.pending) == (None, 0)
+    outcome.check(template.put | {state.high: b"meanwhile"}, "house-keeping")
+    assert outcome.damaged_files == 1
+
+
+async def test_a_control_file_that_breaks_in_use_is_made_anew(home, put, drain) -> None:
+    buffer = await home.open()
+    put(buffer, 5)
+    await buffer.flush()
+    buffer = await home.kill_and_reopen(buffer)
+    (loss,) = buffer.losses()
+    buffer.remember("note", b"kept")
+    put(buffer)
+    await buffer.flush()
+    control = buffer._store.control.path
+    buffer._store.control.close()
+    control.write_bytes(b"not a database, not at all" * 500)
+
+    buffer.resolve("platform", 1, 3)
+    buffer.remember("other", b"kept, too")
+    put(buffer)
+    await buffer.flush()
+    healthy = buffer.stats()
+    buffer = await home.kill_and_reopen(buffer)
+
+    assert (healthy.degraded, healthy.damaged_files) == (None, 1)
+    assert buffer.recall("note") == b"kept"
+    assert buffer.recall("other") == b"kept, too"
+    assert loss in buffer.losses()
+    got = [e.seq for e in await drain(buffer)]
+    assert got == [4, 5, loss.last + 1, loss.last + 2]
+
+
 async def test_a_closed_segment_deleted_is_counted_from_the_catalogue(
     template, tmp_path
 ) -> None:
