@@ -17,6 +17,7 @@ from simulators.consumer import Consumer
 from simulators.intervals import Intervals
 from simulators.platform import expectations
 from simulators.profiled import Expectation
+from tests.support.mqtt_schema import errors
 
 START_MS = 1_763_712_000_000
 
@@ -232,7 +233,11 @@ def test_expectations_are_read_by_device_profile_unit_and_seed(tmp_path) -> None
 
 
 def receipt(consumer):
-    return [(topic, json.loads(payload)) for topic, payload in consumer.receipts()]
+    said = consumer.receipts()
+    assert not [
+        errors(topic, payload) for topic, payload in said if errors(topic, payload)
+    ]
+    return [(topic, json.loads(payload)) for topic, payload in said]
 
 
 def test_each_lane_has_an_order_and_a_latency_of_its_own() -> None:
