@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buffer.lastrun import LastRun
-    from gateway.clock import Clock
+    from gateway.clock import Clock, Instant
     from gateway.config.model import Bus, Device, MqttTarget, Site
     from gateway.health import Health
+    from gateway.periods import Key
 
 log = logging.getLogger(__name__)
 
@@ -256,6 +257,7 @@ class App:
             promise=beat.promise,
             on_change=self._told.changed,
             on_set_aside=partial(self._told.set_aside, conf.name),
+            ledger=self.books.ledger,
         )
         self.crew.start(name, pump.run)
 
@@ -299,7 +301,7 @@ class App:
         self.site = site
         self.metas.adopt(describe(site, self.version), self.buffer.high)
         self.books.adopt(self.metas.current, site)
-        due = {}
+        due: dict[Key, Instant] = {}
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
             await self.stop_bus(name)
