@@ -41,8 +41,8 @@ REFUSED_WAIT_S = 10.0
 MOST_OPEN = 20_000
 """Unconfirmed records; beyond it nothing new is sent but events."""
 _MOST_EVENTS = 1_000
-_HEAD_BYTES = 28
-"""Of a stored record's data: what tells its kind and its clock."""
+_HEAD_BYTES = 29
+"""Of a stored record's data: what tells its kind and its clock, also of its end."""
 
 _Seq = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
