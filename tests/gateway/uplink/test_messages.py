@@ -28,7 +28,7 @@ from gateway.uplink.topics import topics_of
 from tests.gateway.test_meta import make_site
 from tests.support.brokers import Mosquitto, Nats, Subscriber, until
 from tests.support.memory_link import FakeEntry, FakeSource
-from tests.support.mqtt_schema import KINDS, SCHEMA, errors, validator
+from tests.support.mqtt_schema import KINDS, READ, SCHEMA, errors, validator
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden"
@@ -251,7 +251,7 @@ def test_the_asyncapi_document_names_our_topics_and_the_schemas_parts():
     wanted = {TOPICS.status, TOPICS.data, TOPICS.event, TOPICS.meta("{id}")}
     wanted.add(TOPICS.receipt)
     assert {a.replace("{prefix}", TOPICS.prefix) for a in addresses} == wanted
-    assert set(document["components"]["messages"]) == set(KINDS)
+    assert set(document["components"]["messages"]) == set(KINDS + READ)
     for ref in re.findall(r"mqtt\.schema\.json#/\$defs/(\w+)", text):
         assert ref in parts
     for ref in re.findall(r'"#/([\w/]+)"', text):
@@ -376,5 +376,5 @@ async def test_real_traffic_matches_the_schema(broker, tmp_path):
         await until(lambda: b"stopped" in reader.take()[-1].payload)
         arrived = reader.take()
 
-    assert {m.topic.split("/")[3] for m in arrived} == set(KINDS) - {"receipt"}
+    assert {m.topic.split("/")[3] for m in arrived} == set(KINDS)
     assert [e for m in arrived for e in errors(m.topic, m.payload)] == []
