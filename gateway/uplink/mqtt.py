@@ -1,42 +1,75 @@
-"""MQTT links: which broker, which version, which password.
+"""MQTT links: which broker, which version, which certificates, which password.
 
 MQTT 5 first; a broker that refuses it, or that hangs up on it and then takes 3.1.1, is
 asked for 3.1.1 from then on.
+
+Certificates are read for every connection, and looked at while one lasts: when new ones
+can be used, the connection ends between two messages and the next one has them.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
+import logging
+import time
 from typing import TYPE_CHECKING
 
-from gateway.uplink.link import ConnectError
+from gateway.secrets import SecretError, password_of, read_secret
+from gateway.texts import t
+from gateway.uplink import tls
+from gateway.uplink.daemon import DaemonExecutor
+from gateway.uplink.link import (
+    ConnectError,
+    RenewedError,
+    SetupError,
+)
 from gateway.uplink.paho_driver import (
     V5,
     V311,
+    HandshakeEndedError,
     HungUpError,
     PahoDriver,
     VersionRefusedError,
 )
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
-
-    from paho.mqtt.enums import MQTTProtocolVersion
 
     from gateway.config.model import MqttTarget
     from gateway.uplink.link import LinkLimits, LinkLostError, Terms
+    from gateway.uplink.tls import TlsContext
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 60.0
+"""Between two looks at the certificates' files."""
+NO_TLS_AFTER = 3
+"""One handshake that ends early is an outage; so many in a row are no TLS at all."""
+
+
+class _Broker:
+    """What is remembered of one broker from connection to connection."""
+
+    def __init__(self) -> None:
+        self.version = V5
+        self.keyring = tls.Keyring()
+        self.ended_early = 0
 
 
 class MqttConnector:
-    """Makes links to MQTT brokers and remembers which version each one speaks."""
+    """Makes links to MQTT brokers and remembers what each one takes."""
 
-    def __init__(self) -> None:
-        self._spoken: dict[tuple[str, int], MQTTProtocolVersion] = {}
+    def __init__(
+        self, system_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        """Prepare; ``system_ms`` is the clock that OpenSSL reads."""
+        self._system_ms = system_ms
+        self._brokers: dict[tuple[str, str], _Broker] = {}
 
     def __call__(self, target: MqttTarget, terms: Terms) -> MqttLink:
         """A link that is not connected yet."""
-        return MqttLink(target, terms, self._spoken)
+        broker = self._brokers.setdefault((target.name, target.url), _Broker())
+        return MqttLink(target, terms, broker, self._system_ms)
 
 
 class MqttLink:
@@ -46,14 +79,19 @@ class MqttLink:
         self,
         target: MqttTarget,
         terms: Terms,
-        spoken: dict[tuple[str, int], MQTTProtocolVersion],
+        broker: _Broker,
+        system_ms: Callable[[], int],
     ) -> None:
         self._target = target
         self._terms = terms
-        self._spoken = spoken
+        self._broker = broker
+        self._system_ms = system_ms
         self._driver: PahoDriver | None = None
         self._callback: Callable[[LinkLostError], None] | None = None
         self._topics: dict[str, Callable[[bytes], None]] = {}
+        self._context: TlsContext | None = None
+        self._seen: tuple[object, ...] = ()
+        self._looking: asyncio.TimerHandle | None = None
 
     def subscribe(self, topic: str, callback: Callable[[bytes], None]) -> None:
         """Have the messages on a topic handed over; before ``connect``."""
@@ -61,29 +99,60 @@ class MqttLink:
 
     async def connect(self) -> LinkLimits:
         """Connect in the newest version that the broker takes."""
-        broker = (self._target.host, self._target.port)
-        version = self._spoken.get(broker, V5)
+        version, broker = self._broker.version, self._broker
         try:
-            return await self._attempt(version)
+            return await self._attempt()
         except (VersionRefusedError, HungUpError):
             if version is not V5:
                 raise
-        limits = await self._attempt(V311)
-        self._spoken[broker] = V311
-        return limits
+        broker.version = V311
+        try:
+            return await self._attempt()
+        except ConnectError:
+            broker.version = V5
+            raise
 
-    async def _attempt(self, version: MQTTProtocolVersion) -> LinkLimits:
+    async def _attempt(self) -> LinkLimits:
+        loop, target, broker = asyncio.get_running_loop(), self._target, self._broker
+        self._seen = tls.footprint(target)
+        # In a thread: files may lie on a slow card, and keys take time.
+        password = await loop.run_in_executor(_DAEMON, self._prepare)
         driver = PahoDriver(
-            self._target,
+            target,
             self._terms,
-            version,
-            password_of(self._target),
+            broker.version,
+            password,
             self._on_lost,
             self._topics,
+            self._context,
         )
-        limits = await driver.connect()
+        del password
+        try:
+            limits = await driver.connect()
+        except HandshakeEndedError as exc:
+            broker.ended_early += 1
+            if broker.ended_early >= NO_TLS_AFTER:
+                exc.cause = "tls_no_tls"
+            raise
+        broker.ended_early = 0
         self._driver = driver
+        if self._context is not None:
+            self._looking = loop.call_later(LOOK_S, self._look)
         return limits
+
+    def _prepare(self) -> str | None:
+        """The password; the context is kept here. Blocks."""
+        target = self._target
+        if target.encrypted:
+            self._context = self._broker.keyring.context(target)
+            self._context.judge_time(self._system_ms(), self._terms.floor_ms)
+        secret = password_of(target)
+        if secret is None:
+            return None
+        try:
+            return read_secret(secret)
+        except SecretError as exc:
+            raise SetupError(f"{target.url}: {exc}", "secret") from None
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False
@@ -100,35 +169,53 @@ class MqttLink:
             callback(self._driver.lost)
 
     def _on_lost(self, cause: LinkLostError) -> None:
+        self._stop_looking()
         if self._callback is not None:
             self._callback(cause)
 
     async def close(self) -> None:
         """Say DISCONNECT, so that the broker does not send our will; close."""
         self._callback = None
+        self._stop_looking()
         if self._driver is not None:
             self._driver.close()
 
+    # -- certificates that change -------------------------------------------
 
-def password_of(target: MqttTarget) -> str | None:
-    """The password by file or environment; never logged.
+    def _look(self) -> None:
+        """Look at the files; a look costs three stat calls."""
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(LOOK_S, self._look)
+        seen = tls.footprint(self._target)
+        if seen != self._seen:
+            self._seen = seen
+            loop.run_in_executor(_DAEMON, self._renewed).add_done_callback(self._renew)
 
-    Raises:
-        ConnectError: It is named but not there.
-    """
-    if target.password_file is not None:
+    def _renewed(self) -> str:
+        """Whether there are new files that can be used; else why they cannot."""
         try:
-            return target.password_file.read_text("utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConnectError(
-                f"password file {target.password_file}: cannot be read: {exc}"
-            ) from exc
-    if target.password_env is not None:
-        password = os.environ.get(target.password_env)
-        if password is None:
-            raise ConnectError(
-                f"environment variable {target.password_env} with the password of "
-                f"{target.name} is not set"
+            new = self._broker.keyring.context(self._target)
+        except SetupError as exc:
+            return str(exc)
+        return "" if new is self._context else "new"
+
+    def _renew(self, looked: asyncio.Future[str]) -> None:
+        said = looked.result()
+        if said == "new" and self._driver is not None:
+            name = self._target.name
+            log.info("%s", t("uplink.renewed", target=name))
+            self._driver.end_politely(
+                RenewedError(f"{self._target.url}: new certificates are used")
             )
-        return password
-    return None
+        elif said:
+            # Half written, as it seems: the connection that there is goes on.
+            name = self._target.name
+            log.warning("%s", t("uplink.renewal_waits", target=name, reason=said))
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+
+_DAEMON = DaemonExecutor()

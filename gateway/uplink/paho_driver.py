@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
@@ -18,6 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.texts import t
+from gateway.uplink import tls, tls_words
 from gateway.uplink.daemon import DaemonExecutor
 from gateway.uplink.link import (
     INBOUND_MAX,
@@ -28,6 +28,7 @@ from gateway.uplink.link import (
     RefusedError,
     TakenOverError,
 )
+from gateway.uplink.paho_client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
 
     from gateway.config.model import MqttTarget
     from gateway.uplink.link import Terms
+    from gateway.uplink.tls import TlsContext
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-"""For name, TCP connection and CONNACK each."""
+"""For name, TCP connection, TLS, websocket and CONNACK each."""
+POLITE_S = 5.0
+"""Proofs on their way are waited for so long when we end a connection by ourselves."""
+TLS_PORTS = frozenset({443, 8443, 8883, 8884})
 MISC_PART = 6.0
 """Keepalive is looked after this often in its period: an idle link wakes rarely."""
 
@@ -65,6 +70,10 @@ class HungUpError(ConnectError):
     """The broker closed instead of answering CONNECT."""
 
 
+class HandshakeEndedError(ConnectError):
+    """The broker closed, or fell silent, in the TLS handshake."""
+
+
 class PahoDriver:
     """One connection; see ``link.Link`` for what its methods promise."""
 
@@ -76,10 +85,13 @@ class PahoDriver:
         password: str | None,
         on_lost: Callable[[LinkLostError], None],
         topics: Mapping[str, Callable[[bytes], None]],
+        context: TlsContext | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._target = target
-        self._where = f"{target.host}:{target.port}"
+        plain = target.transport == "mqtt"
+        self._where = f"{target.host}:{target.port}" if plain else target.url
+        self._context = context
         self._version = version
         self._on_lost = on_lost
         self._topics = topics
@@ -89,24 +101,33 @@ class PahoDriver:
         self._announced = LinkLimits()
         self._told_too_large = False
         self._misc: asyncio.TimerHandle | None = None
+        self._ending: LinkLostError | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._misc_s = max(0.2, target.keepalive_s / MISC_PART)
-        self._socket: socket.socket | None = None
+        self._fd = -1
+        """The socket's; -1: there is none."""
         self._writing = False
         self._flush_due = False
         self._closing = False
         self.lost: LinkLostError | None = None
         self._client = self._make_client(terms, password)
 
-    def _make_client(self, terms: Terms, password: str | None) -> paho.Client:
+    def _make_client(self, terms: Terms, password: str | None) -> Client:
         target = self._target
-        client = paho.Client(
+        websocket = target.transport in ("ws", "wss")
+        client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=terms.client_id,
+            transport="websockets" if websocket else "tcp",
             protocol=self._version,
             clean_session=None if self._version is V5 else True,
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S
+        if websocket:
+            client.ws_set_options(path=target.ws_path)
+        if self._context is not None:
+            client.tls_set_context(self._context)
         # We bound what is on its way; paho must neither hold back nor send again.
         client.max_inflight_messages_set(0)
         if target.username is not None:
@@ -138,14 +159,12 @@ class PahoDriver:
         """Open the socket in a thread, then wait for CONNACK."""
         opening = self._loop.run_in_executor(_DAEMON, self._client.reconnect)
         try:
-            async with asyncio.timeout(2 * CONNECT_S):
+            async with asyncio.timeout(4 * CONNECT_S):
                 await asyncio.shield(opening)
-        except (OSError, ValueError) as exc:  # time-outs and bad names included
+        # Time-outs, bad names, an answer that is no HTTP included.
+        except (OSError, ValueError, LookupError) as exc:
             _discard(opening, self._client)
-            why = getattr(exc, "strerror", None) or str(exc) or "no answer"
-            raise ConnectError(
-                f"{self._where}: {why}: check address, port and network"
-            ) from exc
+            raise self._not_opened(exc) from None
         except asyncio.CancelledError:
             _discard(opening, self._client)
             raise
@@ -167,14 +186,30 @@ class PahoDriver:
             self.close()
             raise
 
+    def _not_opened(self, exc: Exception) -> ConnectError:
+        """What a person reads when no connection came about."""
+        if isinstance(exc, tls.HandshakeEndedError):
+            return HandshakeEndedError(
+                f"{self._where}: the broker ended the TLS handshake: does it speak TLS "
+                "on this port (8883 is usual)?"
+            )
+        if self._context is not None:
+            said = tls_words.failed_handshake(exc, self._target, self._context)
+            if said is not None:
+                return said
+        if isinstance(exc, paho.WebsocketConnectionError):
+            return ConnectError(
+                f"{self._where}: no websocket there: check port and path"
+            )
+        why = getattr(exc, "strerror", None) or str(exc) or "no answer"
+        return ConnectError(f"{self._where}: {why}: check address, port and network")
+
     def _take_over_socket(self) -> None:
         opened = self._client.socket()
-        if not isinstance(opened, socket.socket):
+        if opened is None:
             raise ConnectError(f"{self._where}: the connection closed at once")
-        self._socket = opened
-        # A message must not wait for the TCP acknowledgement of the one before.
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.add_reader(opened, self._client.loop_read)
+        self._fd = opened.fileno()
+        self._loop.add_reader(self._fd, self._read)
         self._flush()
         self._misc = self._loop.call_later(self._misc_s, self._on_misc)
 
@@ -196,53 +231,77 @@ class PahoDriver:
     def close(self) -> None:
         """DISCONNECT if connected; close the socket; no callback after this."""
         self._closing = True
-        if self._socket is not None:
+        if self._fd >= 0:
             self._client.disconnect()
             # Sends DISCONNECT if the socket takes it, and then closes the socket.
             self._client.loop_write()
-            if self._socket is not None:
-                self._forget(self._socket)
+            self._forget()
+        self._client.abandon()
         self._end(LinkLostError("closed"))
+
+    def end_politely(self, cause: LinkLostError) -> None:
+        """End between two messages, or with some unproved if that takes too long."""
+        if self._ending is not None or self.lost is not None:
+            return
+        self._ending = cause
+        if self._waiting:
+            self._patience = self._loop.call_later(POLITE_S, self._end, cause)
+        else:
+            self._end(cause)
 
     # -- the socket, driven by the loop --------------------------------------
 
+    def _read(self) -> None:
+        """Take what has come.
+
+        What TLS has decrypted already makes no socket readable: it is taken as well.
+        """
+        self._client.loop_read()
+        pending = getattr(self._client.socket(), "pending", None)
+        if self._fd >= 0 and pending is not None and pending():
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._fd >= 0:
+            self._read()
+
     def _on_register_write(self, *_args: object) -> None:
         # Also called by the connecting thread, before the socket is ours.
-        if self._socket is not None and not self._flush_due:
+        if self._fd >= 0 and not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
     def _on_unregister_write(self, *_args: object) -> None:
-        if self._writing and self._socket is not None:
+        if self._writing and self._fd >= 0:
             self._writing = False
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._fd)
 
     def _flush(self) -> None:
         """Write at once; wait for the socket only if it does not take it all."""
         self._flush_due = False
-        if self._socket is None:
+        if self._fd < 0:
             return
         self._client.loop_write()
-        if self._socket is not None and self._client.want_write() and not self._writing:
+        if self._fd >= 0 and self._client.want_write() and not self._writing:
             self._writing = True
-            self._loop.add_writer(self._socket, self._client.loop_write)
+            self._loop.add_writer(self._fd, self._client.loop_write)
 
     def _on_socket_close(self, *_args: object) -> None:
-        if self._socket is not None:
-            self._forget(self._socket)
+        self._forget()
 
-    def _forget(self, sock: socket.socket) -> None:
-        self._socket = None
-        self._loop.remove_reader(sock)
+    def _forget(self) -> None:
+        """The loop knows the socket no more; paho, or ``abandon``, closes it."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        self._loop.remove_reader(fd)
         if self._writing:
             self._writing = False
-            self._loop.remove_writer(sock)
-        if self._closing:
-            sock.close()
+            self._loop.remove_writer(fd)
 
     def _on_misc(self) -> None:
         """Keepalive: PINGREQ after silence, the end after a silent PINGREQ."""
-        if self._socket is not None:
+        if self._fd >= 0:
             self._misc = self._loop.call_later(self._misc_s, self._on_misc)
             self._client.loop_misc()
 
@@ -353,6 +412,9 @@ class PahoDriver:
                     blames_message=reason.value in _MESSAGE_AT_FAULT,
                 )
             )
+        if self._ending is not None and not self._waiting:
+            # Not from here: paho is in the middle of a packet.
+            self._loop.call_soon(self._end, self._ending)
 
     def _on_disconnect(
         self,
@@ -374,12 +436,11 @@ class PahoDriver:
         if self.lost is not None:
             return
         self.lost = cause
-        if self._misc is not None:
-            self._misc.cancel()
+        for timer in (self._misc, self._patience):
+            if timer is not None:
+                timer.cancel()
         if not self._connack.done():
-            self._connack.set_exception(
-                HungUpError(f"{self._where}: the broker hung up on CONNECT")
-            )
+            self._connack.set_exception(self._why_hung_up())
             self._connack.exception()  # seen, even if nobody waits any more
         for proof in self._waiting.values():
             if not proof.done():
@@ -388,15 +449,25 @@ class PahoDriver:
         if not self._closing:
             self._on_lost(cause)
 
+    def _why_hung_up(self) -> ConnectError:
+        said = tls_words.refused_after_handshake(self._context, self._target)
+        if said is not None:
+            return said
+        if self._context is None and self._target.port in TLS_PORTS:
+            return HungUpError(
+                f"{self._where}: the broker hung up on CONNECT: this port usually "
+                "wants TLS (mqtts:// or wss://)"
+            )
+        return HungUpError(f"{self._where}: the broker hung up on CONNECT")
 
-def _discard(opening: asyncio.Future[MQTTErrorCode], client: paho.Client) -> None:
+
+def _discard(opening: asyncio.Future[MQTTErrorCode], client: Client) -> None:
     """Nobody waits for this connection any more: close it when it comes about."""
 
     def close(done: asyncio.Future[MQTTErrorCode]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            opened = client.socket()
-            if opened is not None:
-                opened.close()
+        if not done.cancelled():
+            done.exception()  # seen
+            client.abandon()
 
     opening.add_done_callback(close)
 
