@@ -18,7 +18,7 @@ from simulators import bench
 from simulators.payloads import Data, Record, Status, plain
 from simulators.receipts import Receipts
 from simulators.seqs import SeqLine
-from simulators.slots import UNCERTAIN, GapSaid, SlotLine
+from simulators.slots import ENDS, UNCERTAIN, GapSaid, SlotLine
 from simulators.verdict import Times, Verdict
 
 if TYPE_CHECKING:
@@ -234,12 +234,21 @@ class Consumer:
         certain = record.certain is not False and cause not in UNCERTAIN
         until = record.t if record.until is None else record.until
         said = GapSaid(record.t, until, record.slots, certain)
-        for every_ms in {
-            every
-            for name, every in periods.items()
-            if name in record.points or "*" in record.points
-        }:
-            self._line(message.gw, device, every_ms).gap(said)
+        meant = (
+            {record.every_ms}
+            if record.every_ms
+            else {
+                every
+                for name, every in periods.items()
+                if name in record.points or "*" in record.points
+            }
+        )
+        for every_ms in meant:
+            line = self._line(message.gw, device, every_ms)
+            if cause in ENDS:
+                line.ends.add(record.t)
+            else:
+                line.gap(said)
 
     def _take_scan(self, record: Record, message: Data, at_ms: float) -> None:
         verdict = self._verdict

@@ -42,6 +42,8 @@ class Record(msgspec.Struct):
     q: dict[str, tuple[str, str]] = {}
     points: list[str] = []
     slots: int = 0
+    every_ms: int | None = None
+    """Of a gap: the period of its slots."""
     cause: str = ""
     state: str = ""
     seq_from: int | None = None

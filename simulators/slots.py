@@ -16,10 +16,15 @@ import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 UNCERTAIN = frozenset({"power_off", "maintenance"})
 """Causes of gaps that a later run states about an earlier one."""
+ENDS = frozenset({"removed", "changed"})
+"""Causes of the gap of no slots that ends a line: what comes later is another one."""
 _LATE = 0.5
 """Part of a period that a scan may be late before a slot counts as missed."""
 _CATCH_UP = 4
@@ -60,6 +65,8 @@ class SlotLine:
     times: list[int] = field(default_factory=list)
     gaps: dict[int, GapSaid] = field(default_factory=dict)
     """By its beginning: a restated gap replaces its earlier statement."""
+    ends: set[int] = field(default_factory=set)
+    """Where it was stated to end: its device was taken away, or asked otherwise."""
 
     def scan(self, t: int) -> None:
         """A scan of that time, UTC ms, in any order."""
@@ -73,6 +80,15 @@ class SlotLine:
 
     def add_up(self) -> Sum:
         """Compare what was due with what came and what was stated."""
+        if self.ends:
+            parts = [part.add_up() for part in self._parts()]
+            examples = tuple(text for part in parts for text in part.examples)
+            return Sum(
+                sum(part.gaps for part in parts),
+                sum(part.unexplained for part in parts),
+                sum(part.doubled for part in parts),
+                examples[:1],
+            )
         times = sorted(self.times)
         if len(times) < 2:  # noqa: PLR2004 no distance without two
             return Sum(sum(gap.slots for gap in self.gaps.values()), 0, 0)
@@ -106,6 +122,16 @@ class SlotLine:
             sum(doubled) + len(crowds),
             _examples(times, unexplained=open_slots, doubled=doubled, crowds=crowds),
         )
+
+    def _parts(self) -> Iterator[SlotLine]:
+        """The lines between the ends, each for itself."""
+        edges = [-math.inf, *sorted(self.ends), math.inf]
+        for after, upto in pairwise(edges):
+            yield SlotLine(
+                self.every_ms,
+                [t for t in self.times if after < t <= upto],
+                {t: gap for t, gap in self.gaps.items() if after < t <= upto},
+            )
 
     def _windows(self, times: list[int]) -> list[_Window]:
         distances = [(b - a) / self.every_ms for a, b in pairwise(times)]

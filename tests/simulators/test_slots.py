@@ -116,3 +116,14 @@ def test_what_a_gateway_does_always_adds_up(acts, omit) -> None:
         made.scan(hole + n * EVERY)
     hidden = omit + 2
     assert made.add_up().unexplained == pytest.approx(hidden, abs=0)
+
+
+def test_a_line_that_is_stated_to_end_may_begin_again_later():
+    line = SlotLine(1000)
+    for t in (*range(0, 10_000, 1000), *range(500_000, 510_000, 1000)):
+        line.scan(t)
+    assert line.add_up().unexplained == 490
+
+    line.ends.add(9300)
+
+    assert line.add_up()[:3] == (0, 0, 0)
