@@ -1,0 +1,242 @@
+"""``python -m benchmarks.scale``: what one broker on this machine holds.
+
+A broker, the made-up gateways (``simulators.gateways``) and a platform's intake
+(``simulators.subscribers``) share this machine's processors: the figures say what one
+broker does beside them, not what it could do alone. Writes
+``benchmarks/results/scale.json``; ``--quick`` is a look only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import machine, process
+from simulators.broker import Broker, Kind, find_program
+from simulators.gateways import open_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+RESULTS = machine.ROOT / "benchmarks" / "results" / "scale.json"
+_STOP_S = 20.0
+
+
+class Case(NamedTuple):
+    """One run of the fleet."""
+
+    name: str
+    about: str
+    options: tuple[str, ...]
+    """Of ``simulators.gateways``."""
+
+
+CASES = (
+    Case(
+        "city",
+        "a scan every 10 s, a message each; away for 20 s, all back within 1 s",
+        ("--every", "10", "--away", "20"),
+    ),
+    Case(
+        "busy",
+        "a scan every second, a message each; away for 20 s, all back within 1 s",
+        ("--every", "1", "--away", "20"),
+    ),
+    Case(
+        "batch",
+        "a scan every second, 10 in a message; away for 20 s, all back within 1 s",
+        ("--every", "1", "--records", "10", "--away", "20"),
+    ),
+    Case(
+        "small back-fill",
+        "as city, the backlog of 60 s in messages of one scan, 20 a second each",
+        ("--every", "3", "--away", "60", "--backfill-records", "1"),
+    ),
+    Case(
+        "at once",
+        "all connect in the same moment",
+        ("--every", "10", "--ramp", "1000000", "--seconds", "1"),
+    ),
+    Case(
+        "flood",
+        "without pause, two messages on the way each, a scan a message",
+        ("--every", "0", "--window", "2", "--seconds", "10"),
+    ),
+    Case(
+        "flood, batch",
+        "the same with 10 scans a message",
+        ("--every", "0", "--window", "2", "--records", "10", "--seconds", "10"),
+    ),
+)
+
+
+def run_case(
+    case: Case, kind: Kind, folder: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """One broker, one intake, one fleet; figures by phase."""
+    version = "5" if kind == "mosquitto" else "3.1.1"
+    with tempfile.TemporaryDirectory(dir=folder, prefix="scale-") as home:
+        broker = Broker.start(Path(home), kind=kind)
+        with broker:
+            pid = broker.process.pid if broker.process else 0
+            common = ("--port", str(broker.port), "--version", version)
+            # nats-server takes a shared subscription over MQTT and delivers nothing.
+            shared = kind == "mosquitto"
+            intake_options = (
+                ("--count", "4") if shared else ("--filter", "ecogate/v1/#")
+            )
+            with _intake((*common, *intake_options)) as intake:
+                phases = _fleet(
+                    (*common, "--gateways", str(options.gateways), *case.options,
+                     *(("--seconds", str(options.seconds))
+                       if "--seconds" not in case.options else ())),
+                    pid,
+                )  # fmt: skip
+            said = intake[-1] if intake else {}
+    verdict = said.get("verdict", {})
+    return {
+        "case": case.name,
+        "about": case.about,
+        "broker": kind,
+        "mqtt": version,
+        "gateways": options.gateways,
+        "phases": phases,
+        "intake": {
+            "shared": shared,
+            "messages_each": said.get("messages_each"),
+            "cpu_s": said.get("cpu_s"),
+            **{
+                name: verdict.get(name)
+                for name in ("records", "missing", "duplicates", "conflicts",
+                             "disordered", "latency_ms", "lanes")
+            },
+        },
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _intake(options: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """The platform's side; what it said at the end is in the list then."""
+    said: list[dict[str, Any]] = []
+    child = _start("simulators.subscribers", options)
+    try:
+        if child.stdout is None or not child.stdout.readline():
+            raise RuntimeError("the intake did not start")
+        yield said
+    finally:
+        child.send_signal(signal.SIGTERM)
+        output, _ = child.communicate(timeout=_STOP_S)
+        said += [json.loads(line) for line in output.splitlines()]
+
+
+def _fleet(options: Sequence[str], broker: int) -> dict[str, Any]:
+    """Play the phases; each with what the broker cost in it."""
+    child = _start("simulators.gateways", options)
+    phases: dict[str, Any] = {}
+    cpu = process.cpu_s(broker)
+    try:
+        assert child.stdout is not None  # noqa: S101 it is a pipe
+        for line in child.stdout:
+            said = json.loads(line)
+            if "phase" not in said:
+                continue
+            now = process.cpu_s(broker)
+            said["broker_cpu_s"] = round(now - cpu, 2)
+            said["broker_rss_mib"] = round(process.rss_bytes(broker) / 2**20, 1)
+            phases[said.pop("phase")] = said
+            cpu = now
+        child.wait(_STOP_S)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+    return phases
+
+
+def _start(module: str, options: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *options],
+        cwd=machine.ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def text(result: dict[str, Any]) -> str:
+    """One run, for people."""
+    lines = [f"{result['broker']}, {result['case']}: {result['about']}"]
+    for name, phase in result["phases"].items():
+        proofs = ", ".join(
+            f"{lane} PUBACK p50 {times['p50']} p99 {times['p99']} ms"
+            for lane, times in phase["puback_ms"].items()
+        )
+        lines.append(
+            f"  {name:<8} {phase['seconds']:>6} s"
+            f"  {phase['connects_per_s']:>7} connects/s"
+            f"  {phase['messages_per_s']:>8} messages/s"
+            f"  {phase['values_per_s']:>9} values/s"
+            f"  broker {phase['broker_cpu_s']} s, {phase['broker_rss_mib']} MiB"
+            f"  {proofs}"
+        )
+    seen = result["intake"]
+    lines.append(
+        f"  intake   {seen['records']} records, {seen['missing']} missing,"
+        f" {seen['duplicates']} repeats, {seen['disordered']} out of order"
+    )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
+    parser.add_argument("--gateways", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--cases", default="", help="comma separated; default: all")
+    parser.add_argument("--brokers", default="mosquitto,nats")
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))  # noqa: S108
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--quick", action="store_true", help="seconds: a look only")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.quick:
+        options.seconds, options.gateways = 2.0, 100
+    open_files(options.gateways)
+    wanted = options.cases.split(",") if options.cases else [c.name for c in CASES]
+    results = []
+    about = machine.describe(["python -m benchmarks.scale", *sys.argv[1:]])
+    for kind in options.brokers.split(","):
+        about[kind] = _version(kind)
+        for case in CASES:
+            if case.name in wanted:
+                result = run_case(case, kind, options.folder, options)
+                print(text(result), flush=True)
+                results.append(result)
+    if not options.quick:
+        options.out.parent.mkdir(exist_ok=True)
+        said = json.dumps({"about": about, "runs": results}, indent=1)
+        options.out.write_text(said + "\n", encoding="utf-8")
+        print(f"written: {options.out}")
+    return 0
+
+
+def _version(kind: Kind) -> str:
+    flag = "-h" if kind == "mosquitto" else "--version"
+    done = subprocess.run(
+        [find_program(kind), flag], capture_output=True, text=True, check=False
+    )
+    return (done.stdout or done.stderr).strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
+    sys.exit(130)
