@@ -47,9 +47,15 @@ class State(msgspec.Struct, frozen=True):
     boot: str
     cursors: dict[str, list[int]]
     parked: dict[str, int]
-    """Targets no longer configured: since when (UTC ms)."""
+    """Targets no longer configured: for how long this store was open since, ms."""
     soon: int = 0
     """As in `Stamp`."""
+    water: int = 0
+    """As in `Stamp`."""
+    absent: list[int] = []
+    """Steps of the seqs not on disk for a reason; see `buffer.absent`."""
+    given: list[int] = []
+    """Edges of what was given to any target and is not proved."""
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -57,12 +63,17 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
     generation: int
     soon: int
-    """No seq above it was likely assigned before another commit began."""
+    """``water`` and how many records can be at risk before the next commit."""
     cursors: dict[str, list[int]]
     settles: list[tuple[int, int]]
     """(loss id, seq of the record in this batch that states it)."""
     wall_ms: int = 0
     """Heartbeat: when the commit began."""
+    water: int = 0
+    """With this row durable, every seq up to here is stored or need not be; 0 in a
+    store of an older release: all of it is stored."""
+    absent: list[int] = []
+    """As in `State`, but only what the control file does not say."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

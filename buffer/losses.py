@@ -93,9 +93,12 @@ def draft(
     return made
 
 
-def unsure_up_to(handed: int, drafts: Iterable[Draft]) -> list[Draft]:
+def unsure(given: Intervals, drafts: Iterable[Draft]) -> list[Draft]:
     """What was given to a target may have arrived, although nothing proved it."""
-    return [d._replace(certain=d.certain and d.first > handed) for d in drafts]
+    return [
+        d._replace(certain=d.certain and not given.touches(d.first, d.last))
+        for d in drafts
+    ]
 
 
 def _tally(into: dict[str, int], more: dict[str, int]) -> None:

@@ -2,9 +2,10 @@ r"""The mark: which seqs may be in use, in three fixed pages that never need new
 
     offset 0     slot A  \  written in turn, each with fsync: a torn write
     offset 4096  slot B  /  leaves the other one
-    offset 8192  hint       written before each commit, without fsync
+    offset 8192  hint       written before rows are, without fsync
 
-A slot says: this store, this run, clean or running, ``high`` (exact, when clean) and
+A slot says: this store, this run, clean or running, ``high`` (exact when clean, else
+what this run found on disk or stored since, at least) and
 ``ceiling``: no seq above it was ever handed out. After an unclean stop the next seq is
 taken from above the ceiling, so no seq is used twice even where the disk lost what it
 had acknowledged. Because slots are overwritten in place, the ceiling rises on a full
@@ -56,7 +57,9 @@ class Hint(msgspec.Struct, frozen=True, array_like=True):
     run: int
     boot: str
     high: int
+    """Up to here all was durable or needed not be."""
     soon: int
+    """``high`` and how many records could be at risk beyond it."""
     wall_ms: int
 
 

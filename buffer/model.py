@@ -119,6 +119,8 @@ class Stats(msgspec.Struct, frozen=True):
     """All seqs up to here that were ever to be written, are."""
     pending: int
     """Records in memory only."""
+    avoided: int
+    """Records never written since open: every target proved them in time."""
     bytes: int
     segments: int
     floors: dict[str, int]

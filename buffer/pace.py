@@ -1,49 +1,58 @@
-"""How fast records come, and how far ahead seqs are made usable because of it."""
+"""How fast records come, and what is made ready ahead because of it.
+
+Two things are prepared: seqs made usable (the *ceiling*), and how many records may be
+at risk, that is neither durable nor proved, before a commit begins (*allowed*). What is
+stored as the bound of an unclean stop leaves room for the time that commit takes.
+"""
 
 from __future__ import annotations
 
 SMALLEST_BLOCK = 1024
 """Seqs made usable ahead, at least: so often the mark is written with an fsync."""
 SMALLEST_STEP = 16
-"""Records appended since a commit began that call for the next one, at least."""
+"""Records at risk that call for a commit, at least."""
 
 _BLOCK_S = 120.0
-_STEP_S = 3.0
+_STEP_S = 1.5
+_RESERVE = 4
 _SMOOTHING = 0.3
 _SHORTEST_S = 0.2
-"""A burst counts as if it had taken this long."""
+"""Over less than this no rate is taken."""
 
 
 class Pace:
-    """Follows the rate of records from commit to commit."""
+    """Follows the rate of records from one look to the next."""
 
     def __init__(self, high: int, now: float) -> None:
-        self.soon = high + SMALLEST_STEP
-        """Passing this seq calls for a commit at once."""
+        self.allowed = SMALLEST_STEP
+        """More records at risk than this call for a commit at once."""
         self.hurry = False
-        """It was passed."""
+        """There were more."""
         self._rate = 0.0
-        self._began = high
         self._measured = (now, high)
 
-    def begin(self, high: int, now: float) -> None:
-        """A commit begins: take the rate and look ahead from ``high``."""
+    def look(self, high: int, now: float) -> None:
+        """Take the rate."""
         since, before = self._measured
-        if now > since:
-            fresh = (high - before) / max(now - since, _SHORTEST_S)
+        if now >= since + _SHORTEST_S:
+            fresh = (high - before) / (now - since)
             self._rate += _SMOOTHING * (fresh - self._rate)
             self._measured = (now, high)
-        self._began, self.hurry = high, False
-        self.soon = high + self._step()
 
-    def passed(self, seq: int) -> None:
-        """More came than foreseen: look further ahead, each time twice as far."""
-        self.soon = seq + max(SMALLEST_STEP, seq - self._began)
+    def begin(self, high: int, now: float) -> None:
+        """A commit begins, or nothing is left that needs one."""
+        self.look(high, now)
+        self.allowed, self.hurry = self._step(), False
+
+    def passed(self, at_risk: int) -> None:
+        """More came than foreseen: twice as many are allowed for the time being."""
+        self.allowed = 2 * max(SMALLEST_STEP, at_risk)
         self.hurry = True
 
-    def bound(self, high: int) -> int:
-        """Beyond ``soon`` by as much as may come before a commit begins."""
-        return high + 4 * self._step()
+    @property
+    def window(self) -> int:
+        """No more records than this are at risk before the next commit is durable."""
+        return _RESERVE * self._step()
 
     def ceiling(self, high: int, current: int) -> int:
         """The ceiling to ask for: the present one until half of it is used."""

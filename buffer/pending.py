@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from buffer import ring
 from buffer.model import PriorityClass
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from buffer.cursor import Cursor
     from buffer.intervals import Intervals
     from buffer.model import Entry
 
-_MARK_S = 1.0
-"""How finely the age of records is known."""
+_MARK_S = 0.05
+"""How finely the age of records is known; events exactly."""
 
 
 class Pending:
@@ -21,32 +25,50 @@ class Pending:
     def __init__(self) -> None:
         self.waiting: dict[PriorityClass, list[Entry]] = {c: [] for c in PriorityClass}
         self.inflight: dict[PriorityClass, list[Entry]] = {}
+        self.count = 0
+        """Records held."""
         self.size = 0
         """Bytes of data held."""
         self.settles: dict[int, int] = {}
         """Seq of a record -> id of the loss it states."""
-        self.since = 0.0
-        """Loop time of the oldest record that came after the last commit began."""
-        self._fresh = True
         self._ages: list[tuple[float, int]] = []
+        """Loop time, and the first seq appended then."""
 
     def add(self, entry: Entry, settles: int | None, now: float) -> None:
         """Take the next record."""
         self.waiting[entry.cls].append(entry)
+        self.count += 1
         self.size += len(entry.data)
         if settles is not None:
             self.settles[entry.seq] = settles
-        if self._fresh:
-            self._fresh, self.since = False, now
-        if not self._ages or now - self._ages[-1][0] >= _MARK_S:
-            self._ages.append((now, entry.seq))
+        ages = self._ages
+        if (
+            not ages
+            or now - ages[-1][0] >= _MARK_S
+            or (entry.cls is PriorityClass.EVENT and now > ages[-1][0])
+        ):
+            ages.append((now, entry.seq))
+
+    def due(self, commit_s: float, event_s: float) -> float | None:
+        """When the next of the waiting records has to be written, loop time."""
+        due = None
+        for cls, entries in self.waiting.items():
+            if entries:
+                limit = event_s if cls is PriorityClass.EVENT else commit_s
+                at = self.since(entries[0].seq) + limit
+                due = at if due is None or at < due else due
+        return due
+
+    def since(self, seq: int) -> float:
+        """When a record was appended, loop time; at most 50 ms too early."""
+        at = bisect_right(self._ages, seq, key=_seq_of)
+        return self._ages[at - 1][0] if at else float("-inf")
 
     def begin(self, oldest: float) -> dict[PriorityClass, list[Entry]]:
         """Hand everything to a commit; ages before ``oldest`` are forgotten."""
         self.inflight = {cls: found for cls, found in self.waiting.items() if found}
         for cls in self.inflight:
             self.waiting[cls] = []
-        self._fresh = True
         if self._ages and self._ages[0][0] < oldest:
             self._ages = [age for age in self._ages if age[0] >= oldest - _MARK_S]
         return self.inflight
@@ -56,7 +78,7 @@ class Pending:
         settled = []
         for cls, n in durable:
             for entry in self.inflight[cls][:n]:
-                self.size -= len(entry.data)
+                self._gone(entry)
                 if entry.seq in self.settles:
                     settled.append(self.settles.pop(entry.seq))
             del self.inflight[cls][:n]
@@ -64,6 +86,38 @@ class Pending:
             self.waiting[cls] = left + self.waiting[cls]
         self.inflight = {}
         return settled
+
+    def drop_proved(self, cursors: Collection[Cursor]) -> list[Entry]:
+        """Take out what every cursor has, but for records that settle a loss.
+
+        Those are written all the same: a loss that is known to be stated only by a
+        record nobody keeps would be stated again after a crash.
+        """
+        if not self.count or not cursors:
+            return []
+        floor = min(cursor.floor for cursor in cursors)
+        dropped: list[Entry] = []
+        for cls, entries in self.waiting.items():
+            if not entries:
+                continue
+            kept = []
+            if entries[-1].seq > floor or self.settles:
+                kept = [
+                    entry
+                    for entry in entries
+                    if entry.seq in self.settles
+                    or not all(cursor.is_resolved(entry.seq) for cursor in cursors)
+                ]
+            if len(kept) == len(entries):
+                continue
+            stay = {entry.seq for entry in kept}
+            dropped += [entry for entry in entries if entry.seq not in stay]
+            self.waiting[cls] = kept
+        for entry in dropped:
+            self._gone(entry)
+        if not self.count:
+            self._ages.clear()
+        return dropped
 
     def shed(
         self, *, older_than: float, ring_bytes: int, resolved: Intervals
@@ -77,20 +131,27 @@ class Pending:
             keep=self.settles,
         )
         for entry in (*had, *lost):
-            self.size -= len(entry.data)
+            self._gone(entry)
         for entry in lost:
             self.settles.pop(entry.seq, None)
         return had, lost
 
     def first(self) -> int | None:
         """The lowest seq not durable."""
-        groups = (*self.waiting.values(), *self.inflight.values())
-        return min((found[0].seq for found in groups if found), default=None)
-
-    def has_events(self) -> bool:
-        """Whether an event waits."""
-        return bool(self.waiting[PriorityClass.EVENT])
+        lowest = None
+        for groups in (self.waiting, self.inflight):
+            for found in groups.values():
+                if found and (lowest is None or found[0].seq < lowest):
+                    lowest = found[0].seq
+        return lowest
 
     def __len__(self) -> int:
-        groups = (*self.waiting.values(), *self.inflight.values())
-        return sum(len(found) for found in groups)
+        return self.count
+
+    def _gone(self, entry: Entry) -> None:
+        self.count -= 1
+        self.size -= len(entry.data)
+
+
+def _seq_of(age: tuple[float, int]) -> int:
+    return age[1]

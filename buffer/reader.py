@@ -42,8 +42,8 @@ class Owing(NamedTuple):
     """Whose loss it is if something is not there."""
 
     cursors: dict[str, Cursor]
-    handed: int
-    """The newest seq given to any target: up to here it may have arrived."""
+    given: Intervals
+    """What was given to any target: it may have arrived."""
 
 
 class _MissingError(Exception):
@@ -212,9 +212,10 @@ class Reader:
         for cursor in owing.cursors.values():
             owed |= gone - cursor.resolved()
         drafts = losses.draft(owed, heads, cause="damaged")
-        drafts = losses.unsure_up_to(owing.handed, drafts)
+        drafts = losses.unsure(owing.given, drafts)
         got.losses += self._store.state_losses(drafts)
         got.losses += self._store.ledger.reopen(owed)
+        self._store.absent.add(gone.pairs())
         got.lost |= owed
 
     def _state_missing(
@@ -229,4 +230,5 @@ class Reader:
         fresh = missing - self._store.ledger.covered()
         drafts = losses.draft(fresh, (), cause="damaged", certain=False)
         got.losses += self._store.state_losses(drafts)
+        self._store.absent.add(missing.pairs())
         got.lost |= missing

@@ -17,8 +17,11 @@ Start never fails because of content. The truth table, data against control:
                                         costs repeats, never loss
     mark damaged or absent              seqs jump far ahead, so that none is used twice
     clean stop, rows missing            stated as damaged, exactly
-    unclean stop                        one loss from the last row to the ceiling:
-                                        not certain, bounded by hint or stamp
+    absent, at or below the high-water  listed as absent (`buffer.absent`): every target
+                                        had it, or it is stated. Else stated as damaged
+    unclean stop                        one loss from the high-water to the ceiling, but
+                                        for rows found there: not certain, bounded by
+                                        hint or stamp
     segment damaged                     carved, set aside, the rest kept; what is
                                         missing is stated as damaged
 """
@@ -34,6 +37,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from buffer import files, losses, salvage
+from buffer.absent import from_steps
 from buffer.batch import head_is_intact, unpack
 from buffer.control import Stamp, State, decode_stamp, decode_state
 from buffer.cursor import Cursor
@@ -56,6 +60,8 @@ if TYPE_CHECKING:
 
 FAR_AHEAD = 1 << 20
 """Seqs skipped where nothing tells which were used."""
+_DATES_MS = 10**12
+"""What an older release noted of parked targets were dates, not durations."""
 
 
 @dataclass
@@ -67,6 +73,8 @@ class Opened:
     parked: dict[str, int]
     high: int
     """Highest seq ever possibly used; the next one is above it."""
+    given: Intervals
+    """What was given to any target and may have arrived unproved."""
     ended: LastRun | None
     """The end of the run before; None for a new store."""
 
@@ -139,17 +147,22 @@ class _Opening:
         stored = store.stored()
         on_disk = stored.edges[-1] - 1 if stored else 0
         known = max(on_disk, state.high if state else 0)
+        water = self._water(known)
         cursors, parked = self._cursors()
-        high, unclean = self._high(known, cursors)
-        self._account(stored, cursors, known=known, high=high, unclean=unclean)
+        high, unclean = self._high(max(known, water), cursors)
+        self._account(stored, cursors, water=water, high=high, unclean=unclean)
         store.durable = known
+        store.said = water
         last_ms = self._last_ms()
         ended = LastRun(last_ms, clean=not unclean) if last_ms else None
         # Until this run's first commit nothing newer than the last one's is durable:
         # killed before it, the next start still knows since when nothing was stored.
         store.alive_ms = last_ms or self._wall_ms
-        self._start(cursors, parked, high)
-        return Opened(store, cursors, parked, high, ended)
+        given = Intervals.of([(1, known)])
+        if state is not None and not unclean:
+            given = Intervals(state.given)
+        self._start(cursors, parked, high, given)
+        return Opened(store, cursors, parked, high, given, ended)
 
     # -- reading ---------------------------------------------------------------------
 
@@ -296,8 +309,11 @@ class _Opening:
         if row.control is None:
             return
         stamp = decode_stamp(row.control)
-        if stamp is not None and stamp.generation > (state.generation if state else 0):
-            self._found.stamps.append(stamp)
+        if stamp is None or stamp.generation <= (state.generation if state else 0):
+            return
+        if not stamp.water:
+            stamp = msgspec.structs.replace(stamp, water=row.last)
+        self._found.stamps.append(stamp)
 
     def _settle_chain(self, cls: PriorityClass, chain: list[Segment]) -> None:
         """One owner for each seq, one file open for writing: the last."""
@@ -335,16 +351,30 @@ class _Opening:
                 theirs = Cursor.load(numbers)
                 mine.resolve(1, theirs.floor)
                 mine.resolve_all(theirs.above)
-        covered = self._store.ledger.covered()
-        for name, cursor in list(cursors.items()):
+        covered = self._store.ledger.covered() | self._absent()
+        for name, cursor in cursors.items():
             cursor.resolve_all(covered)
             if name in self._targets:
                 parked.pop(name, None)
-                continue
-            since = parked.setdefault(name, self._wall_ms)
-            if self._wall_ms - since > self._store.limits.park_s * 1000:
-                del cursors[name], parked[name]
+            elif not 0 <= parked.get(name, -1) < _DATES_MS:
+                parked[name] = 0
         return cursors, parked
+
+    def _absent(self) -> Intervals:
+        """What is said not to be on disk for a reason."""
+        state = self._found.state
+        absent = from_steps(state.absent) if state else Intervals()
+        for stamp in self._found.stamps:
+            absent |= from_steps(stamp.absent)
+        return absent
+
+    def _water(self, known: int) -> int:
+        """Up to here every seq is on disk or need not be."""
+        state = self._found.state
+        tops = [stamp.water for stamp in self._found.stamps]
+        # A store of an older release wrote everything: what it knew was durable is.
+        tops.append(state.water or state.high if state else 0)
+        return max(tops) or known
 
     def _high(self, known: int, cursors: dict[str, Cursor]) -> tuple[int, bool]:
         """The highest seq possibly used, and whether the stop was unclean."""
@@ -369,7 +399,7 @@ class _Opening:
         stored: Intervals,
         cursors: dict[str, Cursor],
         *,
-        known: int,
+        water: int,
         high: int,
         unclean: bool,
     ) -> None:
@@ -379,15 +409,16 @@ class _Opening:
         lost = Intervals()
         for cursor in cursors.values():
             lost |= absent - cursor.resolved()
-        last = high if not unclean else known
+        last = high if not unclean else water
         # What was proved between the last commit and a kill is known to nobody: it may
         # be among what is gone.
         certain = not unclean and not self._found.control_damaged
         drafts = self._damaged(lost.clip(1, last), certain=certain)
         tail = lost.clip(last + 1, high)
         for first, end in tail.pairs():
-            drafts.append(self._unclean(first, end, known))
+            drafts.append(self._unclean(first, end))
         store.state_losses(drafts)
+        store.debt = sum(d.at_most for d in drafts if d.cause == "unclean_stop")
         store.ledger.reopen(lost)
         for cursor in cursors.values():
             cursor.resolve_all(lost)
@@ -396,6 +427,9 @@ class _Opening:
                 # A new target is owed what is stored, nothing that came before.
                 cursors[name] = Cursor()
                 cursors[name].resolve_all(absent)
+        # By now all of it is resolved or stated, whatever of the cursors is stored.
+        store.absent.add(absent.pairs())
+        store.absent.forget(min((c.floor for c in cursors.values()), default=0))
 
     def _damaged(self, lost: Intervals, *, certain: bool) -> list[Draft]:
         found = self._found
@@ -408,26 +442,31 @@ class _Opening:
         drafts += losses.draft(lost, heads, cause="damaged", certain=certain)
         return sorted(drafts, key=lambda d: d.first)
 
-    def _unclean(self, first: int, last: int, known: int) -> Draft:
+    def _unclean(self, first: int, last: int) -> Draft:
         """The tail of an unclean stop: how much of it can have been records."""
         store, found = self._store, self._found
         slot, hint = store.mark.slot, store.mark.hint
+        newest = max(
+            (x for x in (found.state, *found.stamps) if x is not None),
+            key=lambda x: x.generation,
+            default=None,
+        )
+        bound = newest.soon - (newest.water or first - 1) if newest else 0
         trusted = (
             slot is not None
             and hint is not None
             and (hint.store, hint.run) == (store.id, slot.run)
         )
-        soon = max(
-            (x.soon for x in (found.state, *found.stamps) if x is not None), default=0
-        )
-        if trusted and hint is not None and hint.boot == store.boot:
-            # The page cache outlived the process: the hint is exact.
-            bound = hint.soon
-        elif found.active_damaged or (hint is not None and hint.high > known):
-            bound = last
-        else:
-            bound = max(soon, hint.soon if trusted and hint is not None else 0)
-            bound = bound or last
+        if trusted and hint is not None:
+            # What the disk acknowledged and has no more may have been records, too.
+            at_risk = hint.soon - min(hint.high, first - 1)
+            # Within one boot the page cache outlived the process: the hint is exact.
+            same = hint.boot == store.boot
+            bound = at_risk if same else max(bound, at_risk)
+        elif newest is None or (slot is not None and slot.high > newest.water > 0):
+            bound = 0  # this run could store nothing: how much it took nobody knows
+        if found.active_damaged or bound <= 0:
+            bound = last - first + 1
         return Draft(
             first,
             last,
@@ -436,7 +475,7 @@ class _Opening:
             self._wall_ms,
             "damaged" if found.active_damaged else "unclean_stop",
             certain=False,
-            at_most=max(1, min(bound, last) - first + 1),
+            at_most=min(bound, last - first + 1),
         )
 
     def _last_ms(self) -> int:
@@ -455,20 +494,26 @@ class _Opening:
     # -- starting --------------------------------------------------------------------
 
     def _start(
-        self, cursors: dict[str, Cursor], parked: dict[str, int], high: int
+        self,
+        cursors: dict[str, Cursor],
+        parked: dict[str, int],
+        high: int,
+        given: Intervals,
     ) -> None:
         """Make this run durable: from here on a stop is unclean until closed."""
         store = self._store
-        ceiling, soon = high + SMALLEST_BLOCK, high + SMALLEST_STEP
+        ceiling = high + SMALLEST_BLOCK
+        store.water = high
         work = Work(
-            [],
-            cursors,
-            high,
-            soon,
-            soon + 3 * SMALLEST_STEP,
-            ceiling,
-            self._wall_ms,
+            groups=[],
+            cursors=cursors,
+            high=high,
+            water=high,
+            window=4 * SMALLEST_STEP,
+            ceiling=ceiling,
+            wall_ms=self._wall_ms,
             parked=parked,
+            given=given,
         )
         try:
             # Losses first: once the mark says "running" the old ceiling is forgotten.
@@ -484,7 +529,7 @@ class _Opening:
         except (OSError, sqlite3.Error, DiskTroubleError, DamagedError) as exc:
             if kind_of(exc) == "bug":
                 raise
-        store.hint(high, soon, self._wall_ms)
+        store.allow(SMALLEST_STEP, lambda: self._wall_ms)
         store.count()
 
 

@@ -92,7 +92,7 @@ def _evict(
     victims = [by_name[name] for name in names]
     for victim in victims:
         lost = victim.present - everyone if work.cursors else victim.present.clip(0, -1)
-        drafts = losses.unsure_up_to(work.handed, _state(victim, lost))
+        drafts = losses.unsure(work.given, _state(victim, lost))
         done.losses += store.state_losses(drafts)
         done.losses += store.ledger.reopen(lost)
         done.lost |= lost
@@ -145,6 +145,7 @@ def _state(victim: Segment, lost: Intervals) -> list[losses.Draft]:
 def _forget(store: Store, victims: list[Segment]) -> None:
     for victim in victims:
         store.chains[victim.cls].remove(victim)
+        store.absent.add(victim.present.pairs())
     store.doomed += victims
 
 

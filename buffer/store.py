@@ -8,18 +8,24 @@ between any two steps costs repeats at most:
     3  make room (`buffer.room`)
     4  one transaction a class, events first; the control stamp rides in the first row
     5  close full or old segments, remove what all targets have, write the control file
+
+``water`` is the durable high-water: every seq up to it is on disk, or in `Absent`, or
+at or below the floor of every cursor. It rises with the last row of a commit and with
+the control file, and only by what the same transaction makes true.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from buffer import files, losses, room, salvage
+from buffer.absent import LARGEST_STAMPED, Absent, steps
 from buffer.batch import pack, split
 from buffer.control import ControlFile, Stamp, State, encode_stamp
 from buffer.errors import DamagedError, DiskTroubleError, kind_of
@@ -29,7 +35,7 @@ from buffer.model import Loss, PriorityClass
 from buffer.segment import Segment, free_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from buffer.batch import Row
@@ -41,6 +47,9 @@ _TROUBLE = (OSError, sqlite3.Error, DiskTroubleError, DamagedError)
 """What a bad disk can raise anywhere; `kind_of` tells a bug from the rest."""
 
 
+_MOST_GIVEN = 256
+
+
 @dataclass
 class Work:
     """What the loop's side hands over for one commit: snapshots, never live state."""
@@ -48,28 +57,27 @@ class Work:
     groups: list[tuple[PriorityClass, Sequence[Entry]]]
     cursors: dict[str, Cursor]
     high: int
-    soon: int
-    """Passing this seq begins another commit at once."""
-    bound: int
-    """Beyond ``soon`` by as much as may be appended before that commit begins."""
+    water: int
+    """Once ``groups`` are durable, all up to here is, or need not be."""
+    window: int
+    """No more records than this are at risk before the next commit is durable."""
     ceiling: int
     wall_ms: int
+    safe_ms: int = 0
+    """All appended before this is among what ``water`` speaks of, wall clock."""
     settles: dict[int, int] = field(default_factory=dict)
     """Seq of a record -> id of the loss it states."""
     dropped: list[losses.Draft] = field(default_factory=list)
+    avoided: list[tuple[int, int]] = field(default_factory=list)
+    """Runs of seqs that will never be written: every target has them."""
     notes: dict[str, bytes | None] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
     save: bool = False
     """Write the control file even if nothing else asks for it."""
     times_of: Sequence[int] = ()
     """Seqs whose acquisition time is wanted from disk."""
-    handed: int = 0
-    """The newest seq given to any target: up to here, what is not proved may still
-    have arrived."""
-
-    def entries(self, cls: PriorityClass) -> Sequence[Entry]:
-        """What of one class is to be written."""
-        return dict(self.groups).get(cls, ())
+    given: Intervals = field(default_factory=Intervals)
+    """What was given to any target: unproved, it may still have arrived."""
 
 
 @dataclass
@@ -85,7 +93,8 @@ class Done:
     accepted: bool = False
     """Dropped records were stated durably."""
     trouble: str | None = None
-    saved: bool = False
+    scattered: bool = False
+    """What is not on disk is in so many pieces that no more should be added."""
     times: dict[int, int] = field(default_factory=dict)
     """Seq -> acquisition time."""
 
@@ -129,8 +138,16 @@ class Store:
         self.unsaved_losses = False
         self.saved_ms = 0
         self.alive_ms = 0
-        """Wall clock at the last commit: all acquired before it is durable."""
-        self._hinted = (0, 0)
+        """Wall clock: all acquired before it is durable or need not be."""
+        self.water = 0
+        """All up to here is durable or need not be, said on disk or not."""
+        self.said = 0
+        """What of it is said on disk."""
+        self.absent = Absent()
+        self.debt = 0
+        """Bound of what an unclean stop cost that could not be stated yet."""
+        self._allowed = self._hinted = 0
+        self._hinting = threading.Lock()
         self.figures = Figures()
         self.damaged_bytes = 0
 
@@ -151,9 +168,12 @@ class Store:
         Disk trouble is reported in the answer; a bug is raised.
         """
         done = Done()
+        self.absent.add(work.avoided)
+        self.absent.forget(min((c.floor for c in work.cursors.values()), default=0))
         self._advance_mark(work)
         try:
             if work.dropped:
+                self.absent.add((d.first, d.last) for d in work.dropped)
                 done.losses += self.state_losses(work.dropped)
                 work.dropped = []
             done.accepted = True
@@ -166,6 +186,7 @@ class Store:
                 raise
             done.trouble = str(exc)
         self._keep_house(work, done)
+        done.scattered = self.absent.scattered
         return done
 
     def _advance_mark(self, work: Work) -> None:
@@ -175,7 +196,7 @@ class Store:
                 self.mark.write(
                     store=self.id,
                     clean=False,
-                    high=work.high,
+                    high=max(self.said, slot.high if slot else 0),
                     ceiling=max(work.ceiling, slot.ceiling if slot else 0),
                     boot=self.boot,
                     wall_ms=work.wall_ms,
@@ -184,15 +205,23 @@ class Store:
             # Seqs above the old ceiling are not handed out; the rows may still be
             # written, and if not, their own error tells.
             self.mark.close()
-        self.hint(work.high, work.soon, work.wall_ms)
+        if work.groups:
+            self._hint(work.wall_ms)
 
-    def hint(self, high: int, soon: int, wall_ms: int) -> None:
-        """Note how far this run is, without waiting for the disk; from any thread."""
-        # A job queued before the loop's own hint must not take it back.
-        self._hinted = (max(high, self._hinted[0]), max(soon, self._hinted[1]))
-        hint = Hint(self.id, self.mark.run, self.boot, *self._hinted, wall_ms)
-        with contextlib.suppress(OSError):
+    def allow(self, at_risk: int, wall_ms: Callable[[], int]) -> None:
+        """So many records may be at risk from now on; from the loop's thread."""
+        self._allowed = at_risk
+        if at_risk > self._hinted:
+            self._hint(wall_ms())
+
+    def _hint(self, wall_ms: int) -> None:
+        """Note how far this run is, without waiting for the disk."""
+        # Two threads write it: what is read inside is never older than what is there.
+        with self._hinting, contextlib.suppress(OSError):
+            bound = self.said + self._allowed + self.debt
+            hint = Hint(self.id, self.mark.run, self.boot, self.said, bound, wall_ms)
             self.mark.write_hint(hint)
+            self._hinted = self._allowed
 
     def _write_groups(self, work: Work, done: Done) -> None:
         stamped = False
@@ -206,13 +235,16 @@ class Store:
                 (work.settles[e.seq], e.seq) for e in entries if e.seq in work.settles
             ]
             self.generation += 1
+            # A stop between two classes leaves the later one's records unwritten.
+            water = work.water if cls is last else self.water
             stamp = Stamp(
                 self.generation,
-                work.bound,
+                water + work.window,
                 {} if stamped else {name: c.dump() for name, c in work.cursors.items()},
                 settles,
-                # A stop between two classes leaves the later one's records unwritten.
-                work.wall_ms if cls is last else self.alive_ms,
+                work.safe_ms if cls is last else self.alive_ms,
+                water,
+                [] if stamped else steps(self.absent.fresh.edges),
             )
             self._write(cls, entries, encode_stamp(stamp), work.wall_ms)
             stamped = True
@@ -220,7 +252,9 @@ class Store:
             self.durable = max(self.durable, entries[-1].seq)
             for loss_id, seq in settles:
                 self.ledger.settle(loss_id, seq)
-        self.alive_ms = work.wall_ms
+        self.alive_ms, self.water = work.safe_ms, max(self.water, work.water)
+        if work.groups:
+            self.said = self.water
 
     def _write(
         self, cls: PriorityClass, entries: Sequence[Entry], stamp: bytes, wall_ms: int
@@ -286,9 +320,9 @@ class Store:
             room.remove_delivered(self, work)
             late = work.wall_ms - self.saved_ms
             beat = not 0 <= late < self.limits.heartbeat_s * 1000
-            if rolled or beat or work.save or self.unsaved_losses:
+            crowded = len(self.absent.fresh) > LARGEST_STAMPED
+            if rolled or beat or work.save or self.unsaved_losses or crowded:
                 self.save_control(work)
-                done.saved = True
             for seq in work.times_of:
                 t_ms = self.time_of(seq)
                 if t_ms is not None:
@@ -347,7 +381,10 @@ class Store:
             self.boot,
             {name: cursor.dump() for name, cursor in work.cursors.items()},
             work.parked,
-            work.bound,
+            self.water + work.window,
+            self.water,
+            steps(self.absent.known.edges),
+            _few(work.given),
         )
         changes["state"] = msgspec.msgpack.encode(state)
         try:
@@ -359,6 +396,8 @@ class Store:
         self.catalogued = catalogue
         self.ledger.changed.clear()
         self.unsaved_losses = False
+        self.absent.saved()
+        self.said, self.debt = self.water, 0
         self.saved_ms = work.wall_ms
         for key, value in work.notes.items():
             if value is None:
@@ -450,9 +489,11 @@ class Store:
     def close(self, work: Work, *, clean: bool) -> None:
         """Write the control file, mark the stop as clean if it was, let go."""
         try:
+            self.absent.add(work.avoided)
+            self.absent.add((d.first, d.last) for d in work.dropped)
             self.state_losses(work.dropped)
             if clean:
-                self.alive_ms = work.wall_ms
+                self.alive_ms, self.water = work.wall_ms, work.high
             self.save_control(work)
             if clean:
                 self.mark.write(
@@ -479,3 +520,9 @@ class Store:
         self.control.close()
         self.mark.close()
         self.lock.release()
+
+
+def _few(given: Intervals) -> list[int]:
+    """Edges of it, or of all between where there are too many."""
+    edges = given.edges
+    return edges if len(edges) <= _MOST_GIVEN else [edges[0], edges[-1]]

@@ -20,6 +20,7 @@ from buffer.files import APPLICATION_ID, FORMAT_VERSION
 from tests.support.virtual import virtual
 
 LIVE, EVENT = PriorityClass.LIVE, PriorityClass.EVENT
+THROUGH = Limits(max_bytes=50_000_000, keep_free=0, write_through=True)
 
 
 async def test_a_new_store_is_empty_and_has_a_name(home, drain) -> None:
@@ -56,7 +57,7 @@ async def test_records_come_back_as_given_and_in_order(home, put, drain) -> None
 
 @virtual
 async def test_contract_1_a_record_is_durable_within_a_second(home, put, drain) -> None:
-    buffer = await home.open()
+    buffer = await home.open(limits=THROUGH)
 
     put(buffer, 1)
     await asyncio.sleep(0.1)
@@ -75,7 +76,7 @@ async def test_contract_1_a_record_is_durable_within_a_second(home, put, drain) 
 
 @virtual
 async def test_what_comes_once_a_second_is_durable_at_once(home, put) -> None:
-    buffer = await home.open()
+    buffer = await home.open(limits=THROUGH)
     durable = []
 
     for _ in range(5):
@@ -111,7 +112,7 @@ async def test_contract_1_events_are_durable_within_50_ms(home, put, drain) -> N
 
 @virtual
 async def test_a_steady_site_pays_one_commit_a_second(home, put) -> None:
-    buffer = await home.open()
+    buffer = await home.open(limits=THROUGH)
 
     for _ in range(600):
         (seq,) = put(buffer)
@@ -287,7 +288,7 @@ async def test_the_memory_tail_is_bounded_and_the_rest_comes_from_disk(
         put(buffer, 50, size=100)
         await buffer.flush()
 
-    assert buffer._tail.size <= 50_000
+    assert buffer._memory.tail.size <= 50_000
     assert buffer.peek("platform", 0, 10, 10**6) is None
     assert buffer.backlog("platform").oldest_t_ms == 1_763_712_000_000
     assert [e.seq for e in await drain(buffer)] == list(range(1, 1001))
@@ -409,18 +410,29 @@ async def test_a_removed_target_is_parked_and_comes_back_where_it_was(
     assert [e.seq for e in await drain(buffer, "b")] == [6, 7]
 
 
+@virtual
 async def test_a_parked_target_is_forgotten_after_a_week(home, put, drain) -> None:
+    """Counted while the store is open: a clock that jumps forgets nobody."""
     buffer = await home.open("a", "b")
     put(buffer, 5)
     await buffer.close()
+    home.wall += 20 * 365 * 24 * 3600 * 1000
     buffer = await home.open("a")
+    for _ in range(4 * 24):
+        await asyncio.sleep(3600)
     await buffer.close()
-
-    home.wall += 8 * 24 * 3600 * 1000
+    home.wall -= 40 * 365 * 24 * 3600 * 1000
     buffer = await home.open("a")
-    assert "b" not in buffer._cursors
+    assert "b" in buffer._memory.cursors
+
+    for _ in range(3 * 24):
+        await asyncio.sleep(3600)
+    assert "b" in buffer._memory.cursors
+    await asyncio.sleep(200)
+    assert "b" not in buffer._memory.cursors
     await drain(buffer, "a")
-    assert buffer._durable() == 5
+    assert buffer._memory.durable() == 5
+    await buffer.close()
 
 
 async def test_without_targets_records_wait_for_one(home, put, drain) -> None:

@@ -327,7 +327,8 @@ async def test_a_closed_segment_found_damaged_while_reading_is_salvaged(
     assert told
     assert counted == len(template.put) - len(entries)
     assert 0 < counted < 60
-    assert all(loss.certain for loss in losses)
+    # The run before was killed: what it gave to the target nobody knows.
+    assert not any(loss.certain for loss in losses)
     assert (folder / "damaged" / first.name).exists()
     assert sum(sum(loss.counts.values()) for loss in losses) <= counted
 

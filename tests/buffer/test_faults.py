@@ -188,7 +188,7 @@ async def test_memory_stays_bounded_whatever_comes(home, disk) -> None:
 
     assert held <= 1_000_000
     assert lost * 10_000 + held == 6_000_000
-    assert buffer._durable() == 600
+    assert buffer._memory.durable() == 600
 
 
 async def test_a_failed_commit_closes_the_segment_and_opens_another(

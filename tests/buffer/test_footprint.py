@@ -24,7 +24,7 @@ async def test_every_connection_has_the_pragmas_durability_rests_on(home, put) -
     buffer = await home.open()
     put(buffer)
     put(buffer, 1, EVENT)
-    buffer._save = True
+    buffer._committer._save = True
     await buffer.flush()
     store = buffer._store
     connections = [chain[-1]._db for chain in store.chains.values() if chain]

@@ -21,7 +21,7 @@ async def test_a_running_store_is_described_without_touching_it(home, put) -> No
         put(buffer, 1, EVENT, subject="gateway")
         await buffer.flush()
     buffer.resolve("platform", 1, 60)
-    buffer._save = True
+    buffer._committer._save = True
     put(buffer)
     await buffer.flush()
     before = {p.name: p.read_bytes() for p in home.folder.iterdir()}

@@ -144,7 +144,7 @@ async def test_a_read_of_what_is_being_evicted_states_nothing_twice(home):
     for n in range(700):
         buffer.append(rng.randbytes(2000), cls=LIVE, subject="d", t_ms=n)
         if n % 20 == 0:
-            buffer._commit()
+            buffer._committer.commit()
             await buffer.read("platform", 0, 3, 9999)
     await buffer.flush()
 

@@ -53,7 +53,7 @@ async def test_data_behind_control(home, put, drain) -> None:
     await buffer.flush()
     image = home.image()
     put(buffer, 5)
-    buffer._save = True
+    buffer._committer._save = True
     await buffer.flush()
     for name in ("control.sqlite", "control.sqlite-wal", "mark"):
         shutil.copy(home.folder / name, image / name)
@@ -117,7 +117,7 @@ async def test_row_without_segment_that_everyone_has_is_no_loss(
     await grow(buffer, put, until=2)
     first = min(home.folder.glob("live-*.sqlite"))
     end = buffer._store.chains[LIVE][0].last
-    buffer._save = True
+    buffer._committer._save = True
     put(buffer)
     await buffer.flush()
     image = home.image()
@@ -149,7 +149,7 @@ async def test_row_without_segment_is_stated_from_the_catalogue(
     buffer = await home.open()
     await grow(buffer, put, until=3)
     end = buffer._store.chains[LIVE][0].last
-    buffer._save = True
+    buffer._committer._save = True
     put(buffer)
     await buffer.close()
     min(home.folder.glob("live-*.sqlite")).unlink()

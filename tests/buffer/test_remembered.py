@@ -20,7 +20,7 @@ async def test_a_commit_under_way_is_not_taken_for_the_note_s_own(home):
     buffer = await home.open()
     flushing = asyncio.create_task(buffer.flush())
     buffer.remember("first", b"1")
-    buffer._commit()
+    buffer._committer.commit()
     buffer.remember("a", b"1")
     await buffer.remembered()
     await flushing
