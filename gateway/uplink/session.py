@@ -80,6 +80,7 @@ class Session:
         self._reading: Lane | None = None
         self._turn_due = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._stopped = self._over = False
         self._answer = asyncio.Event()
         self._window = Window()
@@ -288,9 +289,11 @@ class Session:
     def _later(self, when_s: float) -> None:
         """Take a turn at this time or before."""
         if self._timer is not None:
-            if self._loop.time() < self._timer.when() <= when_s:
+            if self._loop.time() < self._timer_at <= when_s:
                 return
             self._timer.cancel()
+        # Kept here: of a time just past, uvloop makes a handle that knows no time.
+        self._timer_at = when_s
         self._timer = self._loop.call_at(when_s, self._soon)
 
     def _send(self, lane: Lane, now: float) -> None:
