@@ -123,7 +123,9 @@ class App:
         site, loop = self.site, asyncio.get_running_loop()
         self._handle_signals()
         limits = Limits(
-            max_bytes=site.buffer.max_bytes, keep_free=site.buffer.keep_free
+            max_bytes=site.buffer.max_bytes,
+            keep_free=site.buffer.keep_free,
+            write_through=site.buffer.write_through,
         )
         self.buffer = buffer = await Buffer.open(
             site.buffer.path,

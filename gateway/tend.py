@@ -83,7 +83,8 @@ class Tender:
                         self._sink(record)
                 stats = self._buffer.stats()
                 self._watch_disk(at, stats.degraded, stats.trouble)
-                if not stats.pending or stats.degraded or stats.durable != durable:
+                moves = not stats.pending or stats.degraded or stats.durable != durable
+                if moves and stats.working_s < COMMIT_LIMIT_S:
                     durable = stats.durable
                     store.promise(now + COMMIT_LIMIT_S)
                 if (found := self._devices()) != devices:
