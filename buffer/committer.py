@@ -73,7 +73,7 @@ class Committer:
         """The record that armed the commit timer last."""
         self._began = -_RESTED_S
         """When rows were written last, loop time."""
-        self._due = self.commit_ms = 0.0
+        self._due = self._started = self.commit_ms = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._settle_timer: asyncio.TimerHandle | None = None
         self._beaten = loop.time()
@@ -258,6 +258,7 @@ class Committer:
 
     def _start(self, work: Work, now: float) -> None:
         memory = self._memory
+        self._started = now
         memory.dropped, memory.avoided, self._notes = [], [], {}
         self._save = False
         if (work.groups or work.save) and self._settle_timer is not None:
@@ -338,6 +339,10 @@ class Committer:
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         await waiter
+
+    def working_s(self) -> float:
+        """For how long the job under way has been so; 0 when there is none."""
+        return self._loop.time() - self._started if self._job is not None else 0.0
 
     @property
     def busy(self) -> bool:

@@ -119,8 +119,6 @@ class Stats(msgspec.Struct, frozen=True):
     """All seqs up to here that were ever to be written, are."""
     pending: int
     """Records in memory only."""
-    avoided: int
-    """Records never written since open: every target proved them in time."""
     bytes: int
     segments: int
     floors: dict[str, int]
@@ -138,3 +136,7 @@ class Stats(msgspec.Struct, frozen=True):
     """Bytes of all batch rows written since open, compressed."""
     commit_ms: float
     """How long the last group commit took."""
+    avoided: int = 0
+    """Records never written since open: every target proved them in time."""
+    working_s: float = 0.0
+    """For how long the job under way has been with the disk; 0 when there is none."""
