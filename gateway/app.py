@@ -38,18 +38,20 @@ from gateway.ports import Ports
 from gateway.progress import Beats
 from gateway.recorder import OPEN_GAPS, Recorder
 from gateway.reload import compare
+from gateway.standing import LINES, ends, resume, standing
+from gateway.standing import read as read_standing
 from gateway.supervisor import Fatal, FatalError
 from gateway.target_events import TargetEvents
 from gateway.tend import Tender
 from gateway.texts import t
+from gateway.timekeeper import StoreClock, Timekeeper
 from gateway.trial import Trial
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buffer.lastrun import LastRun
-    from gateway.clock import Clock, Instant
+    from gateway.clock import Instant, JudgedClock
     from gateway.config.model import Bus, Device, MqttTarget, Site
     from gateway.health import Health
     from gateway.periods import Key
@@ -69,7 +71,7 @@ CLOSE_S = 8.0
 async def run(
     site: Site,
     *,
-    clock: Clock | None = None,
+    clock: JudgedClock | None = None,
     ports: Ports | None = None,
     load: Callable[[], Site] | None = None,
 ) -> None:
@@ -96,7 +98,7 @@ class App:
     def __init__(
         self,
         site: Site,
-        clock: Clock,
+        clock: JudgedClock,
         ports: Ports,
         load: Callable[[], Site] | None = None,
     ) -> None:
@@ -113,6 +115,7 @@ class App:
         self._applying = asyncio.Lock()
         self._why = ""
         self._started = self._reload_due = False
+        self._away: list[powercut.Away] = []
         self.trial = Trial(self)
         self._connector = ports.make_connector()
 
@@ -127,28 +130,34 @@ class App:
             keep_free=site.buffer.keep_free,
             write_through=site.buffer.write_through,
         )
+        self.store_clock = StoreClock(self.clock)
         self.buffer = buffer = await Buffer.open(
             site.buffer.path,
             limits,
             site.targets,
-            wall_ms=self.clock.wall_ms,
+            wall_ms=self.store_clock,
             boot=self.clock.boot,
         )
         try:
-            self.metas = MetaStore(
-                site.buffer.path / "meta", wall_ms=self.clock.wall_ms
+            self.timekeeper = Timekeeper(
+                buffer, self.clock, self.store_clock, wait_s=site.clock_wait_s
             )
+            self.timekeeper.on_dated = self._dated
+            self.timekeeper.on_step = self._realign
+            self.metas = MetaStore(site.buffer.path / "meta", wall_ms=self.store_clock)
             self.metas.adopt(describe(site, self.version), buffer.high)
             self.books = Bookkeeper(buffer, self.clock, tz=site.info.timezone)
             self.books.adopt(self.metas.current, site)
             self.record = Recorder(buffer, self.metas, self.books.ledger)
             self.record.on_event = self._status_changed
+            self.record.known_ms = self.timekeeper.known_ms
             self._told = TargetEvents(
                 self.record, now=self.clock.now, high=lambda: buffer.high
             )
             self.tender = self._tender()
             self.tender.on_change = self._status_changed
-            self._tell_start(buffer.ended)
+            self.tender.linked = self._linked
+            self._tell_start()
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
@@ -180,6 +189,7 @@ class App:
         for target in self.site.targets.values():
             self.start_target(target)
         self.crew.start("tend", self.tender.run)
+        self.crew.start("clock", partial(self.timekeeper.run, self.record))
         self.crew.start("books", partial(self.books.run, self.record))
         self.crew.start("watchdog", partial(self.ports.notifier.watch, self.beats))
         self.crew.start("control", Answers(self).server().run)
@@ -191,7 +201,9 @@ class App:
             worker.end()
         await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
         self.record.flush()
-        self.buffer.remember(powercut.LAST_POLL, b"%d" % self.clock.wall_ms())
+        self.buffer.remember(powercut.LAST_POLL, b"%d" % self.store_clock())
+        now, due = self.clock.now(), self._next_due()
+        self.buffer.remember(LINES, standing(self._began, lines(self.site), due, now))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()
@@ -254,7 +266,8 @@ class App:
             gateway=self.site.gateway,
             version=self.version,
             wall_ms=self.clock.wall_ms,
-            floor_ms=lambda: getattr(self.clock, "floor_ms", 0),
+            when=self.timekeeper.when,
+            floor_ms=lambda: self.clock.floor_ms,
             vitals=self.tender.vitals,
             promise=beat.promise,
             on_change=self._told.changed,
@@ -313,6 +326,7 @@ class App:
             self.start_bus(site.buses[name])
         for gap in between(lines(site), due, self.clock.now(), "maintenance"):
             self.record(gap)
+        self.buffer.remember(LINES, standing(self._began, lines(site)))
         sink = self.record.under(self.metas.current)
         for name, worker in self.workers.items():
             worker.hand_over(self.devices_of(name), sink)
@@ -355,32 +369,73 @@ class App:
             self.buffer,
             self.metas,
             self.clock,
+            self.timekeeper,
             workers=self.workers.values,
             sink=self.record,
             beats=self.beats,
             data=self.site.buffer.path,
         )
 
-    def _tell_start(self, ended: LastRun | None) -> None:
+    def _tell_start(self) -> None:
         """The event of the start, and what was not asked while we were away."""
         at = self.clock.now()
-        last_poll = self.buffer.recall(powercut.LAST_POLL)
-        before = powercut.before(ended, at, last_poll)
+        before = self.timekeeper.ended(self.buffer.recall(powercut.LAST_POLL))
         cause = before.cause if before else "first_start"
         self.record(events.started(self.site.gateway, self.version, cause, at))
+        self._away = powercut.untold(self.buffer.recall(powercut.AWAY))
         if before is not None:
             self.buffer.remember(powercut.LAST_POLL, None)
-            note = self.buffer.recall(OPEN_GAPS)
-            for gap in powercut.left_open(note, self.site, before):
+            self._tell_away(before, at)
+        self._began = at
+        self.buffer.remember(LINES, standing(at, lines(self.site)))
+
+    def _tell_away(self, before: powercut.Before, at: Instant) -> None:
+        """What the run before left open; and what passed since, once it is dated."""
+        note = self.buffer.recall(OPEN_GAPS)
+        closed = list(powercut.left_open(note, before))
+        for gap in closed:
+            self.record(gap)
+        if note:
+            self.buffer.remember(OPEN_GAPS, None)
+        was = read_standing(self.buffer.recall(LINES))
+        left = None
+        if was is not None and before.last is not None:
+            clean = before.cause == "maintenance"
+            left = list(resume(was, before.last, closed, clean=clean))
+        if before.last is not None:
+            self._away.append(powercut.Away(before.cause, before.last, at, left))
+            self.buffer.remember(powercut.AWAY, powercut.noted(self._away))
+        if was is not None:
+            self.books.ledger.know(was.points())
+            old = [stand.line for stand in was.stands]
+            for gap in ends(old, lines(self.site), at):
                 self.record(gap)
-            if note:
-                self.buffer.remember(OPEN_GAPS, None)
-            for gap in powercut.gaps(self.site, before, at):
-                self.record(gap)
-        if not at.trusted:
-            self.tender.once_trusted = partial(
-                powercut.gaps_known_later, self.site, ended, last_poll, at
-            )
+
+    def _next_due(self) -> dict[Key, Instant]:
+        """Where every line of slots goes on."""
+        due: dict[Key, Instant] = {}
+        for worker in self.workers.values():
+            due |= worker.next_due()
+        return due
+
+    def _dated(self) -> None:
+        """More instants can be dated: what waited for that goes on."""
+        found, left = powercut.known(self._away, self.site, self.timekeeper.when)
+        for gap in found:
+            self.record(gap)
+        if len(left) < len(self._away):
+            self._away = left
+            self.buffer.remember(powercut.AWAY, powercut.noted(left))
+        for pump in self.pumps.values():
+            pump.wake()
+        self._status_changed()
+
+    def _realign(self) -> None:
+        for worker in self.workers.values():
+            worker.realign()
+
+    def _linked(self) -> bool:
+        return any(pump.health().state == "online" for pump in self.pumps.values())
 
     def _summary(self) -> str:
         return t(

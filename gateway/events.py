@@ -6,13 +6,14 @@ them whatever it missed in between.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gateway.record import Event
 from gateway.texts import both
 
 if TYPE_CHECKING:
-    from gateway.clock import Instant
+    from gateway.clock import Instant, Refused
     from gateway.config.model import Device
     from gateway.reload import Change
 
@@ -118,6 +119,57 @@ def clock_step(step_ms: int, at: Instant) -> Event:
     )
 
 
+def clock_waiting(at: Instant) -> Event:
+    """Nobody says that the clock is right, and records wait for it."""
+    return Event(
+        id=_id("clock_waiting", at),
+        type="clock_waiting",
+        severity="alarm",
+        at=at,
+        text=both("event.clock_waiting"),
+    )
+
+
+def clock_known(raised: Event, at: Instant) -> Event:
+    """The clock can be trusted again."""
+    return Event(
+        id=raised.id,
+        type=raised.type,
+        severity=raised.severity,
+        state="cleared",
+        at=raised.at,
+        until=at,
+        text=both("event.clock_known"),
+    )
+
+
+def time_refused(refused: Refused, at: Instant) -> Event:
+    """A source told a date that cannot be right."""
+    said, why = utc_text(refused.wall_ms), both(f"reason.{refused.reason}")
+    words = {
+        code: both(
+            "event.time_refused", source=refused.source, said=said, reason=reason
+        )[code]
+        for code, reason in why.items()
+    }
+    return Event(
+        id=_id("time_refused", at, refused.source),
+        type="time_refused",
+        severity="warning",
+        at=at,
+        values={"source": refused.source, "reason": refused.reason, "said": said},
+        text=words,
+    )
+
+
+def utc_text(wall_ms: int) -> str:
+    """UTC ms as people read it; beyond what a calendar holds, the number."""
+    try:
+        return f"{datetime.fromtimestamp(wall_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+    except (OverflowError, OSError, ValueError):
+        return f"{wall_ms} ms"
+
+
 def disk_degraded(error: str, at: Instant) -> Event:
     """Nothing can be written; records stay in memory for a while."""
     return Event(
@@ -180,6 +232,44 @@ def client_id_free(raised: Event, at: Instant) -> Event:
         until=at,
         values=raised.values,
         text=both("event.client_id_free", target=raised.values["target"]),
+    )
+
+
+def link_unsafe(target: str, cause: str, reason: str, at: Instant) -> Event:
+    """Certificates, a secret or the clock keep us from a platform."""
+    return Event(
+        id=_id("link_unsafe", at, f"{target}:{cause}"),
+        type="link_unsafe",
+        severity="alarm",
+        at=at,
+        values={"target": target, "cause": cause},
+        text=both("event.link_unsafe", target=target, reason=reason),
+    )
+
+
+def link_safe(raised: Event, at: Instant) -> Event:
+    """We are connected, so that cause is gone."""
+    return Event(
+        id=raised.id,
+        type=raised.type,
+        severity=raised.severity,
+        state="cleared",
+        at=raised.at,
+        until=at,
+        values=raised.values,
+        text=both("event.link_safe", target=raised.values["target"]),
+    )
+
+
+def plaintext(target: str, at: Instant) -> Event:
+    """Records cross a network unencrypted, as the site file accepts."""
+    return Event(
+        id=_id("plaintext", at, target),
+        type="plaintext",
+        severity="warning",
+        at=at,
+        values={"target": target},
+        text=both("event.plaintext", target=target),
     )
 
 

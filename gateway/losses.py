@@ -63,7 +63,8 @@ def lost_record(loss: Loss, clock: Clock) -> Lost:
         first=loss.first,
         last=loss.last,
         t_ms=loss.t_ms,
-        until_ms=loss.until_ms,
+        # 0 is the time of records nobody could date: then the end is not known, too.
+        until_ms=loss.until_ms if loss.t_ms else 0,
         counts=loss.counts,
         cause=loss.cause,
         certain=loss.certain,

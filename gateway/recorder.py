@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from buffer import Buffer
+    from gateway.clock import Instant
     from gateway.meta import MetaStore
 
 OPEN_GAPS = "open_gaps"
@@ -44,6 +45,8 @@ class Recorder:
         self._events = EventFold(self._store)
         self.on_event: Callable[[], None] = lambda: None
         """Called with every event: something about the gateway has changed."""
+        self.known_ms: Callable[[Instant], int] = lambda _at: 0
+        """UTC ms of an instant of an untrusted clock, as far as known now; else 0."""
         self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
 
     def __call__(self, record: Record) -> None:
@@ -80,21 +83,19 @@ class Recorder:
         meta = meta or self._metas.current
         data = encode(record, meta)
         if type(record) is Scan:
-            cls, subject, t_ms = PriorityClass.LIVE, record.device, record.at.wall_ms
+            cls, subject, at = PriorityClass.LIVE, record.device, record.at
         elif isinstance(record, Gap):
             # Dearer than scans: what says why values are missing outlives them.
-            cls, subject = PriorityClass.AGGREGATE, record.device
-            t_ms = record.until.wall_ms
+            cls, subject, at = PriorityClass.AGGREGATE, record.device, record.until
             self._note(record)
         elif isinstance(record, Event):
             cls, subject = PriorityClass.EVENT, record.device or ""
-            t_ms = (record.until or record.at).wall_ms
+            at = record.until or record.at
         elif isinstance(record, DayLedger):
-            cls, subject = PriorityClass.AGGREGATE, record.device
-            t_ms = record.at.wall_ms
+            cls, subject, at = PriorityClass.AGGREGATE, record.device, record.at
         else:
-            cls, subject = PriorityClass.EVENT, ""
-            t_ms = record.at.wall_ms
+            cls, subject, at = PriorityClass.EVENT, "", record.at
+        t_ms = at.wall_ms if at.trusted else self.known_ms(at)
         with self._fatal:
             seq = self._append(data, cls=cls, subject=subject, t_ms=t_ms)
         self._ledger.stored(record, t_ms, subject, meta)

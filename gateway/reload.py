@@ -75,7 +75,7 @@ def compare(old: Site, new: Site) -> Change:
         change.refused.append("reload.gateway_id")
     if old.buffer != new.buffer:
         change.refused.append("reload.buffer")
-    if old.clock_trust != new.clock_trust:
+    if (old.clock_trust, old.clock_wait_s) != (new.clock_trust, new.clock_wait_s):
         change.refused.append("reload.clock")
     added, removed, changed = _names(old.buses, new.buses)
     change.buses_added, change.buses_removed = added, removed

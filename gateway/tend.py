@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     from buffer import Buffer
     from gateway.bus_worker import BusWorker
-    from gateway.clock import Clock, Instant
+    from gateway.clock import Instant, JudgedClock
     from gateway.meta import MetaStore
     from gateway.progress import Beats
     from gateway.record import Event, Record
+    from gateway.timekeeper import Timekeeper
 
 LOOK_S = 2.0
-STEP_MS = 500
-"""Slewing moves the clock by 0.5 ms a second; this much between looks is a step."""
 COMMIT_LIMIT_S = 30.0
 """Records that wait for the disk longer mean that the commit loop is stuck."""
 _RETRY_S = 60.0
@@ -39,7 +38,8 @@ class Tender:
         self,
         buffer: Buffer,
         metas: MetaStore,
-        clock: Clock,
+        clock: JudgedClock,
+        timekeeper: Timekeeper,
         *,
         workers: Callable[[], Iterable[BusWorker]],
         sink: Callable[[Record], None],
@@ -49,14 +49,15 @@ class Tender:
         self._buffer = buffer
         self._metas = metas
         self._clock = clock
+        self._timekeeper = timekeeper
         self._workers = workers
         self._sink = sink
         self._beats = beats
         self._data = data
         self._degraded: Event | None = None
         self._started = 0.0
-        self.once_trusted: Callable[[Instant], Iterable[Record]] | None = None
-        """What can be told as soon as the clock is known to be right."""
+        self.linked: Callable[[], bool] = lambda: False
+        """Whether a platform could take records now."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when another number of devices answers."""
 
@@ -66,21 +67,16 @@ class Tender:
         self._started = loop.time()
         beat = self._beats.add("tend", loop.time() + 5)
         store = self._beats.add("buffer", loop.time() + COMMIT_LIMIT_S)
-        at = self._clock.now()
-        skew, retried = at.wall_ms - at.mono_ms, loop.time()
+        looked = retried = loop.time()
         durable, devices = -1, self._devices()
         try:
             while True:
                 now, at = loop.time(), self._clock.now()
                 beat.promise(now + LOOK_S + 5)
-                step = at.wall_ms - at.mono_ms - skew
-                skew += step
-                if abs(step) >= STEP_MS:
-                    self._clock_stepped(at, step)
-                if at.trusted and self.once_trusted is not None:
-                    known, self.once_trusted = self.once_trusted(at), None
-                    for record in known:
-                        self._sink(record)
+                self._timekeeper.look(
+                    now - looked, now - self._started, linked=self.linked
+                )
+                looked = now
                 stats = self._buffer.stats()
                 self._watch_disk(at, stats.degraded, stats.trouble)
                 moves = not stats.pending or stats.degraded or stats.durable != durable
@@ -102,7 +98,9 @@ class Tender:
         """What ``status`` tells the platform."""
         good, bad = self._devices()
         return Vitals(
-            clock="trusted" if self._clock.now().trusted else "unknown",
+            clock=self._timekeeper.state,
+            clock_source=self._clock.source,
+            clock_offset_ms=self._clock.offset_ms,
             disk_free=_disk_free(self._data),
             disk_state="degraded:disk" if self._degraded else "ok",
             temperature_c=_temperature(),
@@ -125,11 +123,6 @@ class Tender:
     def uptime_s(self) -> int:
         """Seconds since the start."""
         return int(asyncio.get_running_loop().time() - self._started)
-
-    def _clock_stepped(self, at: Instant, step_ms: int) -> None:
-        for worker in self._workers():
-            worker.realign()
-        self._sink(events.clock_step(step_ms, at))
 
     def _watch_disk(
         self, at: Instant, degraded: str | None, trouble: str | None

@@ -16,7 +16,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("site", "`site`", site_info.SITE_KEYS),
     ("asset", "`assets.<id>`", site_info.ASSET_KEYS),
     ("buffer", "`buffer`", loader.BUFFER_KEYS),
-    ("clock", "`clock`", ("trust",)),
+    ("clock", "`clock`", loader.CLOCK_KEYS),
     ("bus", "`buses.<name>`", buses.KEYS),
     ("device", "`devices.<name>`", devices.KEYS),
     ("point", "`points` (here and in profiles / 此处与设备配置文件通用)", points.KEYS),

@@ -33,6 +33,10 @@ KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
 )  # fmt: skip
 BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through")
+CLOCK_KEYS = ("trust", "wait")
+CLOCK_WAIT_S = 3600.0
+"""NTP daemons ask again after 34 min at the latest (systemd-timesyncd): who waits an
+hour misses no answer that comes at all."""
 _GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SMALLEST_BUFFER = 4_000_000
 
@@ -97,7 +101,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     info = read_site_info(report, info_node, "site") if info_node else SiteInfo()
     assets = read_assets(report, assets_node, "assets") if assets_node else {}
     buffer = _buffer(section, folder)
-    trust = _clock_trust(section)
+    trust, wait_s = _clock(section)
     buses = _buses(section)
     devices = _devices(section, library)
     targets = _targets(section, folder)
@@ -119,6 +123,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         devices=devices,
         targets=targets,
         clock_trust=trust,
+        clock_wait_s=wait_s,
         source=path.absolute(),
     )
 
@@ -151,11 +156,17 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
     )
 
 
-def _clock_trust(section: Section) -> Literal["ntp", "always"]:
+def _clock(section: Section) -> tuple[Literal["ntp", "always"], float | None]:
     node = section.get("clock")
-    inner = Section.open(section.report, node, "clock", ("trust",)) if node else None
-    trust = inner.choice("trust", ("ntp", "always")) if inner else None
-    return cast("Literal['ntp', 'always']", trust or "ntp")
+    inner = Section.open(section.report, node, "clock", CLOCK_KEYS) if node else None
+    if inner is None:
+        return "ntp", CLOCK_WAIT_S
+    trust = inner.choice("trust", ("ntp", "always"))
+    wait_s: float | None = CLOCK_WAIT_S
+    if inner.has("wait"):
+        forever = inner.at("wait").text == "never"
+        wait_s = None if forever else inner.duration("wait")
+    return cast("Literal['ntp', 'always']", trust or "ntp"), wait_s
 
 
 def _buses(section: Section) -> dict[str, Bus]:

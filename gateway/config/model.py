@@ -180,5 +180,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     devices: dict[str, Device] = {}
     targets: dict[str, MqttTarget] = {}
     clock_trust: Literal["ntp", "always"] = "ntp"
+    clock_wait_s: float | None = 3600.0
+    """Records wait so long for a trusted clock while a platform could have them;
+    None: for ever."""
     source: Path | None = None
     """The file this came from."""

@@ -52,7 +52,7 @@ def site_schema() -> Schema:
         "site": _object("site", site_info.SITE_KEYS, _SITE, ()),
         "assets": _map(_object("asset", site_info.ASSET_KEYS, _ASSET, ("kind",))),
         "buffer": _object("buffer", loader.BUFFER_KEYS, _BUFFER, ("path",)),
-        "clock": _object("clock", ("trust",), _CLOCK, ()),
+        "clock": _object("clock", loader.CLOCK_KEYS, _CLOCK, ()),
         "buses": _map(_bus(), NAME_PATTERN),
         "devices": _map(_device(), NAME_PATTERN),
         "targets": _map(
@@ -97,7 +97,10 @@ _BUFFER: Schema = {
     "keep_free": _SIZE,
     "write_through": _BOOLEAN,
 }
-_CLOCK: Schema = {"trust": {"enum": ["ntp", "always"]}}
+_CLOCK: Schema = {
+    "trust": {"enum": ["ntp", "always"]},
+    "wait": {"anyOf": [_DURATION, {"const": "never"}]},
+}
 _BUS: Schema = {
     "protocol": {"enum": list(buses.PROTOCOLS)},
     "serial": {**_TEXT, "pattern": "^/"},

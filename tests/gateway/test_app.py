@@ -274,7 +274,7 @@ def stuck_pump(site):
 def stuck_commit(site):
     loop = running_loop()
     inline = loop.run_in_executor
-    freed = loop.time() + 420
+    freed = loop.time() + 450
 
     def never(executor, func, *args):
         if executor is not site.app.buffer._executor or loop.time() > freed:
@@ -299,7 +299,8 @@ def test_a_blocked_loop_ends_the_pings_within_the_watchdog_time(tmp_path, block)
         await asyncio.sleep(120)
         before = site.sent.count(b"WATCHDOG=1")
         block(site)
-        await asyncio.sleep(60)
+        # Where all is proved in time, the store has something to do once a minute.
+        await asyncio.sleep(60 if block is not stuck_commit else 95)
         during = site.sent.count(b"WATCHDOG=1")
         await asyncio.sleep(300)
         after = site.sent.count(b"WATCHDOG=1")
@@ -440,7 +441,9 @@ def test_hours_without_power_are_told_when_the_clock_is_known_at_last(
                 tmp_path / "b" / "data",
                 ignore=shutil.ignore_patterns("control.sock", "lock"),
             )
-        clock = VirtualClock(EPOCH_MS + 1000 * woke_up_s, trusted=False)
+        clock = VirtualClock(
+            EPOCH_MS + 1000 * woke_up_s, trusted=False, boot="b0070002"
+        )
         async with VirtualSite(tmp_path / "b", devices=1, clock=clock) as site:
             await asyncio.sleep(30)
             clock.set_wall(EPOCH_MS + 7_200_000, trusted=True)
@@ -456,7 +459,9 @@ def test_hours_without_power_are_told_when_the_clock_is_known_at_last(
     assert abs(gap["slots"] - 7_110) <= 2
 
 
-def test_a_clock_set_back_by_a_power_cut_leaves_no_gap_open_into_the_next_run(tmp_path):
+def test_a_clock_set_back_by_a_power_cut_is_not_believed_and_no_gap_stays_open(
+    tmp_path,
+):
     async def main():
         shape = {"devices": 2}
         async with VirtualSite(tmp_path / "a", **shape) as site:
@@ -468,7 +473,7 @@ def test_a_clock_set_back_by_a_power_cut_leaves_no_gap_open_into_the_next_run(tm
                 tmp_path / "b" / "data",
                 ignore=shutil.ignore_patterns("control.sock", "lock"),
             )
-        back = VirtualClock(EPOCH_MS - 3_600_000)
+        back = VirtualClock(EPOCH_MS - 3_600_000, boot="b0070002")
         async with VirtualSite(tmp_path / "b", clock=back, **shape) as site:
             await asyncio.sleep(30)
             back.step(3_700)
@@ -481,11 +486,8 @@ def test_a_clock_set_back_by_a_power_cut_leaves_no_gap_open_into_the_next_run(tm
 
     site = run_virtual(main())
 
-    assert [gap["cause"] for gap in site.gaps("bus-0-dev-2")] == [
-        "backed_off",
-        "maintenance",
-    ]
-    assert [gap["slots"] for gap in site.gaps("bus-0-dev-2")] == [1, 10]
+    told = [(gap["cause"], gap["slots"]) for gap in site.gaps("bus-0-dev-2")]
+    assert told == [("backed_off", 58), ("power_off", 40), ("maintenance", 10)]
     started = [e for e in site.events() if e["type"] == "gateway_started"]
     assert [e["values"]["before"] for e in started] == ["power_off", "maintenance"]
 

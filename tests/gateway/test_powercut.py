@@ -1,15 +1,16 @@
+"""The time away is one gap for each line, told when both its ends are known."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import msgspec
 
-from buffer.lastrun import LastRun
 from drivers.profiles.model import Point
 from gateway.clock import Instant
 from gateway.config.model import BufferLimits, Site
-from gateway.powercut import before, gaps, left_open
-from gateway.record import Gap
+from gateway.powercut import Away, Before, known, left_open, noted, untold
+from gateway.record import DatedTime, Gap
 from gateway.schedule import Place, Slots, phase_s
 from tests.support.fake_bus import bus_conf, device_conf
 
@@ -26,10 +27,18 @@ SITE = Site(
 )
 
 
-def test_the_time_away_is_one_gap_for_each_device_and_period():
-    ended = before(LastRun(NOW.wall_ms - 30_500, clean=False), NOW)
+def last(ago_ms):
+    return Instant(NOW.wall_ms - ago_ms, 900_000, "b0070001", True)
 
-    found = list(gaps(SITE, ended, NOW))
+
+def gaps(away, when=lambda _at: None):
+    found, left = known([away], SITE, when)
+    assert not left
+    return found
+
+
+def test_the_time_away_is_one_gap_for_each_device_and_period():
+    found = gaps(Away("power_off", last(30_500), NOW))
 
     expected = [
         ("a", ("p1",), grid_places(1.0, turn=0)),
@@ -40,8 +49,11 @@ def test_the_time_away_is_one_gap_for_each_device_and_period():
         e for e in expected if e[2]
     ]
     assert {g.cause for g in found} == {"power_off"}
-    assert found[0].since.wall_ms == NOW.wall_ms - 30_500
-    assert found[0].until == NOW
+    # It names its first slot, on the boot in which the run before ended.
+    first = found[0].since
+    assert 0 <= first.wall_ms - (NOW.wall_ms - 30_500) < 1000
+    assert first.mono_ms - 900_000 == first.wall_ms - (NOW.wall_ms - 30_500)
+    assert (first.boot, found[0].until) == ("b0070001", NOW)
 
 
 def grid_places(every_s, turn):
@@ -55,41 +67,36 @@ def grid_places(every_s, turn):
 
 def test_no_slot_of_the_time_away_is_counted_by_halves():
     for away_ms in range(100, 4000, 130):
-        ended = before(LastRun(NOW.wall_ms - away_ms, clean=False), NOW)
-        found = {g.device: g.slots for g in gaps(SITE, ended, NOW)}
+        found = {g.device: g.slots for g in gaps(Away("power_off", last(away_ms), NOW))}
         # A place of the grid either lies in the time away or does not: the sum over
         # both halves is the whole.
         middle = Instant(NOW.wall_ms - away_ms // 2, 0, NOW.boot, trusted=True)
-        second = before(LastRun(middle.wall_ms, clean=False), NOW)
         halves = [
-            *gaps(SITE, ended, middle),
-            *gaps(SITE, second, NOW),
+            *gaps(Away("power_off", last(away_ms), middle)),
+            *gaps(Away("power_off", middle, NOW)),
         ]
         assert found.get("a", 0) == sum(g.slots for g in halves if g.device == "a")
         assert away_ms // 1000 <= found.get("a", 0) <= away_ms // 1000 + 1
 
 
-def test_a_clean_stop_is_maintenance():
-    assert before(LastRun(NOW.wall_ms - 1, clean=True), NOW).cause == "maintenance"
+def test_it_waits_until_both_ends_can_be_dated():
+    start = msgspec.structs.replace(NOW, wall_ms=7_000, trusted=False)
+    away = Away("power_off", last(30_500), start)
+
+    waiting = known([away], SITE, lambda _at: None)
+    found, left = known([away], SITE, lambda _: DatedTime(NOW.wall_ms, "corrected"))
+
+    assert waiting == ([], [away])
+    assert left == []
+    assert [(g.device, g.slots) for g in found] == [
+        (g.device, g.slots) for g in gaps(Away("power_off", last(30_500), NOW))
+    ]
+    assert untold(noted([away])) == [away]
+    assert untold(b"\xff\x00") == untold(None) == []
 
 
-def test_nothing_is_said_of_a_new_store():
-    assert before(None, NOW) is None
-
-
-def test_when_the_clock_went_back_open_gaps_end_as_told_and_no_time_away_is_invented():
-    told = Instant(NOW.wall_ms + 5_000, 6_000, "b0070001", True)
-    since = Instant(NOW.wall_ms, 1_000, "b0070001", True)
-    note = msgspec.json.encode(
-        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
-    )
-    ended = before(LastRun(NOW.wall_ms + 60_000, clean=False), NOW)
-
-    (gap,) = left_open(note, SITE, ended)
-
-    assert ended.cause == "power_off"
-    assert (gap.slots, gap.open, gap.until) == (1, False, told)
-    assert list(gaps(SITE, ended, NOW)) == []
+def test_a_clock_that_was_set_back_leaves_no_slots_in_between():
+    assert gaps(Away("power_off", last(-60_000), NOW)) == []
 
 
 def test_a_gap_that_a_kill_left_open_ends_with_that_run():
@@ -98,11 +105,39 @@ def test_a_gap_that_a_kill_left_open_ends_with_that_run():
     note = msgspec.json.encode(
         [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
     )
-    ended = before(LastRun(NOW.wall_ms - 60_000, clean=False), NOW)
+    ended = Before(
+        "power_off", Instant(NOW.wall_ms - 60_000, 541_000, "b0070001", True)
+    )
 
     (gap,) = left_open(note, SITE, ended)
 
     assert (gap.slots, gap.open, gap.cause) == (108, False, "backed_off")
     assert gap.since == since
-    assert gap.until == Instant(NOW.wall_ms - 60_000, 541_000, "b0070001", True)
+    assert gap.until == ended.last
     assert list(left_open(None, SITE, ended)) == []
+
+
+def test_a_step_of_the_clock_does_not_make_an_open_gap_longer():
+    # Opened in 1970, and the clock was right 535 s later.
+    since = Instant(1_000, 1_000, "b0070001", False)
+    told = Instant(6_000, 6_000, "b0070001", False)
+    note = msgspec.json.encode(
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+    )
+    ended = Before("power_off", Instant(NOW.wall_ms, 541_000, "b0070001", True))
+
+    (gap,) = left_open(note, SITE, ended)
+
+    assert (gap.slots, gap.until.mono_ms) == (108, 541_000)
+
+
+def test_where_the_end_is_not_known_open_gaps_end_as_told():
+    told = Instant(NOW.wall_ms + 5_000, 6_000, "b0070001", True)
+    since = Instant(NOW.wall_ms, 1_000, "b0070001", True)
+    note = msgspec.json.encode(
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+    )
+
+    (gap,) = left_open(note, SITE, Before("power_off", None))
+
+    assert (gap.slots, gap.open, gap.until) == (1, False, told)
