@@ -70,11 +70,15 @@ class Nats(_Started):
 
     kind = "nats"
 
+    def __init__(self, folder: Path, extra: str = "") -> None:
+        super().__init__(folder)
+        self.extra = extra
+
     def config(self) -> str:
         return (
             f"server_name: test\nlisten: 127.0.0.1:{free_port()}\n"
             f'jetstream {{ store_dir: "{self.folder}/jetstream" }}\n'
-            f"mqtt {{ listen: 127.0.0.1:{self.port} }}\n"
+            f"mqtt {{ listen: 127.0.0.1:{self.port} }}\n{self.extra}\n"
         )
 
 
@@ -99,13 +103,13 @@ class Subscriber:
     Its session is kept by its id, so a broker that keeps sessions misses nothing.
     """
 
-    def __init__(self, port: int, topic: str = "#") -> None:
+    def __init__(self, port: int, topic: str = "#", name: str = "reader") -> None:
         self._arrived: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self.received: list[Received] = []
         self._ready: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._topic = topic
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="reader", clean_session=False
+            paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False
         )
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
