@@ -21,6 +21,7 @@ from urllib.parse import quote
 from buffer.errors import BufferTooNewError, DamagedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PAGE_BYTES = 1024
@@ -119,21 +120,33 @@ def close_quietly(db: sqlite3.Connection | None) -> None:
         return  # the last checkpoint failed: the WAL stays and is read on next open
 
 
-def refuse_newer(path: Path) -> None:
-    """Look at a file's header, without opening it as a database.
+def refuse_newer(paths: Iterable[Path], *, vouched: bool) -> None:
+    """Look at files' headers, without opening them as databases.
+
+    Args:
+        paths: Databases of one store.
+        vouched: The mark, whose checksum is right, says that this release wrote last.
+            One header that says otherwise is then a flipped bit, not a release.
 
     Raises:
-        BufferTooNewError: A newer release made it.
+        BufferTooNewError: A newer release made them.
     """
+    found = [(path, version) for path in paths if (version := _newer(path))]
+    if len(found) > int(vouched):
+        path, version = found[0]
+        raise BufferTooNewError(str(path), version, FORMAT_VERSION)
+
+
+def _newer(path: Path) -> int:
+    """The version a header of ours says, where it is above this release's; else 0."""
     try:
         with path.open("rb") as file:
             head = file.read(100)
     except OSError:
-        return
+        return 0
     ours = head[:16] == _MAGIC and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
     version = int.from_bytes(head[60:64], "big")
-    if ours and version > FORMAT_VERSION:
-        raise BufferTooNewError(str(path), version, FORMAT_VERSION)
+    return version if ours and version > FORMAT_VERSION else 0
 
 
 def stamp(db: sqlite3.Connection) -> None:

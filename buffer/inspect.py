@@ -92,9 +92,8 @@ def inspect(folder: Path) -> Report:
         FileNotFoundError: There is no store.
         BufferTooNewError: A newer release wrote it.
     """
+    mark = _mark(folder)
     segments = _segments(folder)
-    mark = Mark(folder)
-    mark.load()
     control, state, losses = _control(folder)
     if not segments and state is None and mark.slot is None:
         raise FileNotFoundError(f"{folder}: no store here")
@@ -136,6 +135,7 @@ def entries(
     classes: frozenset[PriorityClass] = frozenset(PriorityClass),
 ) -> Iterator[Entry]:
     """Every stored record of ``first..last`` that is intact, in seq order."""
+    _mark(folder)
     chains: dict[PriorityClass, list[Segment]] = {}
     for segment in _segments(folder):
         if segment.cls in classes:
@@ -158,12 +158,24 @@ def _stream(chain: list[Segment], first: int, last: int) -> Iterator[Entry]:
             yield from (entry for entry in found if first <= entry.seq <= last)
 
 
+def _mark(folder: Path) -> Mark:
+    """The mark of a store that this release can read.
+
+    Raises:
+        BufferTooNewError: A newer release wrote the store.
+    """
+    mark = Mark(folder)
+    mark.load()
+    databases = [p for p in folder.iterdir() if p.name.endswith(".sqlite")]
+    files.refuse_newer(databases, vouched=mark.slot is not None)
+    return mark
+
+
 def _segments(folder: Path) -> list[Segment]:
     found = []
     for path in folder.iterdir():
         cls = class_of(path.name)
         if cls is not None:
-            files.refuse_newer(path)
             found.append(Segment(folder, path.name, cls, 0))
     return sorted(found, key=lambda s: (first_of(s.name), s.name))
 
@@ -208,7 +220,6 @@ def _describe(segment: Segment) -> tuple[SegmentReport, Intervals]:
 
 def _control(folder: Path) -> tuple[str, State | None, list[Loss]]:
     path = folder / "control.sqlite"
-    files.refuse_newer(path)
     if not path.exists():
         return "absent", None, []
     with tempfile.TemporaryDirectory(prefix="ecogate-inspect-") as scratch:

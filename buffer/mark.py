@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4096
 _MAGIC = b"ecogate-mark"
-# magic, format version, payload length, crc of payload
+# magic, format version, payload length, crc of version and payload
 _FRAME = struct.Struct("<12sHHI")
 
 
@@ -149,10 +149,10 @@ class Mark:
         return self._fd
 
 
-def _frame(what: Slot | Hint) -> bytes:
+def _frame(what: Slot | Hint, version: int = FORMAT_VERSION) -> bytes:
     payload = msgspec.msgpack.encode(what)
-    head = _FRAME.pack(_MAGIC, FORMAT_VERSION, len(payload), zlib.crc32(payload))
-    return head + payload
+    total = _checksum(payload, version)
+    return _FRAME.pack(_MAGIC, version, len(payload), total) + payload
 
 
 def _parse(raw: bytes, kind: type[_T], path: Path) -> _T | None:
@@ -160,7 +160,8 @@ def _parse(raw: bytes, kind: type[_T], path: Path) -> _T | None:
         return None
     magic, version, length, crc = _FRAME.unpack_from(raw)
     payload = raw[_FRAME.size : _FRAME.size + length]
-    if magic != _MAGIC or zlib.crc32(payload) != crc:
+    # The version is part of what is checked: a flipped bit there is no newer release.
+    if magic != _MAGIC or _checksum(payload, version) != crc:
         return None
     if version > FORMAT_VERSION:
         raise BufferTooNewError(str(path), version, FORMAT_VERSION)
@@ -168,3 +169,8 @@ def _parse(raw: bytes, kind: type[_T], path: Path) -> _T | None:
         return msgspec.msgpack.decode(payload, type=kind)
     except msgspec.DecodeError:
         return None
+
+
+def _checksum(payload: bytes, version: int) -> int:
+    """Of version 1, written before this was so, the payload's alone."""
+    return zlib.crc32(payload, 0 if version == 1 else version)

@@ -110,10 +110,8 @@ def open_store(
     store = Store(folder, limits, lock, mark, boot)
     try:
         mark.load()
-        names = [p.name for p in folder.iterdir()]
-        for name in names:
-            if name.endswith(".sqlite"):
-                files.refuse_newer(folder / name)
+        databases = [p for p in folder.iterdir() if p.name.endswith(".sqlite")]
+        files.refuse_newer(databases, vouched=mark.slot is not None)
         return _Opening(store, list(targets), wall_ms).run()
     except BaseException:
         store.release()

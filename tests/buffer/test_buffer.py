@@ -17,6 +17,7 @@ from buffer import (
     PriorityClass,
 )
 from buffer.files import APPLICATION_ID, FORMAT_VERSION
+from buffer.mark import _frame
 from tests.support.virtual import virtual
 
 LIVE, EVENT = PriorityClass.LIVE, PriorityClass.EVENT
@@ -462,6 +463,7 @@ async def test_a_store_of_a_newer_release_is_refused_and_not_touched(home, put) 
     raw = bytearray(segment.read_bytes())
     raw[60:64] = struct.pack(">I", FORMAT_VERSION + 1)
     segment.write_bytes(raw)
+    (home.folder / "mark").unlink()
     before = {p.name: p.read_bytes() for p in home.folder.iterdir() if p.name != "lock"}
 
     with pytest.raises(BufferTooNewError, match="version"):
@@ -475,14 +477,29 @@ async def test_a_store_of_a_newer_release_is_refused_and_not_touched(home, put) 
 async def test_a_newer_mark_is_refused_too(home) -> None:
     buffer = await home.open()
     await buffer.close()
-    mark = home.folder / "mark"
-    raw = bytearray(mark.read_bytes())
-    for at in (0, 4096):
-        raw[at + 12 : at + 14] = struct.pack("<H", FORMAT_VERSION + 1)
-    mark.write_bytes(raw)
+    slot = buffer._store.mark.slot
+    with (home.folder / "mark").open("r+b") as file:
+        file.write(_frame(slot, FORMAT_VERSION + 1))
 
     with pytest.raises(BufferTooNewError):
         await home.open()
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [("live-*.sqlite", 63), ("control.sqlite", 60), ("mark", 4096 + 12)]
+)
+async def test_one_flipped_bit_is_no_newer_release(home, put, drain, name, at) -> None:
+    buffer = await home.open()
+    put(buffer, 3)
+    await buffer.close()
+    (path,) = home.folder.glob(name)
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 2
+    path.write_bytes(raw)
+
+    buffer = await home.open()
+
+    assert [e.seq for e in await drain(buffer)] == [1, 2, 3]
 
 
 async def test_close_may_be_called_twice_and_append_is_refused_after_it(
