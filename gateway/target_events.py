@@ -1,4 +1,4 @@
-"""What the gateway tells of its platforms: refused records, a client id in use twice.
+"""What the gateway tells of its platforms: records refused, ids twice, safety gone.
 
 A refused record is stated as ``lost`` (cause ``refused``, not certain: other platforms
 have it), so that every seq is accounted for, and told to people as an event.
@@ -65,6 +65,8 @@ class TargetEvents:
         self._refusals: dict[str, _Refusals] = {}
         self._taken: dict[str, Event] = {}
         self._calm: dict[str, asyncio.TimerHandle] = {}
+        self._unsafe: dict[tuple[str, str], Event] = {}
+        self._plaintext: set[str] = set()
 
     def set_aside(self, target: str, seq: int, reason: str) -> None:
         """A platform can never take this record."""
@@ -85,6 +87,7 @@ class TargetEvents:
     def changed(self, health: PumpHealth) -> None:
         """The state of a target's connection is another."""
         target = health.target
+        self._tell_safety(health)
         if timer := self._calm.pop(target, None):
             timer.cancel()
         if health.state == "taken_over" and target not in self._taken:
@@ -96,6 +99,21 @@ class TargetEvents:
             self._calm[target] = asyncio.get_running_loop().call_later(
                 CALM_S, self._calmed, target
             )
+
+    def _tell_safety(self, health: PumpHealth) -> None:
+        """One event per cause and outage, however often it is tried."""
+        target, cause = health.target, health.cause
+        if cause and (target, cause) not in self._unsafe:
+            event = events.link_unsafe(target, cause, health.reason, self._now())
+            self._unsafe[target, cause] = event
+            self._sink(event)
+        if health.state != "online":
+            return
+        for key in [key for key in self._unsafe if key[0] == target]:
+            self._sink(events.link_safe(self._unsafe.pop(key), self._now()))
+        if health.plaintext and target not in self._plaintext:
+            self._plaintext.add(target)
+            self._sink(events.plaintext(target, self._now()))
 
     def _calmed(self, target: str) -> None:
         del self._calm[target]

@@ -201,7 +201,14 @@ def _targets(targets: list[dict[str, Any]]) -> str:
     heads = ("target", "state", "backlog", "records", "messages", "set_aside")
     return _with_reasons(
         table(_heads(heads), rows, right=(2, 3, 4, 5)),
-        [(target["target"], target["reason"]) for target in targets],
+        [
+            *((target["target"], target["reason"]) for target in targets),
+            *(
+                (target["target"], t("status.plaintext"))
+                for target in targets
+                if target.get("plaintext")
+            ),
+        ],
     )
 
 

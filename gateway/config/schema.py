@@ -14,7 +14,7 @@ from typing import Any
 
 from drivers.profiles import points
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
-from gateway.config import buses, devices, filters, loader, site_info, targets
+from gateway.config import buses, devices, filters, loader, security, site_info, targets
 from gateway.texts import both
 
 Schema = dict[str, Any]
@@ -32,6 +32,8 @@ _SIZE = {
     "examples": ["512MB"],
 }
 _TEXT: Schema = {"type": "string"}
+_VARIABLE: Schema = {**_TEXT, "pattern": f"^{security.VARIABLE}$"}
+_CREDENTIAL: Schema = {**_TEXT, "pattern": f"^{security.CREDENTIAL}$"}
 _NUMBER: Schema = {"type": "number"}
 _BOOLEAN: Schema = {"type": "boolean"}
 _LABEL: Schema = {
@@ -128,10 +130,23 @@ _DEVICE: Schema = {
     "label": _LABEL,
 }
 _TARGET: Schema = {
-    "mqtt": {**_TEXT, "pattern": "^(mqtt|tcp)://[^@/]+/?$"},
+    "mqtt": {
+        **_TEXT,
+        "pattern": "^((mqtts?|tcp|ssl|tls)://[^@/?#]+/?|wss?://[^@/?#]+(/[^@?#]*)?)$",
+        "examples": ["mqtts://platform.example", "wss://platform.example/mqtt"],
+    },
+    "plaintext": {"const": "accepted"},
     "username": _TEXT,
     "password_file": _TEXT,
-    "password_env": {**_TEXT, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "password_env": _VARIABLE,
+    "password_credential": _CREDENTIAL,
+    "ca": _TEXT,
+    "cert": _TEXT,
+    "key": _TEXT,
+    "key_credential": _CREDENTIAL,
+    "key_password_file": _TEXT,
+    "key_password_env": _VARIABLE,
+    "key_password_credential": _CREDENTIAL,
     "prefix": {**_TEXT, "pattern": "^[^/$+#][^+#]*$"},
     "in_flight": {"type": "integer", "minimum": 1, "maximum": 1000},
     "batch_records": {"type": "integer", "minimum": 1, "maximum": 10_000},

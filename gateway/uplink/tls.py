@@ -199,7 +199,10 @@ def fingerprint(target: MqttTarget) -> str:
         try:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as exc:
-            raise SecretError(f"{file}: cannot be read: {exc.strerror}") from None
+            why = exc.strerror or type(exc).__name__
+            raise SecretError(
+                f"ca, cert, key: the file it names cannot be read: {why}"
+            ) from None
     return digest.hexdigest()
 
 
@@ -263,7 +266,7 @@ def _load_own(context: TlsContext, target: MqttTarget) -> None:
 
 def _no_password() -> str:
     raise SecretError(
-        "key: it is encrypted: name its password by key_password_file, "
+        "key: the private key is encrypted: name its password by key_password_file, "
         "key_password_env or key_password_credential"
     )
 

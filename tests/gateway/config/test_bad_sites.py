@@ -77,12 +77,19 @@ EXPECTED: dict[str, list[tuple[int, int, str]]] = {
         (13, 85, "not_writable_table"),
         (14, 104, "order"),
     ],
-    "20-secrets-in-the-file": [(5, 16, "secret_in_url"), (9, 5, "secret_inline")],
+    "20-secrets-in-the-file": [
+        (5, 16, "secret_in_url"),
+        (9, 5, "secret_inline"),
+        (10, 18, "query_in_url"),
+        (11, 18, "mqtt_url"),
+    ],
     "21-mqtt-address": [
         (4, 15, "mqtt_url"),
-        (5, 15, "scheme_not_yet"),
+        (5, 15, "mqtt_url"),
         (6, 17, "mqtt_url"),
-        (7, 51, "topic_prefix"),
+        (7, 52, "topic_prefix"),
+        (8, 16, "plaintext"),
+        (9, 15, "path_not_here"),
     ],
     "22-yaml-1.1-words": [
         (9, 14, "leading_zero"),
@@ -112,6 +119,17 @@ EXPECTED: dict[str, list[tuple[int, int, str]]] = {
         (14, 80, "range"),
         (15, 46, "range"),
     ],
+    "27-certificates": [
+        (5, 11, "plaintext"),
+        (8, 9, "tls_only"),
+        (10, 23, "goes_with"),
+        (10, 38, "goes_with"),
+        (11, 53, "goes_with"),
+        (13, 26, "either"),
+        (14, 30, "credential_name"),
+        (14, 30, "goes_with"),
+        (15, 16, "choice"),
+    ],
 }
 MEANT = {
     ("01-unknown-key", 3): "buffer",
@@ -123,7 +141,10 @@ MEANT = {
     ("14-site-code-form", 6): "[118.18012, 39.63041]",
     ("15-line-too-slow", 5): "baud: 4800",
     ("18-addresses-of-two-kinds", 12): "4x:40101",
+    ("21-mqtt-address", 4): "mqtts://platform.example",
+    ("21-mqtt-address", 8): "mqtts://platform.example",
     ("22-yaml-1.1-words", 11): "true",
+    ("27-certificates", 5): "wss://platform.example",
 }
 SECRET = "hunter2"  # noqa: S105 - what no message may repeat
 
