@@ -61,6 +61,7 @@ class Consumer:
         self._latency: defaultdict[str, Times] = defaultdict(Times)
         self._stores: defaultdict[tuple[str, str], SeqLine] = defaultdict(SeqLine)
         self._slots: dict[tuple[str, str, int], SlotLine] = {}
+        self._starts: defaultdict[str, set[int]] = defaultdict(set)
         self._every: dict[str, dict[str, dict[str, int]]] = {}
         self._receipts = Receipts()
         self._first_ms: float | None = None
@@ -194,6 +195,8 @@ class Consumer:
             self._take_gap(record, message)
         elif record.kind == "event":
             verdict.events += 1
+            if record.type == "gateway_started":
+                self._starts[message.gw].add(record.t)
             self._latency["event"].add(at_ms - (record.until or record.t))
         elif record.kind == "ledger":
             verdict.ledgers += 1
@@ -346,6 +349,7 @@ class Consumer:
         verdict.slot_examples = []
         open_slots: defaultdict[tuple[str, str], int] = defaultdict(int)
         for (gateway, device, _), line in self._slots.items():
+            line.starts = self._starts[gateway]
             found = line.add_up()
             verdict.gap_slots += found.gaps
             verdict.doubled_slots += found.doubled

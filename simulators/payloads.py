@@ -45,6 +45,7 @@ class Record(msgspec.Struct):
     every_ms: int | None = None
     """Of a gap: the period of its slots."""
     cause: str = ""
+    type: str = ""
     state: str = ""
     seq_from: int | None = None
     seq_to: int | None = None

@@ -67,6 +67,8 @@ class SlotLine:
     """By its beginning: a restated gap replaces its earlier statement."""
     ends: set[int] = field(default_factory=set)
     """Where it was stated to end: its device was taken away, or asked otherwise."""
+    starts: set[int] = field(default_factory=set)
+    """When the gateway started: the first scan after it is a slot of its own."""
 
     def scan(self, t: int) -> None:
         """A scan of that time, UTC ms, in any order."""
@@ -131,18 +133,20 @@ class SlotLine:
                 self.every_ms,
                 [t for t in self.times if after < t <= upto],
                 {t: gap for t, gap in self.gaps.items() if after < t <= upto},
+                starts=self.starts,
             )
 
     def _windows(self, times: list[int]) -> list[_Window]:
         distances = [(b - a) / self.every_ms for a, b in pairwise(times)]
         windows = []
+        fresh = {bisect_left(times, start) - 1 for start in self.starts}
         for at, distance in enumerate(distances):
             missed = 0
             if distance > 1 + _LATE:
                 # Where the next ones come sooner, this one was late, none was missed.
                 late = accumulate(d - 1 for d in distances[at : at + _CATCH_UP])
                 missed = max(0, math.floor(min(late) + 0.5))
-            windows.append(_Window(distance, missed))
+            windows.append(_Window(distance, missed, fresh=at in fresh))
         return windows
 
     def _inside(self, times: list[int], gap: GapSaid) -> tuple[int, int]:
@@ -166,6 +170,8 @@ class _Window:
     missed: int
     stated: int = 0
     """Slots that gaps state for certain."""
+    fresh: bool = False
+    """Another run of the gateway begins in it, and lays its grid anew."""
 
     def doubled(self, late: float) -> int:
         """Slots stated too many; ``late``: by how much the scan before it was."""
@@ -185,7 +191,7 @@ def _crowded(windows: list[_Window]) -> list[int]:
     """Windows at whose end a scan came that no slot was left for."""
     found, excess = [], 0.0
     for at, window in enumerate(windows):
-        excess = max(0.0, excess + 1 - window.distance)
+        excess = 0.0 if window.fresh else max(0.0, excess + 1 - window.distance)
         if excess >= _CROWDED:
             found.append(at)
             excess -= 1

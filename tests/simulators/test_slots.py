@@ -127,3 +127,13 @@ def test_a_line_that_is_stated_to_end_may_begin_again_later():
     line.ends.add(9300)
 
     assert line.add_up()[:3] == (0, 0, 0)
+
+
+def test_the_first_scan_of_every_run_is_a_slot_of_its_own():
+    times = [*range(0, 5000, 1000), 4300, 5000, 5400, 6000, 6300, 7000, 8000]
+    line = SlotLine(1000, times)
+    assert line.add_up().doubled
+
+    line.starts = {4100, 5200, 6200}
+
+    assert line.add_up()[:3] == (0, 0, 0)
