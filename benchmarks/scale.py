@@ -19,9 +19,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import zstandard
+
 from benchmarks import machine, process
+from simulators import mqtt_codec as codec
 from simulators.broker import Broker, Kind, find_program
 from simulators.gateways import open_files
+from simulators.made_up import MadeUp, Scan
+from simulators.receipts import Receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,6 +181,38 @@ def _start(module: str, options: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
+def message_bytes() -> dict[str, Any]:
+    """Bytes of the made-up messages, whole MQTT packets, and compressed."""
+    words = MadeUp(1, prefix="ecogate/v1", values=10, every_s=10, store="5f2c9a01")
+    pack = zstandard.ZstdCompressor(level=3).compress
+    said: dict[str, Any] = {}
+    for count in (1, 10, 100, 200):
+        scans = [
+            Scan(1_000_000 + n, 1_763_712_000_123 + 1000 * n) for n in range(count)
+        ]
+        payload = words.data("live", scans, 1_763_712_001_950)
+        packet = codec.publish(words.data_topic, payload, 1, v5=True)
+        small = codec.publish(words.data_topic, pack(payload), 1, v5=True)
+        said[f"data of {count}"] = {
+            "packet": len(packet),
+            "per_record": round(len(packet) / count, 1),
+            "zstd_per_record": round(len(small) / count, 1),
+        }
+    topic = words.topic.encode()
+    said["status"] = len(
+        codec.publish(topic + b"/status", words.status("online", 1, 1, 0), 1, v5=True)
+    )
+    said["meta"] = len(
+        codec.publish(topic + b"/meta/a7c0ffee", words.meta(), 1, v5=True)
+    )
+    receipts = Receipts()
+    for seq in range(1_000_000, 1_000_100):
+        receipts.ok(words.topic, "5f2c9a01", seq)
+    ((where, payload),) = receipts.take()
+    said["receipt"] = len(codec.publish(where.encode(), payload, 1, v5=True))
+    return said
+
+
 def text(result: dict[str, Any]) -> str:
     """One run, for people."""
     lines = [f"{result['broker']}, {result['case']}: {result['about']}"]
@@ -228,7 +265,8 @@ def main() -> int:
                 results.append(result)
     if not options.quick:
         options.out.parent.mkdir(exist_ok=True)
-        said = json.dumps({"about": about, "runs": results}, indent=1)
+        sizes = message_bytes()
+        said = json.dumps({"about": about, "bytes": sizes, "runs": results}, indent=1)
         options.out.write_text(said + "\n", encoding="utf-8")
         print(f"written: {options.out}")
     return 0

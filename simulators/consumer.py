@@ -187,6 +187,16 @@ class Consumer:
         if record.clock is not None:
             verdict.clock[record.clock] = verdict.clock.get(record.clock, 0) + 1
             self._check_bounds(record)
+        self._take_kind(store, message, record, raw, at_ms)
+
+    def _take_kind(
+        self,
+        store: SeqLine,
+        message: Data,
+        record: Record,
+        raw: msgspec.Raw,
+        at_ms: float,
+    ) -> None:
         if record.kind == "lost":
             self._take_lost(store, record, at_ms)
         elif record.kind == "scan":
@@ -199,8 +209,7 @@ class Consumer:
                 self._starts[message.gw].add(record.t)
             self._latency["event"].add(at_ms - (record.until or record.t))
         elif record.kind == "ledger":
-            verdict.ledgers += 1
-            self.ledgers.append(msgspec.json.decode(raw))
+            self._take_ledger(msgspec.json.decode(raw))
 
     def _check_bounds(self, record: Record) -> None:
         """Where only neighbours date a record, its time lies between them."""
@@ -210,6 +219,13 @@ class Consumer:
             self._verdict.note(
                 "retimed", f"seq {record.seq} says {record.t}, of {low} to {high}"
             )
+
+    def _take_ledger(self, said: dict[str, Any]) -> None:
+        self._verdict.ledgers += 1
+        self.ledgers.append(said)
+        parts = sum(said.get(name, 0) for name in ("value", "bad", "gap"))
+        if said.get("scheduled", 0) != parts:
+            self._verdict.note("wrong", f"seq {said['seq']}: {parts} is not the sum")
 
     def _take_lost(self, store: SeqLine, record: Record, at_ms: float) -> None:
         verdict = self._verdict

@@ -336,7 +336,12 @@ def test_marked_times_are_counted_and_held_to_their_bounds() -> None:
 
 def test_a_day_as_the_gateway_sees_it_is_kept() -> None:
     wire = Wire()
-    wire.send(scan(1), {"seq": 2, "kind": "ledger", "t": START_MS, "anything": 1})
-
+    day = {"kind": "ledger", "t": START_MS, "day": "2026-11-21", "device": "bench-3",
+           "scheduled": 30, "value": 24, "bad": 2, "gap": 4}  # fmt: skip
+    wire.send(scan(1), day | {"seq": 2})
+    assert wire.verdict().clean
     assert wire.verdict().ledgers == 1
-    assert wire.consumer.ledgers[0]["anything"] == 1
+    assert wire.consumer.ledgers[0]["day"] == "2026-11-21"
+
+    wire.send(day | {"seq": 3, "gap": 5})
+    assert wire.verdict().wrong == 1
