@@ -204,12 +204,18 @@ class Consumer:
         elif record.kind == "gap":
             self._take_gap(record, message)
         elif record.kind == "event":
-            verdict.events += 1
+            self._verdict.events += 1
             if record.type == "gateway_started":
                 self._starts[message.gw].add(record.t)
             self._latency["event"].add(at_ms - (record.until or record.t))
         elif record.kind == "ledger":
             self._take_ledger(msgspec.json.decode(raw))
+
+    def _take_event(self, record: Record, gateway: str, at_ms: float) -> None:
+        self._verdict.events += 1
+        self._latency["event"].add(at_ms - (record.until or record.t))
+        if record.type == "gateway_started":
+            self._starts[gateway].add(record.t)
 
     def _check_bounds(self, record: Record) -> None:
         """Where only neighbours date a record, its time lies between them."""

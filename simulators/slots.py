@@ -142,7 +142,9 @@ class SlotLine:
         fresh = {bisect_left(times, start) - 1 for start in self.starts}
         for at, distance in enumerate(distances):
             missed = 0
-            if distance > 1 + _LATE:
+            # A run's first scan comes at once, its second up to 1.5 periods later.
+            wide = 1 + _LATE + (0.5 if at == 0 or at - 1 in fresh else 0)
+            if distance > wide:
                 # Where the next ones come sooner, this one was late, none was missed.
                 late = accumulate(d - 1 for d in distances[at : at + _CATCH_UP])
                 missed = max(0, math.floor(min(late) + 0.5))
