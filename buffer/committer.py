@@ -378,7 +378,9 @@ class Committer:
 
     def _allow(self) -> None:
         """What a crash may cost is known to whoever opens the store next."""
-        self._store.allow(self._pace.allowed, self._wall_ms)
+        # What a commit under way carries is at risk until it is durable.
+        at_risk = max(self._pace.allowed, self._memory.pending.count)
+        self._store.allow(at_risk, self._wall_ms)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
