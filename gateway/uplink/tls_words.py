@@ -151,7 +151,7 @@ def _refused_by_broker(reason: str, target: MqttTarget) -> SetupError | None:
         text = "the broker wants a certificate of ours: name it by cert and key"
     else:
         said = reason.lower().rpartition("alert_")[2].replace("_", " ")
-        text = f"the broker refuses our certificate ({said}): check cert and key"
+        text = f"the broker does not take our certificate ({said}): check cert and key"
     return SetupError(f"{target.url}: {text}", "tls_client")
 
 

@@ -62,7 +62,10 @@ class Mosquitto(_Started):
         # Started as root it would become a user that cannot read our folder.
         user = "user root\n" if os.geteuid() == 0 else ""
         allowed = "" if "allow_anonymous" in self.extra else "allow_anonymous true\n"
-        return f"{user}listener {self.port} 127.0.0.1\n{allowed}{self.extra}\n"
+        # libwebsockets takes the name of an interface, and all of them for an address.
+        first = self.extra.partition("listener")[0]
+        where = "lo" if "protocol websockets" in first else "127.0.0.1"
+        return f"{user}listener {self.port} {where}\n{allowed}{self.extra}\n"
 
 
 class Nats(_Started):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-import socket
 import ssl
-import threading
 import time
 
 import pytest
 import uvloop
 
 from gateway.config.model import MqttTarget
+from gateway.texts.field import worded
 from gateway.uplink import mqtt, paho_driver
 from gateway.uplink.link import (
     ConnectError,
@@ -25,48 +23,20 @@ from gateway.uplink.link import (
 from gateway.uplink.mqtt import MqttConnector
 from simulators.broker import free_port
 from simulators.proxy import Proxy
-from tests.support.brokers import Mosquitto, Nats, until
-from tests.support.certificates import Authority, exchange, self_signed
+from tests.support.brokers import Mosquitto, until
+from tests.support.certificates import Authority, exchange
+from tests.support.tls_brokers import (
+    WEBSOCKETS,
+    WRONG,
+    TlsMosquitto,
+    TlsNats,
+    old_server,
+    wrong,
+)
 
 TERMS = Terms("ecogate-site-07-p", "t/status", b'{"state":"lost"}')
 DAY_MS = 86_400_000
 mosquitto_only = pytest.mark.needs("mosquitto")
-
-
-WEBSOCKETS = "protocol websockets\nlistener {} 127.0.0.1"
-"""Mosquitto 2.0.11 ends when all its listeners are websockets."""
-
-
-class TlsMosquitto(Mosquitto):
-    """With TLS on ``port``; ``extra`` goes into that listener."""
-
-    def __init__(self, folder, server, extra=""):
-        tls = f"certfile {server.cert}\nkeyfile {server.key}\n{extra}"
-        super().__init__(folder, tls)
-
-
-class TlsNats(Nats):
-    """With TLS on ``port``."""
-
-    def __init__(self, folder, server, extra="", websocket=False):
-        super().__init__(folder)
-        self.server, self.extra, self.websocket = server, extra, websocket
-
-    def config(self):
-        tls = (
-            f'tls {{ cert_file: "{self.server.cert}", key_file: "{self.server.key}"'
-            f" {self.extra} }}"
-        )
-        head = (
-            f"server_name: test\nlisten: 127.0.0.1:{free_port()}\n"
-            f'jetstream {{ store_dir: "{self.folder}/jetstream" }}\n'
-        )
-        if self.websocket:
-            return (
-                f"{head}mqtt {{ listen: 127.0.0.1:{free_port()} }}\n"
-                f"websocket {{ listen: 127.0.0.1:{self.port}\n{tls} }}\n"
-            )
-        return f"{head}mqtt {{ listen: 127.0.0.1:{self.port}\n{tls} }}\n"
 
 
 BROKERS = [
@@ -90,9 +60,9 @@ def server(authority, tmp_path):
     return authority.issue(tmp_path / "server")
 
 
-def target(port, ca, **changes):
+def target(port, ca_file, **changes):
     settings = {"transport": "mqtts", "host": "127.0.0.1", **changes}
-    return MqttTarget(name="p", port=port, ca_file=ca, **settings)
+    return MqttTarget(name="p", port=port, ca_file=ca_file, **settings)
 
 
 async def round_trip(conf, connector=None, terms=TERMS):
@@ -116,6 +86,7 @@ async def refused(conf, connector=None, terms=TERMS):
     with pytest.raises(ConnectError) as caught:
         await link.connect()
     await link.close()
+    assert re.search("[\u4e00-\u9fff]", worded(str(caught.value), "zh")), caught.value
     return caught.value
 
 
@@ -184,93 +155,31 @@ async def test_an_intermediate_authority_is_followed_to_its_root(
 # -- what does not ----------------------------------------------------------
 
 
+SAID = {
+    "wrong ca": "nobody we trust has signed",
+    "system cas": "nobody we trust has signed",
+    "chain incomplete": "intermediate certificates",
+    "self-signed": "signed by itself",
+    "wrong name": "another name than 127.0.0.1",
+    "expired": "has expired by our clock, which says 20",
+    "intermediate expired": "has expired by our clock",
+    "not yet": r"check the clock \(NTP, GNSS, battery\) first",
+    "no certificate of ours": "wants a certificate of ours",
+    "wrong certificate of ours": "does not take our certificate",
+    "our certificate expired": "does not take our certificate",
+}
+
+
 @mosquitto_only
-@pytest.mark.parametrize(
-    ("case", "cause", "said"),
-    [
-        ("wrong ca", "tls_authority", "nobody we trust has signed"),
-        ("system cas", "tls_authority", "nobody we trust has signed"),
-        ("chain incomplete", "tls_authority", "intermediate certificates"),
-        ("self-signed", "tls_self_signed", "signed by itself"),
-        ("wrong name", "tls_name", "another name than 127.0.0.1"),
-        ("expired", "tls_expired", "has expired by our clock, which says 20"),
-        ("intermediate expired", "tls_expired", "has expired by our clock"),
-        ("not yet", "tls_not_yet", r"check the clock \(NTP, GNSS, battery\) first"),
-        ("no certificate of ours", "tls_client", "wants a certificate of ours"),
-        ("wrong certificate of ours", "tls_client", "refuses our certificate"),
-        ("our certificate expired", "tls_client", "refuses our certificate"),
-    ],
-)
-async def test_what_is_wrong_is_refused_and_named(
-    case, cause, said, authority, ca, tmp_path
-):
-    conf, server, extra = _wrong(case, authority, ca, tmp_path)
+@pytest.mark.parametrize("case", WRONG)
+async def test_what_is_wrong_is_refused_and_named(case, authority, ca, tmp_path):
+    conf, server, extra = wrong(case, authority, ca, tmp_path)
     with TlsMosquitto(tmp_path / "broker", server, extra) as broker:
         error = await refused(target(broker.port, **conf))
 
     assert isinstance(error, SetupError)
-    assert error.cause == cause
-    assert re.search(said, str(error)), error
-
-
-def _wrong(case, authority, ca, tmp_path):
-    """Target keys, the broker's certificate and its configuration."""
-    other = Authority("somebody else")
-    path = tmp_path / "server"
-    if "of ours" in case or case.startswith("our"):
-        mutual = f"cafile {ca}\nrequire_certificate true"
-        return _ours(case, authority, other, ca, path), authority.issue(path), mutual
-    between = Authority(
-        "between", authority, days=(-20, -1 if "intermediate" in case else 20)
-    )
-    make = {
-        "wrong ca": lambda: other.issue(path),
-        "system cas": lambda: authority.issue(path),
-        "chain incomplete": lambda: between.issue(path, chain=False),
-        "self-signed": lambda: self_signed(path),
-        "wrong name": lambda: authority.issue(path, "broker.example"),
-        "expired": lambda: authority.issue(path, days=(-20, -1)),
-        "intermediate expired": lambda: between.issue(path),
-        "not yet": lambda: authority.issue(path, days=(1, 20)),
-    }
-    return {"ca": None if case == "system cas" else ca}, make[case](), ""
-
-
-def _ours(case, authority, other, ca, path):
-    if case.startswith("no"):
-        return {"ca": ca}
-    signer = other if case.startswith("wrong") else authority
-    days = (-20, -1) if case.endswith("expired") else (-1, 20)
-    ours = signer.issue(path.with_name("ours"), "site-07", days=days)
-    return {"ca": ca, "cert_file": ours.cert, "key_file": ours.key}
-
-
-@contextlib.contextmanager
-def old_server(server, version, wanted=None):
-    """Takes one connection at a time in a thread, in one version of TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*server)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = ssl.TLSVersion.TLSv1
-    context.maximum_version = ssl.TLSVersion[version]
-    if wanted is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(wanted)
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                taken, _ = listening.accept()
-                with contextlib.suppress(OSError), taken:
-                    context.wrap_socket(taken, server_side=True).recv(1)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield listening.getsockname()[1]
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join()
+    assert error.cause == WRONG[case]
+    assert re.search(SAID[case], str(error)), error
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
@@ -394,7 +303,7 @@ async def test_what_ended_before_the_floor_is_refused_at_1970(who, tmp_path):
 async def test_all_else_is_verified_at_1970_as_ever(
     case, cause, authority, ca, tmp_path
 ):
-    conf, server, _ = _wrong(case, authority, ca, tmp_path)
+    conf, server, _ = wrong(case, authority, ca, tmp_path)
     terms = Terms("c", "t/status", b"{}", floor_ms=time.time_ns() // 1_000_000)
     with TlsNats(tmp_path / "broker", server) as broker:
         error = await refused(
