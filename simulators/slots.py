@@ -126,13 +126,13 @@ class SlotLine:
         )
 
     def _parts(self) -> Iterator[SlotLine]:
-        """The lines between the ends, each for itself."""
+        """The lines between the ends, each for itself; a gap is of where it ends."""
         edges = [-math.inf, *sorted(self.ends), math.inf]
         for after, upto in pairwise(edges):
             yield SlotLine(
                 self.every_ms,
                 [t for t in self.times if after < t <= upto],
-                {t: gap for t, gap in self.gaps.items() if after < t <= upto},
+                {t: gap for t, gap in self.gaps.items() if after < gap.until <= upto},
                 starts=self.starts,
             )
 
