@@ -108,8 +108,8 @@ class Timekeeper:
         self._table.prune(min(buffer.stats().floors.values(), default=buffer.high))
         ended = None if note is None or self._last is None else self._last.mono_ms
         self._table.begin(clock.boot, buffer.high, ended)
-        turn = clock.begin(self._table.past_ms(at.mono_ms), self._turned)
         clock.on_refused = self._refused
+        turn = clock.begin(self._table.past_ms(at.mono_ms), self._turned)
         self._table.turn(turn)
         self._safe = Table()
         self._changed.set()
