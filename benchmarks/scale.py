@@ -24,6 +24,7 @@ import zstandard
 from benchmarks import machine, process
 from simulators import mqtt_codec as codec
 from simulators.broker import Broker, Kind, find_program
+from simulators.consumer import Consumer
 from simulators.gateways import open_files
 from simulators.made_up import MadeUp, Scan
 from simulators.receipts import Receipts
@@ -210,6 +211,38 @@ def message_bytes() -> dict[str, Any]:
         receipts.ok(words.topic, "5f2c9a01", seq)
     ((where, payload),) = receipts.take()
     said["receipt"] = len(codec.publish(where.encode(), payload, 1, v5=True))
+    return said
+
+
+def consumer_speed() -> dict[str, Any]:
+    """Records a second that the reference consumer reads, checks and adds up."""
+    said: dict[str, Any] = {}
+    fleet = [
+        MadeUp(n, prefix="p", values=10, every_s=1, store="5f2c9a01")
+        for n in range(100)
+    ]
+    for count in (1, 10, 200):
+        consumer = Consumer(from_seq=1)
+        for words in fleet:
+            consumer.feed(f"{words.topic}/meta/a7c0ffee", words.meta(), 0)
+        messages = [
+            (
+                f"{words.topic}/data",
+                words.data(
+                    "live", [Scan(at + n, 1000 * (at + n)) for n in range(count)], 0
+                ),
+            )
+            for at in range(1, 20_001 // 100 + 1, count)
+            for words in fleet
+        ]
+        began = time.process_time()
+        for topic, payload in messages:
+            consumer.feed(topic, payload, 0)
+        consumer.receipts()
+        seconds = time.process_time() - began
+        said[f"data of {count}"] = round(len(messages) * count / seconds)
+        if not consumer.verdict().clean:
+            raise RuntimeError(consumer.verdict().text())
     return said
 
 

@@ -38,3 +38,7 @@ def test_messages_are_weighed() -> None:
     assert said["data of 1"]["per_record"] > said["data of 10"]["per_record"] > 100
     assert said["data of 100"]["zstd_per_record"] < 100
     assert said["receipt"] < 150
+
+
+def test_the_consumer_is_timed_on_clean_traffic() -> None:
+    assert min(scale.consumer_speed().values()) > 1000
