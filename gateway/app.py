@@ -33,7 +33,7 @@ from gateway.control import ControlError
 from gateway.crew import Crew
 from gateway.losses import state_losses
 from gateway.meta import MetaStore, describe
-from gateway.periods import between, lines
+from gateway.periods import lines
 from gateway.ports import Ports
 from gateway.progress import Beats
 from gateway.recorder import OPEN_GAPS, Recorder
@@ -316,16 +316,12 @@ class App:
         self.site = site
         self.metas.adopt(describe(site, self.version), self.buffer.high)
         self.books.adopt(self.metas.current, site)
-        due: dict[Key, Instant] = {}
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
             await self.stop_bus(name)
             worker.end_lines(self.devices_of(name))
-            due |= worker.next_due()
         for name in (*change.buses_added, *change.buses_restarted):
             self.start_bus(site.buses[name])
-        for gap in between(lines(site), due, self.clock.now(), "maintenance"):
-            self.record(gap)
         self.buffer.remember(LINES, standing(self._began, lines(site)))
         sink = self.record.under(self.metas.current)
         for name, worker in self.workers.items():

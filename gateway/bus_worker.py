@@ -170,10 +170,11 @@ class BusWorker:
         }
 
     def end_lines(self, devices: Iterable[DeviceConf]) -> None:
-        """Say which lines of slots end now that this worker has ended.
+        """Say that the lines of slots end, now that this worker has ended.
 
         Args:
-            devices: What the bus has from now on; none: it is taken away.
+            devices: What the bus has from now on, in another worker; none: it is
+                taken away.
         """
         after = {device.name: device for device in devices}
         for name, unit in self.units.items():
@@ -486,22 +487,18 @@ class BusWorker:
         self._close_gaps((unit,), now, "maintenance")
 
     def _end_lines(self, unit: Unit, after: DeviceConf | None) -> None:
-        """Say that lines of slots end for good: by a gap of no slots.
+        """Say that a device's lines of slots end: each by a gap of no slots.
 
         Args:
             unit: As it was, its gaps closed.
-            after: What the device is from now on; periods it keeps go on.
+            after: What the device is from now on: other lines begin.
         """
-        kept = set() if after is None else {each.every_s for each in periods(after)}
         at = self._clock.now()
+        cause = "changed" if after else "removed"
         for job in unit.jobs:
             ledger = job.ledger
-            if ledger.slots.every_s not in kept:
-                cause = "changed" if after else "removed"
-                points, every_ms = ledger.points, ledger.every_ms
-                self._sink(
-                    Gap(unit.conf.name, points, at, at, 0, cause, every_ms=every_ms)
-                )
+            points, every_ms = ledger.points, ledger.every_ms
+            self._sink(Gap(unit.conf.name, points, at, at, 0, cause, every_ms=every_ms))
 
     # -- time ---------------------------------------------------------------
 

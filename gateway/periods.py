@@ -10,11 +10,10 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.clock import Instant
-from gateway.record import Gap
 from gateway.schedule import Place, phase_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from drivers.profiles.model import Point
     from gateway.config.model import Device, Site
@@ -101,34 +100,6 @@ def lines(site: Site) -> Iterator[Line]:
             for every_s, points, covers in periods(device):
                 phase = phase_s(every_s, place)
                 yield Line(device.name, covers, len(points), every_s, phase)
-
-
-def between(
-    lines: Iterable[Line], due: Mapping[Key, Instant], until: Instant, cause: str
-) -> Iterator[Gap]:
-    """The slots in which nobody could ask, where lines go on in the same run.
-
-    Args:
-        lines: As they were and are.
-        due: The first slot of each that is not settled; those without one have none.
-        until: The first poll comes now.
-        cause: Why.
-    """
-    for line in lines:
-        since = due.get(line.key)
-        if since is None:
-            continue
-        first_ms, slots = line.places(since.wall_ms, until.wall_ms)
-        if slots:
-            yield Gap(
-                line.device,
-                line.covers,
-                moved(since, first_ms - since.wall_ms),
-                until,
-                slots,
-                cause,
-                every_ms=line.every_ms,
-            )
 
 
 def moved(at: Instant, ms: int) -> Instant:

@@ -51,6 +51,14 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     """When the run began: nothing of it is older."""
     stands: list[Stand]
 
+    def points(self) -> dict[str, int]:
+        """How many points each device had."""
+        found: dict[str, int] = {}
+        for stand in self.stands:
+            device = stand.line.device
+            found[device] = found.get(device, 0) + stand.line.points
+        return found
+
 
 class Resume(msgspec.Struct, frozen=True, array_like=True):
     """Where the time away begins for one line."""

@@ -8,18 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.profiles.model import Point
-from gateway.clock import Instant
 from gateway.config.model import BufferLimits, Site
-from gateway.periods import Line, between, lines, periods
+from gateway.periods import lines, periods
 from gateway.schedule import Slots
 from tests.support.fake_bus import bus_conf, device_conf
 
 T = 1_763_712_000_000
 SLOW = Point(name="energy", table="input", address=9, type="uint32", every_s=60.0)
-
-
-def at(ms):
-    return Instant(T + ms, 86_400_000 + ms, "0a0b0c0d", trusted=True)
 
 
 def test_a_gap_names_the_points_only_where_others_have_another_period():
@@ -58,18 +53,3 @@ def test_places_are_those_of_the_worker_and_none_is_counted_by_halves(
         assert count == expected
         if count:
             assert abs(first - 1000 * due) <= 1
-
-
-def test_slots_between_two_workers_of_a_bus_are_told():
-    line = Line("a", ("*",), 1, 1.0, 0.25)
-    due = {line.key: at(250)}
-
-    (gap,) = between([line, Line("b", ("*",), 1, 1.0, 0.5)], due, at(3100), "x")
-
-    assert (gap.slots, gap.since, gap.until, gap.every_ms) == (
-        3,
-        at(250),
-        at(3100),
-        1000,
-    )
-    assert not list(between([line], {line.key: at(1250)}, at(1200), "x"))
