@@ -454,9 +454,11 @@ def test_hours_without_power_are_told_when_the_clock_is_known_at_last(
 
     (gap,) = site.gaps("bus-0-dev-1")
     assert gap["cause"] == "power_off"
-    assert abs(gap["t"] - (EPOCH_MS + 60_000)) < 2_000
+    # A little before the end, and not certain: what was asked then may have arrived.
+    assert -6_000 < gap["t"] - (EPOCH_MS + 60_000) < 1_000
+    assert not gap["certain"]
     assert abs(gap["until"] - (EPOCH_MS + 7_170_000)) < 2_000
-    assert abs(gap["slots"] - 7_110) <= 2
+    assert 7_108 <= gap["slots"] <= 7_117
 
 
 def test_a_clock_set_back_by_a_power_cut_is_not_believed_and_no_gap_stays_open(

@@ -103,18 +103,18 @@ def test_a_gap_that_a_kill_left_open_ends_with_that_run():
     since = Instant(NOW.wall_ms - 600_000, 1_000, "b0070001", True)
     told = Instant(since.wall_ms + 5_000, 6_000, "b0070001", True)
     note = msgspec.json.encode(
-        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True, every_ms=5000)]
     )
     ended = Before(
         "power_off", Instant(NOW.wall_ms - 60_000, 541_000, "b0070001", True)
     )
 
-    (gap,) = left_open(note, SITE, ended)
+    (gap,) = left_open(note, ended)
 
     assert (gap.slots, gap.open, gap.cause) == (108, False, "backed_off")
     assert gap.since == since
     assert gap.until == ended.last
-    assert list(left_open(None, SITE, ended)) == []
+    assert list(left_open(None, ended)) == []
 
 
 def test_a_step_of_the_clock_does_not_make_an_open_gap_longer():
@@ -122,11 +122,11 @@ def test_a_step_of_the_clock_does_not_make_an_open_gap_longer():
     since = Instant(1_000, 1_000, "b0070001", False)
     told = Instant(6_000, 6_000, "b0070001", False)
     note = msgspec.json.encode(
-        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True, every_ms=5000)]
     )
     ended = Before("power_off", Instant(NOW.wall_ms, 541_000, "b0070001", True))
 
-    (gap,) = left_open(note, SITE, ended)
+    (gap,) = left_open(note, ended)
 
     assert (gap.slots, gap.until.mono_ms) == (108, 541_000)
 
@@ -135,9 +135,9 @@ def test_where_the_end_is_not_known_open_gaps_end_as_told():
     told = Instant(NOW.wall_ms + 5_000, 6_000, "b0070001", True)
     since = Instant(NOW.wall_ms, 1_000, "b0070001", True)
     note = msgspec.json.encode(
-        [Gap("b", ("*",), since, told, 1, "backed_off", open=True)]
+        [Gap("b", ("*",), since, told, 1, "backed_off", open=True, every_ms=5000)]
     )
 
-    (gap,) = left_open(note, SITE, Before("power_off", None))
+    (gap,) = left_open(note, Before("power_off", None))
 
     assert (gap.slots, gap.open, gap.until) == (1, False, told)
