@@ -377,15 +377,19 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
     if not flags & _OWN_T:
         parts.append(b',"t":%d' % t)
     start = _HEAD.size
+    end: DatedTime | None = None
     if flags & _HAS_SECOND:
         until = _instant2(data)
         start += _SECOND.size
         end = None if until.trusted else _dated(until, when)
         parts.append(b',"until":%d' % (until.wall_ms if end is None else end.t))
-        if dated is None:
-            at, dated = until, end
+        at = until if dated is None else at
+    if dated is not None or end is not None:
+        parts.append(_clock_words(at, dated, end))
     if dated is not None:
-        parts.append(_clock_words(at, dated))
+        parts.append(_bounds(b"noted" if flags & _OWN_T else b"t", dated))
+    if end is not None:
+        parts.append(_bounds(b"until", end))
     parts.extend((b",", data[start:]))
     return b"".join(parts)
 
@@ -500,16 +504,19 @@ def _dated(at: Instant, when: When) -> DatedTime:
     return dated
 
 
-def _clock_words(at: Instant, dated: DatedTime) -> bytes:
-    words = b',"clock":"%b","boot":"%b","mono":%d' % (
-        dated.clock.encode(),
-        at.boot.encode(),
-        at.mono_ms,
-    )
+def _clock_words(at: Instant, first: DatedTime | None, end: DatedTime | None) -> bytes:
+    """The mark of a time that was not trusted; the less certain end counts."""
+    unknown = any(one is not None and one.clock == "unknown" for one in (first, end))
+    mark = b"unknown" if unknown else b"corrected"
+    return b',"clock":"%b","boot":"%b","mono":%d' % (mark, at.boot.encode(), at.mono_ms)
+
+
+def _bounds(key: bytes, dated: DatedTime) -> bytes:
+    words = b""
     if dated.t_min is not None:
-        words += b',"t_min":%d' % dated.t_min
+        words += b',"%b_min":%d' % (key, dated.t_min)
     if dated.t_max is not None:
-        words += b',"t_max":%d' % dated.t_max
+        words += b',"%b_max":%d' % (key, dated.t_max)
     return words
 
 
