@@ -289,12 +289,18 @@ class Session:
     def _later(self, when_s: float) -> None:
         """Take a turn at this time or before."""
         if self._timer is not None:
-            if self._loop.time() < self._timer_at <= when_s:
+            if self._timer_at <= when_s:
                 return
             self._timer.cancel()
-        # Kept here: of a time just past, uvloop makes a handle that knows no time.
+        # The instant is kept here: of a time just past, uvloop makes a handle that
+        # knows none. Its clock counts milliseconds: a timer that fires a little before
+        # its time finds nothing to do and is set again.
         self._timer_at = when_s
-        self._timer = self._loop.call_at(when_s, self._soon)
+        self._timer = self._loop.call_at(when_s, self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self._soon()
 
     def _send(self, lane: Lane, now: float) -> None:
         """Make one message of what is on a lane's shelf and hand it over."""
