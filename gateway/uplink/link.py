@@ -32,6 +32,8 @@ class ConnectError(LinkError):
 
     cause = ""
     """What a person must mend, as a word; told once as an event. Empty: nothing."""
+    answered = False
+    """Somebody was there and closed the connection again."""
 
 
 class CredentialsError(ConnectError):

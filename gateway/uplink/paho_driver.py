@@ -69,6 +69,8 @@ class VersionRefusedError(ConnectError):
 class HungUpError(ConnectError):
     """The broker closed instead of answering CONNECT."""
 
+    answered = True
+
 
 class HandshakeEndedError(ConnectError):
     """The broker closed, or fell silent, in the TLS handshake."""

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 PROOF_S = 15.0
 """A message unproved for so long ends the connection."""
 CLOSE_S = 1.0
+SHORT_S = 5.0
+"""A connection that ends sooner than this hardly began."""
 
 State = Literal["connecting", "online", "offline", "refused", "taken_over", "stopped"]
 
@@ -228,6 +230,7 @@ class Pump:
                 self._floor_ms(),
             ),
         )
+        began_s, proved = loop.time(), self._delivery.messages
         if self._target.receipts:
             link.subscribe(self._topics.receipt, self._receipt)
         try:
@@ -244,7 +247,13 @@ class Pump:
             self._state("stopped")
             raise
         finally:
-            self._quiet = self._session is not None and not self._session.unproved
+            # What a record ends comes back with it unproved. Cut by another client we
+            # get something through each time, and never last.
+            went_on = self._delivery.messages > proved
+            short = loop.time() - began_s < SHORT_S
+            self._quiet = self._session is not None and (
+                not self._session.unproved or (went_on and short)
+            )
             if self._session is not None:
                 self._session.over()
             self._session = None

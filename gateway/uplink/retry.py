@@ -20,7 +20,7 @@ a thousand gateways do not come in the same instant."""
 SLOW_S = 30.0
 WITHIN_S = 60.0
 TAKEN_OVER = 3
-QUIET_ENDS = 10
+QUIET_ENDS = 8
 
 Verdict = Literal["again", "pass_by", "hold", "set_aside"]
 
@@ -49,22 +49,23 @@ class Reconnect:
         certificates likewise, which do not mend themselves within seconds.
         Two clients with one id: 30 s, or they would throw each other off for ever.
         Only MQTT 5 brokers name that cause, and not all of them (mosquitto 2.0.11
-        just closes), so ten ends a minute with nothing unproved and no failed attempt
-        in between count too.
+        just closes), so eight ends a minute that no record is to blame for count too,
+        while the platform is there. nats-server closes some attempts as well.
 
         Args:
             cause: What ended the connection or the attempt.
             now_s: The loop's time.
-            quiet: The connection ended with nothing of ours unproved.
+            quiet: The connection ended, and no record of ours is to blame for it.
         """
         soon = self._rng.uniform(*SOON_S)
         if isinstance(cause, (CredentialsError, SetupError)):
             self._refused += 1
             return min(soon * float(2**self._refused), SLOW_S)
-        if isinstance(cause, ConnectError):  # the platform is away
-            self._quiet.clear()
-            self.id_conflict = False
-            return soon
+        if isinstance(cause, ConnectError):
+            if not cause.answered:  # the platform is away
+                self._quiet.clear()
+                self.id_conflict = False
+            return soon + SLOW_S if self.id_conflict else soon
         if isinstance(cause, TakenOverError):
             self._taken_over.append(now_s)
         elif quiet:

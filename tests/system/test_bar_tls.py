@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import pytest
 
@@ -183,7 +184,7 @@ async def test_certificates_are_exchanged_while_records_flow_and_none_is_lost(
     )
     with (
         TlsMosquitto(tmp_path / "broker", server, extra) as broker,
-        Subscriber(plain, "ecogate/+/+/data") as reader,
+        subscriber(plain) as reader,
     ):
         site, _ = made(
             tmp_path, broker.port, ca_file=ca, cert_file=ours.cert, key_file=ours.key
@@ -210,6 +211,17 @@ async def test_certificates_are_exchanged_while_records_flow_and_none_is_lost(
     assert len(seqs) == high
     assert connections == renewals + 1
     assert site.events == []
+
+
+def subscriber(port):
+    """One on a listener that opens a moment after the broker's first."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return Subscriber(port, "ecogate/+/+/data")
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 async def _flow(site, seconds):
