@@ -80,7 +80,7 @@ class Tender:
                 stats = self._buffer.stats()
                 self._watch_disk(at, stats.degraded, stats.trouble)
                 moves = not stats.pending or stats.degraded or stats.durable != durable
-                if moves and stats.working_s < COMMIT_LIMIT_S:
+                if moves and stats.working_s < LOOK_S:
                     durable = stats.durable
                     store.promise(now + COMMIT_LIMIT_S)
                 if (found := self._devices()) != devices:
