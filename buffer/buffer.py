@@ -119,7 +119,7 @@ class Buffer:
         Raises:
             BufferLockedError: Another process has the folder.
             BufferTooNewError: A newer release wrote it; nothing was touched.
-            OSError: The folder cannot be made or listed.
+            OSError, DiskTroubleError: The disk refuses; it may be asked again.
         """
         executor = ThreadPoolExecutor(1, thread_name_prefix="buffer")
         names = list(targets)

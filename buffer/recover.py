@@ -102,7 +102,7 @@ def open_store(
     Raises:
         BufferLockedError: Another process has it.
         BufferTooNewError: A newer release wrote it; nothing was touched.
-        OSError: The folder can neither be made nor listed.
+        OSError, DiskTroubleError: The disk refuses; it may be asked again.
     """
     files.make_folder(folder)
     lock = FolderLock(folder)

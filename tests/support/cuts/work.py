@@ -80,12 +80,16 @@ def shape_of(seed: int) -> dict[str, Any]:
 class Life:
     """One run: opens, fills, proves, closes, kills."""
 
-    def __init__(self, folder: Path, shape: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, shape: dict[str, Any], truth: int | None = None
+    ) -> None:
         self.folder = folder
         self.shape = shape
         self.rng = random.Random(f"work/{shape['seed']}")
         self.wall = WALL
-        self.truth = os.open(folder / "truth", os.O_CREAT | os.O_WRONLY, 0o600)
+        if truth is None:
+            truth = os.open(folder / "truth", os.O_CREAT | os.O_WRONLY, 0o600)
+        self.truth = truth
         self.targets = list(shape["targets"])
         self.told: set[int] = set()
         self.durable = 0
@@ -125,7 +129,6 @@ class Life:
         else:
             self.abandon()
         self.tell("end")
-        os.close(self.truth)
 
     def put(self, settles: int | None = None) -> None:
         rng, buffer = self.rng, self.buffer
@@ -278,6 +281,7 @@ def main(folder: Path, seeds: list[int]) -> None:
                 asyncio.run(life.run())
             else:
                 run_virtual(life.run())
+        os.close(life.truth)
 
 
 if __name__ == "__main__":
