@@ -271,6 +271,37 @@ def text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """All runs as the table of ``docs/scale.md``."""
+    heads = (
+        *("broker, run", "connects/s", "messages/s", "values/s"),
+        *("live PUBACK p50, p99", "all back, backlog empty", "broker: cores, memory"),
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for result in results:
+        phases = result["phases"]
+        steady, storm = phases["steady"], phases.get("storm")
+        live = steady["puback_ms"].get("live", {})
+        back = (
+            f"{storm['all_back_s']} s, {storm['backlog_empty_s']} s"
+            f" ({storm['backlog_records']} items)"
+            if storm
+            else ""
+        )
+        memory = max(phase["broker_rss_mib"] for phase in phases.values())
+        cores = steady["broker_cpu_s"] / steady["seconds"]
+        lines.append(
+            f"| {result['broker']}, {result['case']}"
+            f" | {phases['connect']['connects_per_s']:,.0f}"
+            f" | {steady['messages_per_s']:,.0f}"
+            f" | {steady['values_per_s']:,.0f}"
+            f" | {live.get('p50')} ms, {live.get('p99')} ms"
+            f" | {back}"
+            f" | {cores:.2f}, {memory:.0f} MiB |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 import pytest
 
 from benchmarks import scale
+from benchmarks.machine import ROOT
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,16 @@ def test_messages_are_weighed() -> None:
 
 def test_the_consumer_is_timed_on_clean_traffic() -> None:
     assert min(scale.consumer_speed().values()) > 1000
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    said = json.loads(scale.RESULTS.read_text("utf-8"))
+    page = (ROOT / "docs" / "scale.md").read_text("utf-8")
+
+    assert scale.table(said["runs"]) in page
+    assert all(run["intake"]["missing"] == 0 for run in said["runs"])
+    sizes = said["bytes"]
+    assert f"({sizes['data of 1']['per_record']:.0f} bytes each, measured)" in page
+    assert f"({sizes['data of 10']['per_record']:.0f} bytes each, measured)" in page
+    speed = said["consumer_records_per_s"]
+    assert f"reads {min(speed.values()):,} to {max(speed.values()):,} records" in page
