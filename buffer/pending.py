@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from buffer import ring
@@ -69,8 +69,8 @@ class Pending:
         self.inflight = {cls: found for cls, found in self.waiting.items() if found}
         for cls in self.inflight:
             self.waiting[cls] = []
-        if self._ages and self._ages[0][0] < oldest:
-            self._ages = [age for age in self._ages if age[0] >= oldest - _MARK_S]
+        # In order of time: only the front is looked at, however many there are.
+        del self._ages[: bisect_left(self._ages, oldest - _MARK_S, key=_time_of)]
         return self.inflight
 
     def end(self, durable: list[tuple[PriorityClass, int]]) -> list[int]:
@@ -155,3 +155,7 @@ class Pending:
 
 def _seq_of(age: tuple[float, int]) -> int:
     return age[1]
+
+
+def _time_of(age: tuple[float, int]) -> float:
+    return age[0]
