@@ -83,6 +83,8 @@ class Lane:
     def back_to(self, seq: int) -> None:
         """Begin again above ``seq``, as far as that is this lane's."""
         seq = max(seq, self.low)
+        if self.shelf:  # what was to leave next still is
+            seq = min(seq, self.shelf[0].seq - 1)
         if seq < self.seen:
             self.seen = seq
             self.shelf.clear()

@@ -117,10 +117,10 @@ class Stock:
             (event if entry.cls in EVENTS else live).put((entry,))
 
     def _fill(self, lane: Lane) -> None:
+        if lane.again:
+            lane.upto = self._last_again()
         if lane.spent:
             lane.looked = True
-            return
-        if lane.again and not self._more_again(lane):
             return
         bounds, known = self._bounds, self._known
         found = self._source.peek(
@@ -162,15 +162,10 @@ class Stock:
             lane.looked = False
             awaiting.back = None
 
-    def _more_again(self, lane: Lane) -> bool:
-        """Whether anything more is to be sent again."""
+    def _last_again(self) -> int:
+        """The last seq to be sent again; 0: none is."""
         awaiting = self._delivery.awaiting
-        if awaiting is None or not awaiting.again:
-            lane.looked = True
-            return False
-        lane.upto = awaiting.again.edges[-1] - 1
-        lane.looked = lane.spent
-        return not lane.spent
+        return awaiting.again.edges[-1] - 1 if awaiting and awaiting.again else 0
 
     def _skip(self, lane: Lane) -> Intervals | None:
         """Sent before, and not this lane's to send now."""

@@ -90,6 +90,8 @@ class MemoryPlatform:
         self.unanswered: list[Question] = []
         """With ``ask`` on: messages whose answer the test gives."""
         self.ask = False
+        self.on_proof: Callable[[bytes], None] = lambda _payload: None
+        """Called with what is proved, records only."""
 
     def connector(self, target: MqttTarget, terms: Terms) -> MemoryLink:
         """Makes links; hand this to the pump."""
@@ -200,15 +202,23 @@ class MemoryLink:
             elif retain:
                 platform.retained.pop(topic, None)
         if platform.prove:
-            self._loop.call_later(platform.delay_s, self.answer, proof, refusal)
+            said = None if retain else payload
+            self._loop.call_later(platform.delay_s, self.answer, proof, refusal, said)
         return proof
 
-    def answer(self, proof: asyncio.Future[None], refusal: RefusedError | None) -> None:
+    def answer(
+        self,
+        proof: asyncio.Future[None],
+        refusal: RefusedError | None,
+        payload: bytes | None = None,
+    ) -> None:
         if self._over is not None or proof.done():
             return
         self._unproved.remove(proof)
         if refusal is None:
             proof.set_result(None)
+            if payload is not None:
+                self._platform.on_proof(payload)
         else:
             proof.set_exception(refusal)
 
