@@ -45,6 +45,7 @@ def prove(buffer, first, last, *targets) -> None:
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_what_some_target_has_not_proved_is_written(home, put) -> None:
     buffer = await home.open("a", "b")
     put(buffer, 4)
@@ -102,6 +103,7 @@ async def test_what_every_target_proved_costs_neither_write_nor_wake_up(
     [(LIVE, 0.69, False), (LIVE, 0.72, True), (EVENT, 0.015, False), (EVENT, 0.03, 1)],
 )
 @virtual
+@pytest.mark.sentence(1)
 async def test_a_proof_counts_until_the_record_is_due(
     home, put, cls, late_s, written
 ) -> None:
@@ -159,6 +161,7 @@ async def test_a_statement_of_loss_is_written_even_when_it_is_proved(home, put) 
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_write_through_writes_what_every_target_proved(home, put) -> None:
     buffer = await home.open(limits=THROUGH)
     put(buffer, 3)
@@ -197,6 +200,7 @@ async def test_cursors_in_too_many_pieces_end_avoidance_until_they_are_whole(
 
 
 @virtual
+@pytest.mark.sentence(2)
 async def test_absent_and_listed_was_proved_however_little_of_the_cursors_is_left(
     home, put
 ) -> None:
@@ -222,6 +226,7 @@ async def test_absent_and_listed_was_proved_however_little_of_the_cursors_is_lef
 
 
 @virtual
+@pytest.mark.sentence(2, 7)
 async def test_absent_below_the_high_water_and_not_listed_is_damaged(home, put) -> None:
     buffer = await home.open()
     put(buffer, 5)
@@ -251,6 +256,7 @@ async def test_above_the_high_water_after_a_clean_stop_nothing_was_used(
 
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])
 @virtual
+@pytest.mark.sentence(2)
 async def test_above_it_after_an_unclean_stop_one_range_bounded_by_what_was_at_risk(
     home, put, power
 ) -> None:

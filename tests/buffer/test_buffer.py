@@ -57,6 +57,7 @@ async def test_records_come_back_as_given_and_in_order(home, put, drain) -> None
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_contract_1_a_record_is_durable_within_a_second(home, put, drain) -> None:
     buffer = await home.open(limits=THROUGH)
 
@@ -76,6 +77,7 @@ async def test_contract_1_a_record_is_durable_within_a_second(home, put, drain) 
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_what_comes_once_a_second_is_durable_at_once(home, put) -> None:
     buffer = await home.open(limits=THROUGH)
     durable = []
@@ -92,6 +94,7 @@ async def test_what_comes_once_a_second_is_durable_at_once(home, put) -> None:
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_contract_1_events_are_durable_within_50_ms(home, put, drain) -> None:
     buffer = await home.open()
 
@@ -160,6 +163,7 @@ async def test_a_burst_of_records_shares_one_commit(home, put) -> None:
     assert buffer.stats().commits == 1
 
 
+@pytest.mark.sentence(2)
 async def test_contract_2_a_kill_is_stated_as_one_bounded_loss(
     home, put, drain
 ) -> None:
@@ -179,6 +183,7 @@ async def test_contract_2_a_kill_is_stated_as_one_bounded_loss(
     assert loss.until_ms == home.wall
 
 
+@pytest.mark.sentence(2)
 async def test_contract_2_a_clean_stop_loses_nothing(home, put, drain) -> None:
     buffer = await home.open()
     put(buffer, 5)
@@ -190,6 +195,7 @@ async def test_contract_2_a_clean_stop_loses_nothing(home, put, drain) -> None:
     assert put(buffer) == [6]
 
 
+@pytest.mark.sentence(4)
 async def test_contract_4_a_seq_is_never_used_twice(home, put) -> None:
     buffer = await home.open()
     given: set[int] = set()
@@ -219,6 +225,7 @@ async def test_a_seq_above_the_durable_ceiling_is_not_handed_out(home, put) -> N
     assert calls[-1] == 3000, "told when the rest became readable"
 
 
+@pytest.mark.sentence(9)
 async def test_contract_9_a_dead_target_holds_back_no_other(home, put, drain) -> None:
     buffer = await home.open("a", "b")
     put(buffer, 10)
@@ -311,6 +318,7 @@ async def test_classes_keep_chains_of_their_own_and_one_order(home, put, drain) 
     assert [e.cls for e in got] == kinds
 
 
+@pytest.mark.sentence(2)
 async def test_a_loss_stays_until_a_record_states_it(home, put) -> None:
     buffer = await home.open()
     put(buffer)
@@ -392,6 +400,7 @@ async def test_a_new_target_is_owed_what_is_stored(home, put, drain) -> None:
     assert buffer.losses() == []
 
 
+@pytest.mark.sentence(9, 10)
 async def test_a_removed_target_is_parked_and_comes_back_where_it_was(
     home, put, drain
 ) -> None:
@@ -455,6 +464,7 @@ async def test_a_second_process_is_refused_with_the_first_ones_pid(home) -> None
         await home.open()
 
 
+@pytest.mark.sentence(10)
 async def test_a_store_of_a_newer_release_is_refused_and_not_touched(home, put) -> None:
     buffer = await home.open()
     put(buffer)

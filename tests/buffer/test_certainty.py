@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from buffer import Buffer, Limits, PriorityClass
 from tests.support.clock import EPOCH_MS, VirtualClock
 from tests.support.virtual import run_virtual
@@ -31,6 +33,7 @@ def _damage(folder):
     path.write_bytes(raw[: len(raw) // 3] + bytes(len(raw) - len(raw) // 3))
 
 
+@pytest.mark.sentence(2)
 def test_after_a_kill_damaged_records_may_have_been_delivered(tmp_path):
     async def life():
         buffer = await _open(tmp_path)
@@ -69,6 +72,7 @@ def test_after_a_clean_stop_the_cursor_is_known_and_so_is_the_loss(tmp_path):
     assert (loss.first, loss.last, loss.certain) == (21, 25, True)
 
 
+@pytest.mark.sentence(2)
 def test_what_was_on_its_way_when_it_was_evicted_may_have_arrived(tmp_path):
     async def life():
         clock = VirtualClock(EPOCH_MS)

@@ -250,6 +250,7 @@ async def test_a_segment_of_256_kb_damaged_everywhere(
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.sentence(7)
 async def test_any_file_damaged_or_deleted(mixed, tmp_path, seed, count) -> None:
     rng = random.Random(seed)
     names = sorted(p.name for p in mixed.folder.iterdir())
@@ -277,6 +278,7 @@ async def test_any_file_damaged_or_deleted(mixed, tmp_path, seed, count) -> None
         shutil.rmtree(folder)
 
 
+@pytest.mark.sentence(2, 7)
 async def test_one_flipped_byte_costs_one_batch_at_most(template, tmp_path) -> None:
     last = max(p.name for p in template.folder.glob("live-*.sqlite"))
     worst = 0

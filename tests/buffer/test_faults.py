@@ -119,6 +119,7 @@ async def test_it_recovers_by_itself_within_seconds(home, put, disk) -> None:
 
 
 @virtual
+@pytest.mark.sentence(2)
 async def test_a_minute_is_kept_events_longer_and_the_rest_is_counted(
     home, disk, drain
 ) -> None:
@@ -291,6 +292,7 @@ async def test_a_bug_ends_the_buffer_and_is_not_waited_out(
     assert [x.cause for x in again.losses()] == ["unclean_stop"]
 
 
+@pytest.mark.sentence(7)
 async def test_a_start_on_a_full_disk_collects_in_memory(
     home, put, disk, drain
 ) -> None:
@@ -372,6 +374,7 @@ asyncio.run(main(folder))
 
 
 @pytest.mark.needs("unshare")
+@pytest.mark.sentence(2, 6)
 def test_a_really_full_disk(tmp_path) -> None:
     """FM-15, FM-16 on a file system of 4 MB; needs the right to mount one."""
     script = tmp_path / "fill.py"
@@ -424,6 +427,7 @@ asyncio.run(main(Path(sys.argv[1])))
 
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize("when", ["20", "20..22", "30+15"])
+@pytest.mark.sentence(1)
 async def test_an_fsync_that_fails_is_never_believed(home, drain, when) -> None:
     """The kernel forgets a failed fsync: the next succeeds, the data may be gone."""
     calls = "fsync,fdatasync"

@@ -96,6 +96,7 @@ async def one_life(folder: Path, rng: random.Random, sent: int):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.sentence(1, 2, 4)
 async def test_killed_at_random_moments(tmp_path, seed, count, figure) -> None:
     rng = random.Random(seed)
     folder = tmp_path / "store"

@@ -39,6 +39,7 @@ async def fill(buffer, n, seed=1):
 
 
 @pytest.mark.parametrize("tail_bytes", [0, 20_000, 2_000_000])
+@pytest.mark.sentence(2, 5)
 async def test_each_lane_gets_its_own_and_together_they_get_all(home, tail_bytes):
     home.limits = Limits(max_bytes=50_000_000, keep_free=0, tail_bytes=tail_bytes)
     buffer = await home.open()
@@ -96,6 +97,7 @@ async def test_what_is_to_be_skipped_is_passed_over_in_memory_and_on_disk(home):
         assert (await take(buffer, skip=skip, classes=EVENTS))[1] == [11, 20]
 
 
+@pytest.mark.sentence(2)
 async def test_exact_runs_are_resolved_and_nothing_between_them(home):
     buffer = await home.open()
     put(buffer, 20)

@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -232,6 +233,7 @@ class Model:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(steps, st.sampled_from([30, 3_000, 30_000]), st.booleans())
+@pytest.mark.sentence(2, 4)
 def test_every_seq_is_delivered_or_stated_lost(plan, record_bytes, through) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run_virtual(Model(Path(folder), record_bytes, through=through).run(plan))

@@ -44,6 +44,7 @@ def play(shares: list[list[int]], *options: str) -> list[dict]:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(1, 2, 7)
 def test_every_state_a_power_cut_may_leave_opens_and_is_complete(
     seed, count, figure
 ) -> None:

@@ -165,6 +165,7 @@ async def test_row_without_segment_is_stated_from_the_catalogue(
 
 
 @pytest.mark.parametrize("how", ["nonsense", "gone", "empty", "wal only"])
+@pytest.mark.sentence(2, 7)
 async def test_control_damaged_costs_repeats_never_loss(home, put, drain, how) -> None:
     home.limits = SMALL
     buffer = await home.open()
@@ -193,6 +194,7 @@ async def test_control_damaged_costs_repeats_never_loss(home, put, drain, how) -
     assert buffer.store == (await home.kill_and_reopen(buffer)).store
 
 
+@pytest.mark.sentence(4, 7)
 async def test_mark_damaged_jumps_far_ahead(home, put, drain) -> None:
     buffer = await home.open()
     put(buffer, 10)
@@ -208,6 +210,7 @@ async def test_mark_damaged_jumps_far_ahead(home, put, drain) -> None:
     assert put(buffer) == [11 + FAR_AHEAD]
 
 
+@pytest.mark.sentence(7)
 async def test_control_and_mark_damaged_together(home, put, drain) -> None:
     buffer = await home.open()
     store = buffer.store

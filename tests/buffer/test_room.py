@@ -31,6 +31,7 @@ def keep_free(buffer: Buffer, size: int) -> None:
     store.limits = msgspec.structs.replace(store.limits, keep_free=size)
 
 
+@pytest.mark.sentence(6)
 def test_the_lowest_class_goes_first_and_its_oldest_first() -> None:
     store = [
         Candidate("e1", EVENT, 1, 100, closed=True),
@@ -48,6 +49,7 @@ def test_the_lowest_class_goes_first_and_its_oldest_first() -> None:
 
 
 @pytest.mark.parametrize("targets", [("p",), ("p", "q")])
+@pytest.mark.sentence(2, 6)
 async def test_the_bound_holds_and_every_missing_record_is_counted(
     home, drain, targets
 ) -> None:
@@ -90,6 +92,7 @@ async def test_the_bound_holds_and_every_missing_record_is_counted(
     assert highest > BOUND * 0.7, "the room there is is used"
 
 
+@pytest.mark.sentence(6)
 async def test_events_go_last_and_go_too(home, drain) -> None:
     home.limits = Limits(max_bytes=1_000_000, keep_free=0)
     buffer = await home.open()
@@ -105,6 +108,7 @@ async def test_events_go_last_and_go_too(home, drain) -> None:
     assert lost + len(got) == 200
 
 
+@pytest.mark.sentence(2)
 async def test_what_a_target_has_is_no_loss(home, put) -> None:
     home.limits = Limits(max_bytes=1_000_000, keep_free=0)
     buffer = await home.open()
@@ -170,6 +174,7 @@ async def test_a_kill_between_stating_and_unlinking_states_it_once(
     assert int(names[0].split("-")[1].split(".")[0]) == got[0], "the file is gone now"
 
 
+@pytest.mark.sentence(6)
 async def test_the_reserve_is_left_to_others_except_for_events(
     home, put, drain
 ) -> None:
@@ -195,6 +200,7 @@ async def test_the_reserve_is_left_to_others_except_for_events(
     assert buffer.losses() == []
 
 
+@pytest.mark.sentence(6)
 async def test_the_reserve_is_won_back_by_evicting(home, put, drain) -> None:
     home.limits = Limits(max_bytes=50_000_000, keep_free=0, segment_bytes=100_000)
     buffer: Buffer = await home.open()

@@ -98,6 +98,7 @@ def test_a_reload_asked_for_during_the_start_is_done_after_it(tmp_path):
     assert run_virtual(main())[-1] == "bus-0-dev-3"
 
 
+@pytest.mark.sentence(10)
 def test_the_same_site_a_hundred_times_reconnects_and_loses_nothing(tmp_path):
     async def main():
         async with VirtualSite(tmp_path, devices=2) as site:
@@ -198,6 +199,7 @@ def test_two_changes_at_once_come_one_after_the_other(tmp_path):
     run_virtual(main())
 
 
+@pytest.mark.sentence(9, 10)
 def test_buses_and_targets_come_and_go_and_a_cursor_is_kept_by_name(tmp_path):
     async def main():
         async with VirtualSite(tmp_path, buses=2, devices=1) as site:
@@ -228,6 +230,7 @@ def test_buses_and_targets_come_and_go_and_a_cursor_is_kept_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["gateway", "buffer"])
+@pytest.mark.sentence(10)
 def test_what_needs_a_restart_is_refused_and_nothing_changes(tmp_path, what):
     async def main():
         async with VirtualSite(tmp_path, devices=1) as site:

@@ -31,6 +31,7 @@ def begun(boot=BOOT, *, offset=0, mono=0, trusted=False):
     return table
 
 
+@pytest.mark.sentence(8)
 def test_before_the_first_anchor_everything_waits_and_is_then_dated_by_it():
     table = begun()
     waiting = of(table, at(5_000))
@@ -93,6 +94,7 @@ def test_power_lost_in_doubt_leaves_the_side_that_was_proved():
     assert of(table, at(15_000)).t == NOW + 15_000
 
 
+@pytest.mark.sentence(8)
 def test_a_boot_between_two_others_is_bounded_and_its_clock_counts_inside():
     table = begun(offset=NOW, trusted=True)
     for boot, offset in (("0000000b", -5), ("0000000c", NOW + 500_000)):
@@ -254,6 +256,7 @@ class Life:
 
 
 @given(st.lists(STEPS, max_size=25))
+@pytest.mark.sentence(4, 8)
 def test_what_was_said_is_never_said_otherwise(steps):
     life = Life()
     for what, value in steps:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.clock import Instant
 from gateway.fold import LISTED, MOST, EventFold
 from gateway.record import Event, decode, encode
@@ -22,6 +24,7 @@ def event(n, kind="device_offline", state="raised"):
 
 
 @virtual
+@pytest.mark.sentence(1)
 async def test_a_storm_of_one_kind_is_twenty_events_and_one_with_the_count():
     told = []
     fold = EventFold(told.append)

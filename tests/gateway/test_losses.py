@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import random
 
+import pytest
+
 from buffer import Buffer, Limits, Loss, PriorityClass
 from gateway.clock import Instant
 from gateway.losses import lost_record, state_losses
@@ -56,6 +58,7 @@ def loss(number, **changes):
 
 
 @virtual
+@pytest.mark.sentence(2)
 async def test_old_and_new_losses_are_stated_once_each():
     buffer = FakeBuffer()
     buffer.lose(loss(1))
@@ -95,6 +98,7 @@ async def test_a_loss_says_all_that_is_known():
     )
 
 
+@pytest.mark.sentence(2)
 async def test_what_a_real_buffer_evicts_is_stated_and_covers_every_seq(tmp_path, seed):
     at = Instant(1_763_712_000_000, 1, "0a0b0c0d", trusted=True)
     buffer = await Buffer.open(

@@ -91,6 +91,7 @@ records = st.one_of(
 
 
 @given(records, st.integers(0, 2**32 - 1).map(lambda n: f"{n:08x}"))
+@pytest.mark.sentence(4)
 def test_a_stored_record_comes_back_as_it_was(record, meta):
     data = encode(record, meta)
 
@@ -145,6 +146,7 @@ def test_a_counter_too_large_for_a_double_travels_as_text(number, said):
     assert scan.values["pulses"] == number
 
 
+@pytest.mark.sentence(8)
 def test_the_clock_is_mentioned_only_when_it_was_not_trusted():
     untrusted = Instant(86_400_000, 12_345, "0a0b0c0d", trusted=False)
     trusted = to_wire(1, encode(Scan("d", AT, {}), META))
@@ -171,6 +173,7 @@ def test_the_clock_is_mentioned_only_when_it_was_not_trusted():
     assert json.loads(corrected)["clock"] == "corrected"
 
 
+@pytest.mark.sentence(8)
 def test_a_trusted_time_is_never_dated_again():
     def never(at):
         raise AssertionError(at)
@@ -180,6 +183,7 @@ def test_a_trusted_time_is_never_dated_again():
     )
 
 
+@pytest.mark.sentence(8)
 def test_bounds_of_a_boot_that_never_saw_a_clock_travel_along():
     data = encode(Scan("d", Instant(0, 1, "0a0b0c0d", trusted=False), {}), META)
 

@@ -69,6 +69,7 @@ def virtually(host, story):
         runner.run(main())
 
 
+@pytest.mark.sentence(10)
 def test_an_unconfirmed_trial_goes_back_when_its_time_is_up(host):
     stage(host)
 

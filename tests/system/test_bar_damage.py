@@ -137,6 +137,7 @@ def judge(site, intact, words):
 
 
 @pytest.mark.timeout(100)
+@pytest.mark.sentence(2, 7)
 def test_a_damaged_store_is_set_aside_counted_and_left_behind(
     tmp_path, seed, count, figure
 ):

@@ -30,6 +30,7 @@ def repeats_beyond_the_window(messages, lost_at_ns):
 @pytest.mark.parametrize(
     "broker", ["nats", pytest.param("mosquitto", marks=pytest.mark.needs("mosquitto"))]
 )
+@pytest.mark.sentence(2, 3, 4)
 def test_a_killed_broker_costs_no_record(tmp_path, broker, count, figure):
     outage_s = count(6, 60)
     with SiteRun(tmp_path, devices=10, points=10, every="500ms", broker=broker) as site:

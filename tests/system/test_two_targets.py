@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from simulators.broker import Broker
 from tests.support.site_run import SiteRun, until, watch
 from tests.support.spawn import Spawned
 from tests.support.witness import Witness, match
 
 
+@pytest.mark.sentence(9)
 def test_one_target_is_away_the_other_never_notices(tmp_path, count, figure):
     rounds = count(2, 12)
     with (

@@ -57,6 +57,7 @@ def each_lane_in_order(reader):
 
 
 @pytest.mark.parametrize("broker", BROKERS)
+@pytest.mark.sentence(3)
 async def test_records_arrive_in_order_and_the_cursor_follows(broker, tmp_path):
     with broker(tmp_path / "broker") as server, Subscriber(server.port) as reader:
         async with PumpSite(tmp_path, server.port) as site:
@@ -89,6 +90,7 @@ async def test_a_lost_connection_leaves_the_will_and_a_clean_one_its_last_words(
         await until(lambda: any(b"stopped" in m.payload for m in reader.take()))
 
 
+@pytest.mark.sentence(2)
 async def test_a_killed_broker_returns_and_nothing_is_lost(tmp_path):
     # nats-server keeps the reader's session through the kill; mosquitto's autosave
     # does not, so what it acknowledged before the reader is back is gone.
@@ -141,6 +143,7 @@ async def test_the_first_proof_comes_soon_after_the_broker_is_back(tmp_path):
 
 @mosquitto_only
 @pytest.mark.parametrize("receive_maximum", [1, 3])
+@pytest.mark.sentence(1, 4)
 async def test_dropped_proofs_bound_what_is_on_its_way_and_repeats_are_the_same(
     receive_maximum, tmp_path
 ):

@@ -206,6 +206,7 @@ async def test_a_record_larger_than_our_batch_travels_alone(tmp_path):
 
 
 @virtual
+@pytest.mark.sentence(4)
 async def test_unproved_messages_are_sent_again_with_the_same_ids_and_bytes(tmp_path):
     platform = MemoryPlatform()
     async with Bench(tmp_path, platform=platform) as bench:
@@ -283,6 +284,7 @@ def test_after_any_outage_the_first_message_comes_within_a_second_and_a_half(
 
 
 @virtual
+@pytest.mark.sentence(2, 3)
 async def test_flapping_loses_nothing_and_keeps_the_order(tmp_path, seed):
     rng = random.Random(seed)
     platform = MemoryPlatform(delay_s=0.05)
@@ -356,6 +358,7 @@ async def test_the_topic_of_an_unused_version_is_emptied_after_a_week(tmp_path):
 
 
 @virtual
+@pytest.mark.sentence(5)
 async def test_events_have_a_topic_of_their_own_and_go_first(tmp_path):
     bench = Bench(tmp_path)
     bench.scan(x=1)

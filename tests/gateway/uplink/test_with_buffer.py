@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import random
 
+import pytest
+
 from buffer import Buffer, Limits, PriorityClass
 from gateway.clock import SystemClock
 from gateway.config.model import MqttTarget
@@ -94,6 +96,7 @@ async def test_a_backlog_made_under_an_old_site_file_keeps_its_own_description(
     ]
 
 
+@pytest.mark.sentence(2)
 async def test_links_that_come_and_go_and_restarts_lose_nothing(tmp_path, seed):
     rng = random.Random(seed)
     platform = MemoryPlatform(delay_s=0.002)
