@@ -26,6 +26,10 @@ SAVE_S = 600.0
 """How much of the counts a kill costs: hours it touches are marked incomplete."""
 
 
+FIRST_S = 60.0
+"""From the start to the first look at the days."""
+
+
 class HourLine(msgspec.Struct, kw_only=True):
     """One device in one hour, for people and programs."""
 
@@ -82,6 +86,8 @@ class Bookkeeper:
         Args:
             sink: Stores a record.
         """
+        # The time away is to be in the books before days that ended in it are told.
+        await asyncio.sleep(FIRST_S)
         while True:
             now = self._clock.now()
             if now.trusted:
