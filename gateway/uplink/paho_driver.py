@@ -223,6 +223,10 @@ class PahoDriver:
         if self.lost is not None or self._closing:
             proof.set_exception(self.lost or LinkLostError("closed"))
             return proof
+        if self._ending is not None and not self._waiting:
+            # Between two messages: this is the moment that was waited for.
+            proof.set_exception(self._ending)
+            return proof
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._waiting[info.mid] = proof

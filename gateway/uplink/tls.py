@@ -256,7 +256,8 @@ def _load_own(context: TlsContext, target: MqttTarget) -> None:
     except SecretError:
         raise trouble[0] from None
     except ssl.SSLError as exc:
-        raise SetupError(f"{target.url}: {_why_not_loaded(exc)}", "tls_files") from None
+        said = _why_not_loaded(exc, key_file or target.cert_file)
+        raise SetupError(f"{target.url}: {said}", "tls_files") from None
     except (OSError, ValueError) as exc:
         why = getattr(exc, "strerror", None) or "not usable"
         raise SetupError(
@@ -271,10 +272,11 @@ def _no_password() -> str:
     )
 
 
-def _why_not_loaded(exc: ssl.SSLError) -> str:
-    reason = exc.reason or ""
-    if "MISMATCH" in reason:
+def _why_not_loaded(exc: ssl.SSLError, key_file: Path | None) -> str:
+    if "MISMATCH" in (exc.reason or ""):
         return "cert and key do not belong together"
-    if "DECRYPT" in reason or "PASSWORD" in reason:
-        return "the key's password is wrong"
+    # OpenSSL has one word for a wrong password and for no key at all.
+    with contextlib.suppress(OSError):
+        if key_file is not None and b"ENCRYPTED" in key_file.read_bytes():
+            return "the key's password is wrong"
     return "cert and key cannot be loaded: expected certificate and key in PEM"

@@ -6,10 +6,11 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from simulators.broker import free_port
-from tests.support.brokers import Mosquitto, Nats
+from tests.support.brokers import Mosquitto, Nats, Subscriber
 from tests.support.certificates import Authority, self_signed
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ class TlsNats(Nats):
             mqtt = f"mqtt {{ listen: 127.0.0.1:{free_port()} }}\n"
             return f"{head}{mqtt}websocket {{ {ours} }}\n"
         return f"{head}mqtt {{ {ours} }}\n"
+
+
+def patient_subscriber(port: int, topic: str = "#") -> Subscriber:
+    """A reader on a listener that opens a moment after the broker's first one."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return Subscriber(port, topic)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 WRONG = {

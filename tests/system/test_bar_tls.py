@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 import pytest
 
 from gateway.config.model import MqttTarget
 from gateway.uplink import retry
-from tests.support.brokers import Mosquitto, Subscriber, until
+from tests.support.brokers import Mosquitto, until
 from tests.support.certificates import Authority, exchange
 from tests.support.pumped import Pumped
 from tests.support.tls_brokers import (
@@ -23,6 +22,7 @@ from tests.support.tls_brokers import (
     TlsMosquitto,
     free_port,
     old_server,
+    patient_subscriber,
     wrong,
 )
 
@@ -184,7 +184,7 @@ async def test_certificates_are_exchanged_while_records_flow_and_none_is_lost(
     )
     with (
         TlsMosquitto(tmp_path / "broker", server, extra) as broker,
-        subscriber(plain) as reader,
+        patient_subscriber(plain, "ecogate/+/+/data") as reader,
     ):
         site, _ = made(
             tmp_path, broker.port, ca_file=ca, cert_file=ours.cert, key_file=ours.key
@@ -211,17 +211,6 @@ async def test_certificates_are_exchanged_while_records_flow_and_none_is_lost(
     assert len(seqs) == high
     assert connections == renewals + 1
     assert site.events == []
-
-
-def subscriber(port):
-    """One on a listener that opens a moment after the broker's first."""
-    end = time.monotonic() + 5
-    while True:
-        try:
-            return Subscriber(port, "ecogate/+/+/data")
-        except ConnectionRefusedError:
-            assert time.monotonic() < end
-            time.sleep(0.01)
 
 
 async def _flow(site, seconds):

@@ -251,6 +251,48 @@ async def test_plain_mqtt_on_a_tls_port_is_told(server, ca, tmp_path, monkeypatc
     assert "wants TLS (mqtts:// or wss://)" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("change", "cause", "said"),
+    [
+        ("other key", "tls_files", "do not belong together"),
+        ("wrong password", "tls_files", "the key's password is wrong"),
+        ("no password", "secret", "name its password by key_password_file"),
+        ("no key", "tls_files", "expected certificate and key in PEM"),
+        ("key for all", "secret", "chmod g-w,o-rwx"),
+        ("ca for all", "secret", "chmod o-w"),
+        ("no ca", "tls_files", "holds no certificate in PEM"),
+        ("absent", "secret", "cert: the file it names cannot be read: No such file"),
+    ],
+)
+async def test_files_that_cannot_be_used_are_told_before_anybody_is_asked(
+    change, cause, said, authority, ca, tmp_path, monkeypatch
+):
+    ours = authority.issue(tmp_path / "ours", "site-07", password="opens the key")  # noqa: S106
+    monkeypatch.setenv("KEY", "no" if change == "wrong password" else "opens the key")
+    conf = {"cert_file": ours.cert, "key_file": ours.key, "key_password_env": "KEY"}
+    match change:
+        case "other key":
+            conf["key_file"] = authority.issue(tmp_path / "other", "x").key
+        case "no password":
+            del conf["key_password_env"]
+        case "no key":
+            ours.key.write_text("no key at all")
+        case "key for all":
+            ours.key.chmod(0o644)
+        case "ca for all":
+            ca.chmod(0o666)
+        case "no ca":
+            ca.write_text("nothing")
+        case "absent":
+            conf["cert_file"] = tmp_path / "nothing"
+
+    error = await refused(target(1, ca, **conf))
+
+    assert isinstance(error, SetupError)
+    assert error.cause == cause
+    assert said in str(error)
+
+
 # -- the clock --------------------------------------------------------------
 
 
