@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, list[str]] = {
     "docs/site.schema.json": ["-m", "gateway", "schema"],
     "docs/site-keys.md": ["-m", "gateway.config.keys_page"],
     "docs/devices.md": ["-m", "drivers.profiles.devices_page"],
+    "docs/delivery.md": ["docs/sentences.py"],
 }
 
 
