@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.clock import ClockError
 from gateway.control import ControlError, ControlServer, Request, socket_path
+from gateway.events import utc_text
 from gateway.health import Health, buffer_health, bus_health, device_health
 from gateway.spread import HOURS_KEPT
 from gateway.texts import t
@@ -42,6 +44,8 @@ class Answers:
                 "read": self.read,
                 "write": self.write,
                 "buffer-stats": self.buffer_stats,
+                "clock": self.clock,
+                "clock-confirm": self.clock_confirm,
                 "reload": self.reload,
                 "try": trial.answer_try,
                 "keep": trial.answer_keep,
@@ -80,6 +84,23 @@ class Answers:
     async def buffer_stats(self, _request: Request) -> dict[str, Any]:
         """The store alone."""
         return buffer_health(self._app.buffer)
+
+    async def clock(self, _request: Request) -> dict[str, Any]:
+        """Whether the time is right, and what waits for it."""
+        app = self._app
+        backlog = (pump.health().backlog for pump in app.pumps.values())
+        wait = max(backlog, default=0) if app.timekeeper.waiting else 0
+        return {**app.timekeeper.report(), "records_wait": wait}
+
+    async def clock_confirm(self, request: Request) -> dict[str, Any]:
+        """The operator says that the system clock is right."""
+        try:
+            self._app.clock.confirm()
+        except ClockError as exc:
+            reason = t(f"reason.{exc.reason}")
+            said = t("clock.refused", time=utc_text(exc.wall_ms), reason=reason)
+            raise ControlError("bad_clock", said) from exc
+        return await self.clock(request)
 
     async def read(self, request: Request) -> dict[str, Any]:
         """Ask a device now, between two exchanges of its bus."""
@@ -148,7 +169,7 @@ def health_of(app: App) -> Health:
         pid=os.getpid(),
         now_ms=now.wall_ms,
         uptime_s=app.tender.uptime_s(),
-        clock="trusted" if now.trusted else "unknown",
+        clock=app.timekeeper.state,
         stuck=app.beats.late(asyncio.get_running_loop().time()),
         buses=[
             bus_health(worker, app.crew.restarts(f"bus:{name}"))

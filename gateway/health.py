@@ -74,7 +74,8 @@ class Health(msgspec.Struct, kw_only=True):
     pid: int
     now_ms: int
     uptime_s: int
-    clock: Literal["trusted", "unknown"]
+    clock: Literal["trusted", "waiting", "unknown"]
+    """``waiting``: new records wait for a right time; ``unknown``: they are marked."""
     stuck: list[str] = []
     """Loops that broke their promise of progress."""
     buses: list[BusHealth] = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -160,20 +160,26 @@ class Timekeeper:
         return self._table.boots[-1].spans[-1].how == UNKNOWN
 
     @property
-    def waits_s(self) -> float | None:
-        """How long records still wait while a platform could have them."""
-        return None if self._wait_s is None else self._wait_s - self._waited_s
-
-    @property
     def state(self) -> ClockWord:
         """In one word: is the time right, and if not, what becomes of records."""
         if self._clock.now().trusted:
             return "trusted"
         return "waiting" if self.waiting else "unknown"
 
-    def bounds(self) -> tuple[int, int | None]:
-        """When this boot began at the earliest, and what the clock says of it."""
-        return self._table.past_ms(0), self._table.boots[-1].offset
+    def report(self) -> dict[str, Any]:
+        """How it stands, for ``ecogate clock``."""
+        clock = self._clock
+        left_s = None if self._wait_s is None else self._wait_s - self._waited_s
+        return {
+            "now_ms": clock.wall_ms(),
+            "state": clock.state,
+            "source": clock.source,
+            "offset_ms": clock.offset_ms,
+            "floor_ms": clock.floor_ms,
+            "waiting": self.waiting,
+            "estimated": self.estimated,
+            "wait_left_s": None if left_s is None else round(left_s, 1),
+        }
 
     # -- work ---------------------------------------------------------------
 

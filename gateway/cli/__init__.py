@@ -27,6 +27,7 @@ VERBS = (
     "read",
     "watch",
     "status",
+    "clock",
     "buffer",
     "profile",
     "simulate",

@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
         for problem in problems:
             print(coloured(problem, path))
         print(_summary(path, site, problems))
+        if site is not None and _waits_for_a_clock(site):
+            print(paint(t("check.clock"), "yellow"), file=sys.stderr)
     return Exit.USAGE if site is None else Exit.OK
 
 
@@ -79,6 +81,12 @@ def problem_as_json(problem: Problem) -> dict[str, object]:
         "code": problem.code,
         "message": message_of(problem),
     }
+
+
+def _waits_for_a_clock(site: Site) -> bool:
+    from gateway.clock import kernel_synchronised
+
+    return site.clock_trust == "ntp" and not kernel_synchronised()
 
 
 def _summary(path: Path, site: Site | None, problems: list[Problem]) -> str:

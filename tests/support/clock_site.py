@@ -66,9 +66,10 @@ class ClockLife:
     @contextlib.asynccontextmanager
     async def boot(self, *, wall_ms=None, trusted=True):
         """The machine is switched on and the gateway runs until the end of this."""
-        await asyncio.sleep(10.0)  # that long it has run when the gateway starts
-        name = f"b007{len(self.boots):04x}"
         wall_ms = self.true_ms() if wall_ms is None else wall_ms
+        await asyncio.sleep(10.0)  # that long it has run when the gateway starts
+        wall_ms += 10_000
+        name = f"b007{len(self.boots):04x}"
         self.clock = VirtualClock(wall_ms, trusted=trusted, boot=name)
         self.boots[name] = self.true_ms() - self.clock.mono_ms()
         async with self.run() as site:

@@ -66,7 +66,7 @@ def test_what_waits_for_a_clock_is_not_sent_and_status_says_so(tmp_path):
 
     assert sent == []
     assert status == {"state": "waiting"}
-    assert health["clock"] == "unknown"
+    assert health["clock"] == "waiting"
     assert (after["state"], after["source"]) == ("trusted", "ntp")
     life.check()
     told = [(e["state"], e["severity"]) for e in events(life, "clock_waiting")]
