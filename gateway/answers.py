@@ -181,6 +181,7 @@ def health_of(app: App) -> Health:
             for unit in worker.units.values()
         ],
         buffer=buffer_health(app.buffer),
+        disk=app.tender.disk(),
         targets=_targets(app),
         trial=None if left_s is None else {"left_s": round(left_s, 1)},
     )

@@ -370,6 +370,7 @@ class App:
             sink=self.record,
             beats=self.beats,
             data=self.site.buffer.path,
+            endurance=self.site.buffer.endurance,
         )
 
     def _tell_start(self) -> None:

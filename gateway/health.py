@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gateway.wear import Disk
+
 if TYPE_CHECKING:
     from buffer import Buffer
     from gateway.bus_worker import BusWorker
@@ -81,6 +83,8 @@ class Health(msgspec.Struct, kw_only=True):
     buses: list[BusHealth] = []
     devices: list[DeviceHealth] = []
     buffer: dict[str, Any] = {}
+    disk: Disk = Disk()
+    """The disk the records are on, and how long it lasts."""
     targets: list[dict[str, Any]] = []
     trial: dict[str, Any] | None = None
     """A site file on trial: it goes back by itself unless confirmed."""

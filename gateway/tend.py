@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import events
+from gateway import events, wear
 from gateway.uplink.status import Vitals
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Tender:
         sink: Callable[[Record], None],
         beats: Beats,
         data: Path,
+        endurance: int | None = None,
     ) -> None:
         self._buffer = buffer
         self._metas = metas
@@ -54,6 +55,8 @@ class Tender:
         self._sink = sink
         self._beats = beats
         self._data = data
+        self._endurance = endurance
+        self._wear = wear.Wear()
         self._degraded: Event | None = None
         self._started = 0.0
         self.linked: Callable[[], bool] = lambda: False
@@ -65,6 +68,7 @@ class Tender:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
         self._started = loop.time()
+        worn = float("-inf")
         beat = self._beats.add("tend", loop.time() + 5)
         store = self._beats.add("buffer", loop.time() + COMMIT_LIMIT_S)
         looked = retried = loop.time()
@@ -86,6 +90,9 @@ class Tender:
                 if (found := self._devices()) != devices:
                     devices = found
                     self.on_change()
+                if now - worn >= _RETRY_S:
+                    worn = now
+                    self._wear.look(now, self._written())
                 if now - retried >= _RETRY_S:
                     retried = now
                     self._metas.retry()
@@ -97,17 +104,41 @@ class Tender:
     def vitals(self) -> Vitals:
         """What ``status`` tells the platform."""
         good, bad = self._devices()
+        disk = self.disk()
         return Vitals(
             clock=self._timekeeper.state,
             clock_source=self._clock.source,
             clock_offset_ms=self._clock.offset_ms,
-            disk_free=_disk_free(self._data),
-            disk_state="degraded:disk" if self._degraded else "ok",
+            disk_free=disk.free,
+            disk_state=disk.state,
+            bytes_per_day=disk.bytes_per_day,
+            life_years=disk.life_years,
             temperature_c=_temperature(),
             uptime_s=self.uptime_s(),
             devices_good=good,
             devices_bad=bad,
         )
+
+    def disk(self) -> wear.Disk:
+        """The disk now, and how long it lasts."""
+        size, free = _size_and_free(self._data)
+        endurance = self._endurance
+        if endurance is None and size is not None:
+            endurance = wear.assumed_endurance(size)
+        per_day = self._wear.bytes_per_day
+        return wear.Disk(
+            state="degraded:disk" if self._degraded else "ok",
+            free=free,
+            bytes_per_day=per_day,
+            life_years=wear.life_years(endurance, per_day),
+            endurance=endurance,
+            assumed=self._endurance is None,
+        )
+
+    def _written(self) -> int:
+        """Bytes so far; where the kernel tells nothing, the records' own at least."""
+        told = wear.written()
+        return self._buffer.stats().bytes_stored if told is None else told
 
     def _devices(self) -> tuple[int, int]:
         """How many answer and how many do not."""
@@ -139,12 +170,13 @@ class Tender:
         self._sink(event)
 
 
-def _disk_free(path: Path) -> int | None:
+def _size_and_free(path: Path) -> tuple[int | None, int | None]:
+    """Bytes of the file system, and how many of them are free."""
     try:
         found = os.statvfs(path)
     except OSError:
-        return None
-    return found.f_bavail * found.f_frsize
+        return None, None
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
 
 
 def _temperature() -> float | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from drivers.profiles.units import format_size
 from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
@@ -19,6 +20,8 @@ from gateway.texts.field import worded
 
 if TYPE_CHECKING:
     import argparse
+
+    from gateway.wear import Disk
 
 _GOOD: frozenset[str] = frozenset({"online", "open"})
 _PENDING: frozenset[str] = frozenset({"unknown", "connecting", "closed", "doubtful"})
@@ -108,7 +111,7 @@ def report(health: Health) -> str:
         parts.append(_devices(health.devices, health.now_ms))
     if health.targets:
         parts.append(_targets(health.targets))
-    parts.append(_buffer(health.buffer))
+    parts.append("\n".join([_buffer(health.buffer), *_disk(health.disk)]))
     if health.stuck:
         parts.append(paint(t("status.stuck", loops=", ".join(health.stuck)), "red"))
     return "\n\n".join(parts)
@@ -235,6 +238,20 @@ def _buffer(stats: dict[str, Any]) -> str:
     if not degraded:
         return line
     return line + "\n" + paint(t("status.degraded", trouble=stats["trouble"]), "red")
+
+
+def _disk(disk: Disk) -> list[str]:
+    """What is free, what is written in a day, how long a card lasts at that."""
+    lines = []
+    if disk.free is not None:
+        per_day = disk.bytes_per_day
+        said = t("status.disk.soon") if per_day is None else format_size(per_day)
+        lines.append(t("status.disk", free=format_size(disk.free), per_day=said))
+    if disk.life_years is not None and disk.endurance is not None:
+        key = "status.disk.life_assumed" if disk.assumed else "status.disk.life"
+        endurance = format_size(disk.endurance)
+        lines.append(t(key, years=f"{disk.life_years:g}", endurance=endurance))
+    return lines
 
 
 def _heads(names: tuple[str, ...]) -> list[str]:

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
 )  # fmt: skip
-BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through")
+BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through", "endurance")
 CLOCK_KEYS = ("trust", "wait")
 CLOCK_WAIT_S = 3600.0
 """NTP daemons ask again after 34 min at the latest (systemd-timesyncd): who waits an
 hour misses no answer that comes at all."""
 _GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SMALLEST_BUFFER = 4_000_000
+_SMALLEST_ENDURANCE = 10**9
 
 
 def load_site(
@@ -145,6 +146,7 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
     max_bytes = inner.size("max_bytes", _SMALLEST_BUFFER)
     keep_free = inner.size("keep_free")
     write_through = inner.boolean("write_through")
+    endurance = inner.size("endurance", _SMALLEST_ENDURANCE)
     if path is None:
         return None
     limits = BufferLimits(path=folder / path)
@@ -153,6 +155,7 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
         max_bytes=limits.max_bytes if max_bytes is None else max_bytes,
         keep_free=limits.keep_free if keep_free is None else keep_free,
         write_through=bool(write_through),
+        endurance=endurance,
     )
 
 

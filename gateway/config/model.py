@@ -98,6 +98,8 @@ class BufferLimits(msgspec.Struct, frozen=True, kw_only=True):
     keep_free: int = 200_000_000
     write_through: bool = False
     """True: every record is written, also what every target proved in time."""
+    endurance: int | None = None
+    """Bytes the card can bear being written, as its maker says; for an estimate."""
 
 
 class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):

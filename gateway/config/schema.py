@@ -98,6 +98,7 @@ _BUFFER: Schema = {
     "max_bytes": _SIZE,
     "keep_free": _SIZE,
     "write_through": _BOOLEAN,
+    "endurance": _SIZE,
 }
 _CLOCK: Schema = {
     "trust": {"enum": ["ntp", "always"]},

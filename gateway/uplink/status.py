@@ -22,6 +22,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     disk_state: str = "ok"
     """``ok`` or ``degraded:disk``."""
     bytes_per_day: int | None = None
+    life_years: float | None = None
     temperature_c: float | None = None
     uptime_s: int = 0
     devices_good: int = 0
@@ -106,6 +107,7 @@ def online(
                 state=vitals.disk_state,
                 free=vitals.disk_free,
                 bytes_per_day=vitals.bytes_per_day,
+                life_years=vitals.life_years,
             ),
             **_said(temperature=vitals.temperature_c),
             "uptime_s": vitals.uptime_s,
