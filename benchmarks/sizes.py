@@ -31,7 +31,7 @@ SHARE_LIMITS = {"160 x 100": 0.12}
 FRESH_P50_MS, FRESH_P99_MS = 5.0, 15.0
 PSS_LIMIT_MIB = 40.0
 START_LIMIT_S = 0.5
-DISK_LIMITS = {"10 x 50": 30.0, "1 x 10": 800.0}
+DISK_LIMITS = {"10 x 50": 2.0, "1 x 10": 20.0}
 
 
 def parse(text: str) -> Size:
