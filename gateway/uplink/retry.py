@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway.uplink.link import (
     ConnectError,
     CredentialsError,
+    RenewedError,
     SetupError,
     TakenOverError,
 )
@@ -68,7 +69,7 @@ class Reconnect:
             return soon + SLOW_S if self.id_conflict else soon
         if isinstance(cause, TakenOverError):
             self._taken_over.append(now_s)
-        elif quiet:
+        elif quiet and not isinstance(cause, RenewedError):
             self._quiet.append(now_s)
         edge = now_s - WITHIN_S
         self._taken_over = [t for t in self._taken_over if t > edge]

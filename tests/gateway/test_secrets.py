@@ -50,7 +50,7 @@ def test_a_file_that_others_can_get_at_is_refused_with_the_command(mode, tmp_pat
 
 def test_a_certificate_may_be_read_by_all_and_written_by_nobody_else(tmp_path):
     check_modes(kept(tmp_path / "cert", 0o644), "cert", secret=False)
-    with pytest.raises(SecretError, match="anybody can change .* chmod o-w "):
+    with pytest.raises(SecretError, match=r"anybody can change .* chmod o-w "):
         check_modes(kept(tmp_path / "cert", 0o646), "cert", secret=False)
 
 
@@ -113,7 +113,7 @@ def test_a_target_says_where_its_secrets_are_and_never_what_they_are(tmp_path):
         host="h",
         password_file=file,
         key_credential="key",
-        key_password_env="KEY_PASSWORD",
+        key_password_env="KEY_PASSWORD",  # noqa: S106 - a name
     )
 
     assert password_of(target) == Secret("password_file", file=file)
