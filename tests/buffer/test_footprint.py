@@ -96,7 +96,7 @@ def scan(rng: random.Random, values: list[float]) -> bytes:
     ids=["1x10-through", "10x50-through", "1x10", "10x50"],
 )
 @virtual
-async def test_bytes_written_per_value(  # noqa: PLR0913 - a table
+async def test_bytes_written_per_value(
     home, figure, devices, points, through, bar, latency_s
 ) -> None:
     """Bars 8 and FM-22: by ``write_bytes`` of /proc/self/io, 10 min of virtual time."""
