@@ -18,6 +18,7 @@ from gateway.uplink.message import PACKET_HEAD, Bounds, Message, Misfit, Undated
 from gateway.uplink.pace import Share
 from gateway.uplink.retained import Retained, RetainedQueue
 from gateway.uplink.stock import Stock
+from gateway.uplink.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,14 @@ class Session:
         self._bounds = Bounds(target.batch_records, target.batch_bytes, hard)
         self.lanes = Lanes(kit.source.high)
         self._share = Share(self._in_flight, self._bounds.payload)
+        self._turns = Turns(
+            self.lanes,
+            kit.delivery,
+            self._share,
+            self._bounds,
+            window=self._in_flight,
+            linger_s=target.linger_s,
+        )
         self._stock = Stock(
             kit.source, target.name, kit.delivery, self.lanes, self._bounds
         )
@@ -99,9 +108,7 @@ class Session:
             target.name, kit.topics, kit.metas, kit.status, self._bounds
         )
         self._retained_sent = 0
-        self._doubt_had_its_turn = False
         self._status_due = 0.0
-        self._lingers_until: float | None = None
         self._lost: LinkLostError | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._status_timer: asyncio.TimerHandle | None = None
@@ -234,57 +241,17 @@ class Session:
         if on_disk is not None and self._reading is None:
             self._reading = on_disk
             self._errand.set()
-        ready = [lane for lane in self.lanes.order if self._ready(lane, now)]
-        if not ready:
-            if delivery.doubt and on_disk is None and not self._waiting():
+        lane = self._turns.next(now)
+        if lane is None:
+            if self._turns.wake_s is not None:
+                self._later(self._turns.wake_s)
+            elif delivery.doubt and on_disk is None and self._idle():
                 delivery.no_more_doubt()
-            return None
-        if delivery.cautious and not self._doubt_had_its_turn:
-            # One by one and in turn with the rest, so that neither waits for ever.
-            doubtful = (x for x in ready if x.shelf[0].seq in delivery.doubt)
-            return next(doubtful, ready[0])
-        return ready[0]
+        return lane
 
-    def _waiting(self) -> bool:
-        lanes = self.lanes.order
-        return bool(self._window) or any(x.shelf and not x.held for x in lanes)
-
-    def _ready(self, lane: Lane, now: float) -> bool:
-        if not lane.shelf or lane.held:
-            return False
-        lanes, awaiting = self.lanes, self._kit.delivery.awaiting
-        event = lane is lanes.event
-        if awaiting is not None and not lane.again and awaiting.full(event=event):
-            return False
-        if event:
-            return True
-        return self._live(lane, now) if lane is lanes.live else self._backlog(now)
-
-    def _live(self, lane: Lane, now: float) -> bool:
-        if self._full(lane):
-            # The last place is left for an event.
-            return lane.flying < max(1, self._in_flight - 1)
-        return not lane.flying and self._lingered(now)
-
-    def _full(self, lane: Lane) -> bool:
-        bounds = self._bounds
-        return len(lane.shelf) >= bounds.records or lane.size >= bounds.payload
-
-    def _backlog(self, now: float) -> bool:
-        next_s = self._kit.delivery.bucket.next_s
-        if now < next_s:
-            self._later(next_s)
-            return False
-        return self._share.open
-
-    def _lingered(self, now: float) -> bool:
-        linger_s = self._kit.target.linger_s
-        if linger_s <= 0:
-            return True
-        if self._lingers_until is None:
-            self._lingers_until = now + linger_s
-        self._later(self._lingers_until)
-        return now >= self._lingers_until
+    def _idle(self) -> bool:
+        """Whether all that can be sent has been, and was answered."""
+        return not self._window and self._reading is None and self._turns.idle()
 
     def _later(self, when_s: float) -> None:
         """Take a turn at this time or before."""
@@ -306,15 +273,10 @@ class Session:
         """Make one message of what is on a lane's shelf and hand it over."""
         kit, delivery = self._kit, self._kit.delivery
         first = lane.shelf[0]
-        bounds = self._bounds
-        if lane.name == "backfill":
-            bounds = Bounds(bounds.records, self._share.message_bytes, bounds.hard)
-        if delivery.cautious:
-            bounds = Bounds(self._few(lane), bounds.payload, bounds.hard)
         skipped = delivery.skipped.take() if delivery.skipped else ()
         message = kit.packer.pack(
             lane.shelf,
-            bounds,
+            self._turns.bounds(lane),
             lane.name,
             kit.wall_ms(),
             again=lane.again or delivery.out_of_order(lane.name, first.seq),
@@ -333,31 +295,12 @@ class Session:
         if skipped and not told:
             delivery.skipped.give_back(skipped)
 
-    def _few(self, lane: Lane) -> int:
-        """Records that may leave together while one is suspected."""
-        delivery, most = self._kit.delivery, self._bounds.records
-        if delivery.suspicious and (
-            lane is not self.lanes.live or not self._full(lane)
-        ):
-            return 1
-        for count, entry in enumerate(lane.shelf[:most]):
-            if entry.seq in delivery.doubt:
-                return max(1, count)
-        return most
-
     def _publish(self, lane: Lane, message: Message, told: Runs, now: float) -> None:
         delivery = self._kit.delivery
         entries = lane.take(message.records)
         flight = Flight(lane, entries, len(message.payload), now, told)
-        if delivery.cautious:
-            self._doubt_had_its_turn = flight.first in delivery.doubt
         self._window.add(flight)
-        lane.flying += 1
-        if lane is self.lanes.live:
-            self._lingers_until = None
-        elif lane.name == "backfill":
-            delivery.bucket.take(now)
-            self._share.sent(flight.size)
+        self._turns.sent(flight, now)
         delivery.published(flight)
         future = self._link.publish(message.topic, message.payload)
         future.add_done_callback(partial(self._answered, flight))
@@ -374,25 +317,18 @@ class Session:
         if self._over:
             return  # unproved, whatever came of it
         error = None if future.cancelled() else future.exception()
-        backfill = flight.lane.name == "backfill"
         if isinstance(error, RefusedError):
-            self._ended(flight)
+            self._turns.answered(flight, None)
             self._window.refuse(
                 flight, error.reason, blames_message=error.blames_message
             )
         elif error is None and not future.cancelled():
             now = self._proved_s = self._loop.time()
-            self._ended(flight)
+            self._turns.answered(flight, now - flight.sent_s)
             self._window.proved(flight)
-            self._share.proof(now - flight.sent_s, flight.size if backfill else 0)
             self._kit.delivery.proved(flight, now)
         self._answer.set()
         self._turn()
-
-    def _ended(self, flight: Flight) -> None:
-        flight.lane.flying -= 1
-        if flight.lane.name == "backfill":
-            self._share.ended(flight.size)
 
     def _retained_answered(
         self, message: Retained, sent_s: float, future: asyncio.Future[None]
@@ -444,7 +380,7 @@ class Session:
         self._kit.delivery.overdue(self._loop.time())
         self._stock.retry()
         self.lanes.release()
-        if not self._waiting() and self._reading is None:
+        if self._idle():
             self._kit.delivery.nothing_left(self._loop.time())
         self._tick_now()
 

@@ -45,9 +45,10 @@ class Stock:
         self._trouble = False
 
     def retry(self) -> None:
-        """Look again, on a disk in trouble, too."""
-        self._trouble = False
-        self._lanes.news()
+        """Look again at a disk that was in trouble."""
+        if self._trouble:
+            self._trouble = False
+            self._lanes.news()
 
     def fill(self) -> Lane | None:
         """Put on the shelves what memory holds.

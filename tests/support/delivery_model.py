@@ -96,6 +96,7 @@ class Run:
         """Begin a process on this source."""
         self.source = source
         self.sent, self.sent_now = set(), set()
+        self.before = set(getattr(source, "done", ()))
         self.last_backfill_s = -1e9
         original, runs = source.resolve, source.resolve_runs
 
@@ -278,20 +279,18 @@ class Run:
         self.sent_now |= set(seqs)
 
     def _ready_events(self) -> list[int]:
-        """Events that may leave; none behind one that has no date yet."""
+        """Events that may leave: none behind one without a date or on disk."""
         ready = []
         for seq, made in sorted(self.made.items()):
-            if made["cls"] is not PriorityClass.EVENT or self._is_settled(seq):
+            if made["cls"] is not PriorityClass.EVENT or seq in self.sent_now:
                 continue
-            if not (made["dated"] or self.dated):
+            waits = self.target.receipts and seq in self.proved & self.sent
+            if waits or seq in self.resolved | self.before or seq in self.lost:
+                continue
+            if seq < self.on_disk_below or not (made["dated"] or self.dated):
                 break
-            if seq >= self.on_disk_below:
-                ready.append(seq)
+            ready.append(seq)
         return ready
-
-    def _is_settled(self, seq: int) -> bool:
-        awaiting = self.target.receipts and seq in self.sent
-        return seq in self.resolved or seq in self.lost or awaiting
 
     def _told(self, body: dict[str, Any]) -> None:
         for first, last in body.get("skipped", ()):

@@ -1,7 +1,8 @@
 """Whatever happens: every record ends proved, set aside or lost, and never twice so.
 
 One state machine plays appends, answers in any order, refusals, flaps, evictions,
-receipts of every kind and restarts; ``tests/support/delivery_model.py`` knows what must hold.
+receipts of every kind and restarts; what must hold, at any moment and in the end, is in
+``tests/support/delivery_model.py``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Deliveries(RuleBasedStateMachine):
     """Against a buffer that is a dict."""
 
     run: Run
+    on_disk_below = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +56,7 @@ class Deliveries(RuleBasedStateMachine):
     )
     def begin(self, old: list[str], **target: Any) -> None:
         self.run = Run(self.source(), self.loop, receipt_wait_s=20.0, **target)
+        self.run.on_disk_below = self.on_disk_below
         for kind in old:
             self.run.append(kind, "a")
         self.saved: set[int] = set()
@@ -187,7 +190,9 @@ class Deliveries(RuleBasedStateMachine):
 
 
 class DeliveriesFromDisk(Deliveries):
-    """The same with the real buffer: its crashes instead of ours."""
+    """The same with the real buffer: its crashes, and its choice of what is on disk."""
+
+    on_disk_below = 10**9
 
     def __init__(self) -> None:
         super().__init__()
