@@ -392,6 +392,7 @@ class App:
         closed = list(powercut.left_open(note, before))
         for gap in closed:
             self.record(gap)
+        self.timekeeper.used(before.last)
         if note:
             self.buffer.remember(OPEN_GAPS, None)
         was = read_standing(self.buffer.recall(LINES))
@@ -420,6 +421,8 @@ class App:
         found, left = powercut.known(self._away, self.site, self.timekeeper.when)
         for gap in found:
             self.record(gap)
+            self.timekeeper.used(gap.since)
+            self.timekeeper.used(gap.until)
         if len(left) < len(self._away):
             self._away = left
             self.buffer.remember(powercut.AWAY, powercut.noted(left))

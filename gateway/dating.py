@@ -33,7 +33,7 @@ from gateway.record import DatedTime
 from gateway.release import RELEASED_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from gateway.clock import Instant, Turn
 
@@ -161,16 +161,28 @@ class Table(msgspec.Struct, array_like=True):
         if boot.spans[-1].how == UNKNOWN:
             _add(boot, Span(mono_ms, WAITING))
 
-    def prune(self, floor: int) -> bool:
-        """Forget boots of which every record is resolved; whether there were any.
+    def used(self, boot: str, seq: int) -> None:
+        """A record of a later boot refers to this one, too.
+
+        Args:
+            boot: Its name.
+            seq: The record's.
+        """
+        found = self.boot(boot)
+        if found is not None and 0 <= found.high < seq:
+            found.high = seq
+
+    def prune(self, floor: int, keep: Collection[str] = ()) -> None:
+        """Forget boots of which every record is resolved.
 
         Args:
             floor: All seqs up to here are resolved for every target.
+            keep: Boots that records still to come will refer to.
         """
-        known = len(self.boots)
         while len(self.boots) > 1 and 0 <= self.boots[0].high <= floor:
+            if self.boots[0].id in keep:
+                return
             self._forget_first()
-        return len(self.boots) < known
 
     def _forget_first(self) -> None:
         boot = self.boots.pop(0)

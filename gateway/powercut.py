@@ -17,6 +17,7 @@ import msgspec
 from gateway.clock import Instant
 from gateway.periods import lines, moved
 from gateway.record import Gap
+from gateway.release import RELEASED_MS
 from gateway.standing import Resume
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def known(untold: list[Away], site: Site, when: When) -> tuple[list[Gap], list[A
         since, until = _utc_ms(away.last, when), _utc_ms(away.start, when)
         if since is None or until is None:
             left.append(away)
-        else:
+        elif since >= RELEASED_MS:  # else of a boot long forgotten: nobody can tell
             found.extend(gaps(site, away, since, until))
     return found, left
 

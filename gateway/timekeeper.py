@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from gateway import events
+from gateway import events, powercut
 from gateway.clock import Instant
 from gateway.dating import CORRECTED, DOUBTED, TRUSTED, UNKNOWN, WAITING, Table, date
 from gateway.logs import CHANGE
-from gateway.powercut import Before
 from gateway.texts import t
 
 if TYPE_CHECKING:
@@ -105,7 +104,10 @@ class Timekeeper:
         self._last = self._end(note, at)
         if buffer.ended is not None:
             store_clock.not_before(buffer.ended.wall_ms)
-        self._table.prune(min(buffer.stats().floors.values(), default=buffer.high))
+        floor = min(buffer.stats().floors.values(), default=buffer.high)
+        untold = powercut.untold(buffer.recall(powercut.AWAY))
+        ends = [at for away in untold for at in (away.last, away.start)]
+        self._table.prune(floor, {at.boot for at in ends})
         ended = None if note is None or self._last is None else self._last.mono_ms
         self._table.begin(clock.boot, buffer.high, ended)
         clock.on_refused = self._refused
@@ -131,7 +133,13 @@ class Timekeeper:
         dated = date(self._table.span(at), at)
         return 0 if dated is None or dated.clock == "unknown" else dated.t
 
-    def ended(self, last_poll: bytes | None) -> Before | None:
+    def used(self, at: Instant | None) -> None:
+        """The newest record refers to this instant, perhaps of an earlier boot."""
+        if at is not None and at.boot != self._clock.boot:
+            self._table.used(at.boot, self._buffer.high)
+            self._changed.set()
+
+    def ended(self, last_poll: bytes | None) -> powercut.Before | None:
         """How and when the run before this one ended; None for a new store.
 
         Args:
@@ -146,7 +154,7 @@ class Timekeeper:
             last = msgspec.structs.replace(
                 last, wall_ms=last.wall_ms - early, mono_ms=last.mono_ms - early
             )
-        return Before("maintenance" if ended.clean else "power_off", last)
+        return powercut.Before("maintenance" if ended.clean else "power_off", last)
 
     @property
     def waiting(self) -> bool:

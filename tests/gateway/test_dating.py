@@ -148,9 +148,26 @@ def test_forgotten_boots_still_bound_those_after_them():
     table.turn(Turn(0, 0, trusted=False))
     table.begin("0000000c", 20, 30_000)
 
-    assert table.prune(10)
+    table.prune(10)
+
     assert [boot.id for boot in table.boots] == ["0000000b", "0000000c"]
     assert table.past_ms(0) == NOW + 80_000
+
+
+def test_a_boot_stays_while_records_of_later_boots_refer_to_it():
+    table = begun(offset=NOW, trusted=True)
+    for boot in ("0000000b", "0000000c"):
+        table.begin(boot, 10, 50_000)
+        table.turn(Turn(0, 0, trusted=False))
+    table.used(BOOT, 17)  # the gap before the second boot, told in the third
+
+    table.prune(16)
+    still = len(table.boots)
+    table.prune(17, {BOOT})
+    kept = len(table.boots)
+    table.prune(17)
+
+    assert (still, kept, len(table.boots)) == (3, 3, 1)
 
 
 def test_a_clock_that_flaps_does_not_fill_the_table():
