@@ -182,7 +182,7 @@ class Pump:
         health.aside = list(delivery.aside.newest)
         health.last_set_aside = health.aside[-1].reason if health.aside else ""
         health.backlog = backlog.records
-        health.oldest_t_ms = backlog.oldest_t_ms
+        health.oldest_t_ms = backlog.oldest_t_ms or None
         health.lanes = {name: part.records for name, part in self._backlog().items()}
         health.filtered = delivery.skipped.count
         health.awaiting_receipt = self._awaiting()

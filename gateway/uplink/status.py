@@ -90,7 +90,8 @@ def online(
             "store": progress.store,
             "seq_high": progress.seq_high,
             "backlog": {
-                lane: _said(records=part.records, oldest_t=part.oldest_t)
+                # 0 is the time of a record that nobody can date yet.
+                lane: _said(records=part.records, oldest_t=part.oldest_t or None)
                 for lane, part in progress.backlog.items()
             },
             "set_aside": progress.set_aside,

@@ -55,16 +55,20 @@ def test_what_waits_for_a_clock_is_not_sent_and_status_says_so(tmp_path):
         async with life.boot(wall_ms=0, trusted=False) as site:
             await asyncio.sleep(200)
             sent = list(life.platform.records())
-            status = life.platform.messages("/status")[-1].body["clock"]
+            said = life.platform.messages("/status")[-1].body
+            status = said["clock"]
+            owed = list(said["backlog"].values())
             health = site.health()
             life.set_right()
             await asyncio.sleep(30)
             after = life.platform.messages("/status")[-1].body["clock"]
-        return life, sent, status, health, after
+        return life, sent, status, health, after, owed
 
-    life, sent, status, health, after = run_virtual(main())
+    life, sent, status, health, after, owed = run_virtual(main())
 
     assert sent == []
+    assert sum(lane["records"] for lane in owed) >= 150
+    assert all("oldest_t" not in lane for lane in owed)
     assert status == {"state": "waiting"}
     assert health["clock"] == "waiting"
     assert (after["state"], after["source"]) == ("trusted", "ntp")
