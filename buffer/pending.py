@@ -100,18 +100,18 @@ class Pending:
         for cls, entries in self.waiting.items():
             if not entries:
                 continue
-            kept = []
-            if entries[-1].seq > floor or self.settles:
-                kept = [
-                    entry
-                    for entry in entries
-                    if entry.seq in self.settles
-                    or not all(cursor.is_resolved(entry.seq) for cursor in cursors)
-                ]
-            if len(kept) == len(entries):
+            if entries[-1].seq <= floor and not self.settles:
+                dropped += entries
+                self.waiting[cls] = []
                 continue
-            stay = {entry.seq for entry in kept}
-            dropped += [entry for entry in entries if entry.seq not in stay]
+            kept = []
+            for entry in entries:
+                if entry.seq not in self.settles and all(
+                    cursor.is_resolved(entry.seq) for cursor in cursors
+                ):
+                    dropped.append(entry)
+                else:
+                    kept.append(entry)
             self.waiting[cls] = kept
         for entry in dropped:
             self._gone(entry)
