@@ -61,7 +61,7 @@ class TargetReport(msgspec.Struct, frozen=True):
     owed: int
     """Stored records it has not been proved to hold."""
     runs_above: int
-    parked_since_ms: int | None
+    parked_ms: int | None
 
 
 class Report(msgspec.Struct, frozen=True):
