@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from drivers.profiles.model import Point
+from gateway.clock import SystemMachine
 from simulators.bench import BenchUnit, point_names
 from simulators.births import Birth, BirthLog
 from tests.support.clock import VirtualClock
@@ -75,7 +76,6 @@ def gather(
     points: int = 10,
     every_s: float = 1.0,
     gateway: str = "site-07",
-    start_utc_ms: int | None = None,
     births: Path | None = None,
     max_bytes: int = 2_000_000_000,
 ) -> dict[str, int]:
@@ -84,7 +84,14 @@ def gather(
     Returns:
         ``start_utc_ms``: what ages count from; ``records``: how many are stored.
     """
-    start = start_utc_ms or time.time_ns() // 1_000_000 - round(seconds * 1000)
+    machine = SystemMachine()
+    ago_ms = round(seconds * 1000) + 10_000
+    start = time.time_ns() // 1_000_000 - ago_ms
+    booted_ago_ms = machine.mono_ms() - ago_ms
+    boot = machine.boot
+    if booted_ago_ms < 0:
+        # So long ago this machine was off: it was another boot, before this one.
+        start, booted_ago_ms, boot = start - machine.mono_ms(), 10_000, "b0070001"
 
     async def main() -> dict[str, int]:
         site = LongSite(
@@ -106,7 +113,9 @@ def gather(
             name: _Endpoint(name, devices, points, log) for name in site.site.buses
         }
         site.platforms["platform"].is_up = False
-        site._clock = VirtualClock(start)
+        # The real gateway goes on where this one ends, on the same machine's clocks.
+        site._clock = clock = VirtualClock(start, boot=boot)
+        clock.machine._booted = clock.machine._born - booted_ago_ms / 1000
         async with site:
             await asyncio.sleep(seconds)
             await site.stop()
