@@ -10,6 +10,7 @@ from buffer.errors import (
     BufferTooNewError,
     DiskTroubleError,
     StoreError,
+    may_pass,
 )
 from buffer.intervals import Intervals
 from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
@@ -28,4 +29,5 @@ __all__ = [
     "PriorityClass",
     "Stats",
     "StoreError",
+    "may_pass",
 ]

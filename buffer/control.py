@@ -127,9 +127,7 @@ class ControlFile:
         if not files.size_of(self.path):
             return {}
         try:
-            db = self._open()
-            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            rows = db.execute("SELECT key, value, sum FROM item").fetchall()
+            verdict, rows = self._read()
         except sqlite3.DatabaseError as exc:
             self.close()
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
@@ -144,6 +142,18 @@ class ControlFile:
         if verdict != b"ok":
             raise DamagedError(f"{self.path}: {verdict!r}")
         return items
+
+    def _read(self) -> tuple[bytes, list[tuple[bytes, object, int]]]:
+        try:
+            db = self._open()
+            return _verdict_and_rows(db)
+        except sqlite3.DatabaseError as exc:
+            if files.size_of(files.wal_of(self.path)) or kind_of(exc) == "damage":
+                raise
+            # No room for a write-ahead log, and none is there: the file is complete.
+            self.close()
+            with contextlib.closing(files.open_readonly(self.path)) as db:
+                return _verdict_and_rows(db)
 
     def save(self, changes: Mapping[str, bytes | None]) -> None:
         """Make changed items durable, all or none; ``None`` removes one.
@@ -204,3 +214,10 @@ class ControlFile:
                 raise
             self._db = db
         return self._db
+
+
+def _verdict_and_rows(
+    db: sqlite3.Connection,
+) -> tuple[bytes, list[tuple[bytes, object, int]]]:
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    return verdict, db.execute("SELECT key, value, sum FROM item").fetchall()

@@ -67,6 +67,34 @@ class DamagedError(StoreError):
     """Stored bytes are not what was written."""
 
 
+_PASSING = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.EBUSY,
+    errno.EAGAIN,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+
+
+def may_pass(exc: BaseException) -> bool:
+    """Whether what hindered the opening of a store may go away by itself.
+
+    A folder that may not be used or is no folder does not: a person must act.
+    """
+    if isinstance(exc, OSError):
+        # Without a number it is SQLite that was refused, by the disk below it.
+        return exc.errno is None or exc.errno in _PASSING
+    return isinstance(exc, DiskTroubleError)
+
+
 def kind_of(exc: BaseException) -> Kind:  # noqa: PLR0911 - a table
     """What an error from a file or from SQLite calls for.
 

@@ -72,14 +72,15 @@ class _Looking:
         try:
             items = store.control.load()
             self._take_items(items)
-        except (DamagedError, OSError) as exc:
+        except DamagedError:
+            # What cannot be opened just now is no damage: taken for it, losses not
+            # yet stated would be forgotten. Then the start is refused and made again.
             found.control_damaged = True
             found.state, found.infos = None, {}
             store.ledger, store.notes = Ledger(), {}
             store.catalogued = {}
-            if isinstance(exc, DamagedError):
-                store.control.close()
-                self._set_aside(store.control.path)
+            store.control.close()
+            self._set_aside(store.control.path)
         if found.state is None and not found.control_damaged:
             wal = files.wal_of(store.control.path)
             if store.control.path.exists() or wal.exists():

@@ -22,7 +22,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from buffer import Buffer, Limits
+from buffer import Buffer, DiskTroubleError, Limits, may_pass
 from gateway import events, powercut
 from gateway.answers import Answers, health_of
 from gateway.bookkeeper import Bookkeeper
@@ -31,6 +31,7 @@ from gateway.clock import SystemClock
 from gateway.config.problems import SiteError
 from gateway.control import ControlError
 from gateway.crew import Crew
+from gateway.logs import CHANGE
 from gateway.losses import state_losses
 from gateway.meta import MetaStore, describe
 from gateway.periods import lines
@@ -64,6 +65,8 @@ WORKERS_STOP_S = 0.5
 PUMPS_STOP_S = 1.6
 FLUSH_S = 0.3
 """Together with closing the store, a clean stop takes less than 3 s."""
+STORE_WAIT_S = 2.0
+"""Between two attempts to open a store whose disk refuses."""
 CLOSE_S = 8.0
 """A slow card may need more than that; beyond this it answers no more."""
 
@@ -131,13 +134,11 @@ class App:
             write_through=site.buffer.write_through,
         )
         self.store_clock = StoreClock(self.clock)
-        self.buffer = buffer = await Buffer.open(
-            site.buffer.path,
-            limits,
-            site.targets,
-            wall_ms=self.store_clock,
-            boot=self.clock.boot,
-        )
+        opened = await self._open_store(limits)
+        if opened is None:
+            self._forget_signals()
+            return
+        self.buffer = buffer = opened
         try:
             self.timekeeper = Timekeeper(
                 buffer, self.clock, self.store_clock, wait_s=site.clock_wait_s
@@ -175,6 +176,38 @@ class App:
             self._forget_signals()
             await self._close_buffer()
         log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
+
+    async def _open_store(self, limits: Limits) -> Buffer | None:
+        """The store; a disk that refuses to let it be opened is waited for.
+
+        Returns:
+            None when told to stop before it could be opened.
+
+        Raises:
+            OSError: A person must act: the folder may not be used, or is none.
+        """
+        path, told = self.site.buffer.path, ""
+        while True:
+            try:
+                return await Buffer.open(
+                    path,
+                    limits,
+                    self.site.targets,
+                    wall_ms=self.store_clock,
+                    boot=self.clock.boot,
+                )
+            except (OSError, DiskTroubleError) as exc:
+                if not may_pass(exc):
+                    raise
+                error = str(exc)
+            said = t("log.disk_waits", folder=path, error=error)
+            log.error("%s", said, extra=CHANGE if error != told else None)
+            told = error
+            self.ports.notifier.waiting(said, STORE_WAIT_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STORE_WAIT_S):
+                    await self._stop.wait()
+                    return None
 
     def stop(self, why: str) -> None:
         """End cleanly; returns at once."""

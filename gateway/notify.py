@@ -69,6 +69,12 @@ class Notifier:
         """A reload began; ``ready`` ends it."""
         self.tell("RELOADING=1", f"MONOTONIC_USEC={monotonic_us}")
 
+    def waiting(self, status: str, for_s: float) -> None:
+        """The start takes longer, for so long at least; the manager waits with us."""
+        self.tell(
+            f"STATUS={status}", f"EXTEND_TIMEOUT_USEC={round((for_s + 30) * 1e6)}"
+        )
+
     def stopping(self, status: str) -> None:
         """A clean stop began."""
         self.tell("STOPPING=1", f"STATUS={status}")

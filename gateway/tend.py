@@ -127,7 +127,7 @@ class Tender:
             endurance = wear.assumed_endurance(size)
         per_day = self._wear.bytes_per_day
         return wear.Disk(
-            state="degraded:disk" if self._degraded else "ok",
+            state="degraded:disk" if self._buffer.stats().degraded else "ok",
             free=free,
             bytes_per_day=per_day,
             life_years=wear.life_years(endurance, per_day),

@@ -89,6 +89,11 @@ def _run(
         raise CliError(
             t("run.locked", folder=site.buffer.path, pid=exc.pid or "?")
         ) from exc
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        said = t("run.no_store", folder=site.buffer.path, error=exc)
+        raise CliError(said) from exc
     except FatalError as exc:
         _die(exc)
     except BaseExceptionGroup as group:
