@@ -403,7 +403,7 @@ class Buffer:
             bytes_appended=self._appended_bytes,
             bytes_stored=figures.bytes_stored,
             commit_ms=self._committer.commit_ms,
-            working_s=self._committer.working_s(),
+            working_ms=self._committer.working_ms(),
         )
 
     # -- the end -------------------------------------------------------------------

@@ -340,9 +340,11 @@ class Committer:
         self._waiters.append(waiter)
         await waiter
 
-    def working_s(self) -> float:
+    def working_ms(self) -> float:
         """For how long the job under way has been so; 0 when there is none."""
-        return self._loop.time() - self._started if self._job is not None else 0.0
+        if self._job is None:
+            return 0.0
+        return (self._loop.time() - self._started) * 1000
 
     @property
     def busy(self) -> bool:

@@ -138,5 +138,5 @@ class Stats(msgspec.Struct, frozen=True):
     """How long the last group commit took."""
     avoided: int = 0
     """Records never written since open: every target proved them in time."""
-    working_s: float = 0.0
+    working_ms: float = 0.0
     """For how long the job under way has been with the disk; 0 when there is none."""

@@ -84,7 +84,7 @@ class Tender:
                 stats = self._buffer.stats()
                 self._watch_disk(at, stats.degraded, stats.trouble)
                 moves = not stats.pending or stats.degraded or stats.durable != durable
-                if moves and stats.working_s < LOOK_S:
+                if moves and stats.working_ms < LOOK_S * 1000:
                     durable = stats.durable
                     store.promise(now + COMMIT_LIMIT_S)
                 if (found := self._devices()) != devices:

@@ -152,4 +152,4 @@ def test_counts_of_a_running_gateway_are_told_in_words(lang):
     assert "37 kB" in text
     assert "1.0 ms" in text
     assert ("磁盘空间已满" if lang == "zh" else "No space left") in text
-    assert len(text.splitlines()) == 16
+    assert len(text.splitlines()) == 18
