@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,13 +26,14 @@ UNCERTAIN = frozenset({"power_off", "maintenance"})
 """Causes of gaps that a later run states about an earlier one."""
 ENDS = frozenset({"removed", "changed"})
 """Causes of the gap of no slots that ends a line: what comes later is another one."""
-_LATE = 0.5
-"""Part of a period that a scan may be late before a slot counts as missed."""
-_CATCH_UP = 4
-"""A busy machine's late scan is followed by the next within so many."""
-_CROWDED = 1.5
-"""More scans than slots by so much: slots are asked late by less than one, and the
-first scan of a run stands up to half a period beside the grid."""
+_CATCH_UP = 6
+"""Of so many scans in a row one at least is asked less than half a period late."""
+_CAUGHT_UP_MS = 2000
+"""A request without an answer is sent once more and dated by the second: where a
+device is polled many times a second, its scans are late by more than a period then."""
+_OFF_GRID = 0.1
+"""A run's first scan comes at once, its second half a period to one and a half later:
+so much less than the usual half is taken for a slot there."""
 
 
 class GapSaid(NamedTuple):
@@ -105,7 +107,9 @@ class SlotLine:
             stated += gap.slots
             if 0 <= first < len(windows):
                 windows[first].stated += gap.slots
-        open_slots = [max(0, w.missed - w.stated) for w in windows]
+        shifts = _caught_up(_shifts(windows), times)
+        open_slots = [max(0, shift) for shift in shifts]
+        doubled = [max(0, -shift) for shift in shifts]
         for first, last, gap in loose:
             left = gap.slots
             for at in range(max(first, 0), min(last + 1, len(windows))):
@@ -114,15 +118,11 @@ class SlotLine:
                 left -= taken
             # Before the first scan and after the last, nothing narrows it.
             stated += gap.slots - (left if first >= 0 and last < len(windows) else 0)
-        doubled = [
-            window.doubled(_lateness(windows, at)) for at, window in enumerate(windows)
-        ]
-        crowds = _crowded(windows)
         return Sum(
             stated,
             sum(open_slots),
-            sum(doubled) + len(crowds),
-            _examples(times, unexplained=open_slots, doubled=doubled, crowds=crowds),
+            sum(doubled),
+            _examples(times, unexplained=open_slots, doubled=doubled),
         )
 
     def _parts(self) -> Iterator[SlotLine]:
@@ -137,19 +137,13 @@ class SlotLine:
             )
 
     def _windows(self, times: list[int]) -> list[_Window]:
-        distances = [(b - a) / self.every_ms for a, b in pairwise(times)]
-        windows = []
-        fresh = {bisect_left(times, start) - 1 for start in self.starts}
-        for at, distance in enumerate(distances):
-            missed = 0
-            # A run's first scan comes at once, its second up to 1.5 periods later.
-            wide = 1 + _LATE + (0.5 if at == 0 or at - 1 in fresh else 0)
-            if distance > wide:
-                # Where the next ones come sooner, this one was late, none was missed.
-                late = accumulate(d - 1 for d in distances[at : at + _CATCH_UP])
-                missed = max(0, math.floor(min(late) + 0.5))
-            windows.append(_Window(distance, missed, fresh=at in fresh))
-        return windows
+        # What a run states of the time before it ends where it began.
+        starts = self.starts.union(g.until for g in self.gaps.values() if not g.certain)
+        fresh = {bisect_left(times, start) - 1 for start in starts}
+        return [
+            _Window((b - a) / self.every_ms, at in fresh, at - 1 in fresh, at == 0)
+            for at, (a, b) in enumerate(pairwise(times))
+        ]
 
     def _inside(self, times: list[int], gap: GapSaid) -> tuple[int, int]:
         """The first and last window that a gap reaches into."""
@@ -169,46 +163,76 @@ class _Window:
 
     distance: float
     """In periods."""
-    missed: int
-    stated: int = 0
-    """Slots that gaps state for certain."""
     fresh: bool = False
     """Another run of the gateway begins in it, and lays its grid anew."""
+    first: bool = False
+    """It begins with the first scan of a run, which stands beside the grid."""
+    perhaps: bool = False
+    """It begins with the first scan there is: perhaps the same."""
+    stated: int = 0
+    """Slots that gaps state for certain."""
 
-    def doubled(self, late: float) -> int:
-        """Slots stated too many; ``late``: by how much the scan before it was."""
-        return max(0, self.stated - max(0, math.floor(self.distance - 0.5 + late)))
+    def whole(self, by: float) -> int:
+        """The slots in a shift of so many periods."""
+        if self.fresh:
+            return max(0, math.floor(by + 0.5 - _OFF_GRID))
+        if self.first:
+            # Half a period beside the grid, and the first may be late by almost one.
+            return (
+                math.floor(by + 0.5 - _OFF_GRID)
+                if by > 0
+                else min(0, math.ceil(by + 1.5))
+            )
+        if self.perhaps:
+            return math.floor(by + 0.5 - math.copysign(_OFF_GRID, by))
+        return math.floor(by + 0.5)
 
 
-def _lateness(windows: list[_Window], at: int) -> float:
-    """How late, in periods, the scan at the beginning of a window must have been."""
-    residues = [
-        w.distance - 1 - w.stated
-        for w in reversed(windows[max(0, at - _CATCH_UP) : at])
-    ]
-    return min(max([0.0, *accumulate(residues)]), 0.95)
+def _shifts(windows: list[_Window]) -> list[int]:
+    """Slots that are missing in each window; below zero, stated or shown twice.
 
-
-def _crowded(windows: list[_Window]) -> list[int]:
-    """Windows at whose end a scan came that no slot was left for."""
-    found, excess = [], 0.0
+    Let S be the time since the first scan, in periods, less the slots counted so far. A
+    scan asked late lifts S for that scan only, and never lowers it; a missing slot
+    lifts it for good, one counted twice lowers it for good. So what counts is
+    the lowest S of the next few scans against the lowest of the last few.
+    """
+    sums = [0.0, *accumulate(w.distance - 1 - w.stated for w in windows)]
+    runs = [at for at, window in enumerate(windows) if window.fresh]
+    found = []
+    level: deque[float] = deque([0.0], maxlen=_CATCH_UP)
+    moved = 0
     for at, window in enumerate(windows):
-        excess = 0.0 if window.fresh else max(0.0, excess + 1 - window.distance)
-        if excess >= _CROWDED:
-            found.append(at)
-            excess -= 1
+        # Not beyond the last scan of this run: the next has a grid of its own.
+        ends = next((run + 1 for run in runs if run > at), len(sums))
+        after = min(sums[at + 1 : min(at + 1 + _CATCH_UP, ends)]) - moved
+        shift = window.whole(after - min(level))
+        moved += shift
+        if window.fresh or window.first:
+            level.clear()
+        level.append(after - shift)
+        found.append(shift)
     return found
 
 
+def _caught_up(shifts: list[int], times: list[int]) -> list[int]:
+    """Take back what was late by more than a period, for a while, and caught up."""
+    missing: deque[int] = deque()
+    for at, shift in enumerate(shifts):
+        missing.extend([at] * shift)
+        while shifts[at] < 0 and missing:
+            behind = missing.pop()
+            if times[at + 1] - times[behind] <= _CAUGHT_UP_MS:
+                shifts[behind] -= 1
+                shifts[at] += 1
+    return shifts
+
+
 def _examples(
-    times: list[int], *, unexplained: list[int], doubled: list[int], crowds: list[int]
+    times: list[int], *, unexplained: list[int], doubled: list[int]
 ) -> tuple[str, ...]:
     said = []
     for name, slots in (("unexplained", unexplained), ("doubled", doubled)):
         at = next((at for at, count in enumerate(slots) if count), None)
         if at is not None:
             said.append(f"{slots[at]} {name} between {times[at]} and {times[at + 1]}")
-    if crowds:
-        at = crowds[0]
-        said.append(f"a scan too many at {times[at + 1]}, after {times[at]}")
     return tuple(said)

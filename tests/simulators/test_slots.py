@@ -32,6 +32,14 @@ def test_a_gap_that_states_too_much_doubles_slots() -> None:
     assert under.add_up() == (3, 1, 0, ("1 unexplained between 1000 and 6000",))
 
 
+def test_fast_polls_that_are_late_for_a_while_and_catch_up_miss_nothing() -> None:
+    late = SlotLine(100)
+    for t in (0, 100, 200, 447, 500, 600, 700, 800, 900, 998, 1000, 1100, 1200):
+        late.scan(t)
+
+    assert late.add_up()[:3] == (0, 0, 0)
+
+
 def test_too_much_here_does_not_pay_for_too_little_there() -> None:
     both = line([1000, 6000, 7000, 10_000], (2000, 6000, 6, True))
 
@@ -47,7 +55,15 @@ def test_the_same_slots_in_two_gaps_are_doubled() -> None:
 def test_a_scan_without_a_slot_is_doubled() -> None:
     crowd = line([1000, 2000, 2200, 2500, 3000, 4000, 5000])
 
-    assert crowd.add_up()[:3] == (0, 0, 1)
+    assert crowd.add_up()[:3] == (0, 0, 2)
+
+
+def test_scans_of_a_busy_machine_fill_their_slots_however_late() -> None:
+    # Slots at 1.0, 2.0, ...; 3.0 was not asked, and is stated.
+    late = line([1000, 2710, 4430, 5180, 6900, 7010, 8000, 9990, 10_010, 11_000],
+                (3000, 4000, 1, True))  # fmt: skip
+
+    assert late.add_up()[:3] == (1, 0, 0)
 
 
 def test_an_uncertain_gap_is_narrowed_by_the_scans_that_arrived() -> None:
