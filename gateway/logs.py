@@ -2,8 +2,9 @@
 
 The default level says state changes only. The same line again within five minutes is
 counted, not printed; the count is told with its next printing. Changes of state are
-never folded: log them with ``extra=CHANGE``. A gateway with everything unplugged writes
-less than a megabyte a day.
+never folded: log them with ``extra=CHANGE``. Nothing else of ours writes a log, and
+whatever happens, all lines together stay within a megabyte a day (``Budget``): a log
+must not fill the disk, nor wear it out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ FOLD_S = 300.0
 CHANGE = {"change": True}
 """``extra`` of a line that says a change of state."""
 _KEYS_LIMIT = 512
+DAY_BYTES = 900_000
+"""So much is refilled in a day, evenly."""
+BURST_BYTES = 100_000
+"""So much may come at once: a start, a bad hour, a traceback."""
+_LINE_BYTES = 60
+"""What journald or we ourselves put before each line: time, name, priority."""
+_TRACEBACK_BYTES = 3_000
+_DAY_S = 86_400.0
 
 _PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
@@ -58,6 +67,42 @@ class Folded(logging.Filter):
             del self._seen[key]
 
 
+class Budget(logging.Filter):
+    """Lets lines through as long as they stay within a daily amount of bytes.
+
+    Those left out are counted; the first line after them says how many they were.
+    Critical lines always pass, and so does what was asked for by a lower level.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._left = float(BURST_BYTES)
+        self._filled = now()
+        self.left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether there is room for this line."""
+        if record.levelno < logging.INFO or record.levelno >= logging.CRITICAL:
+            return True
+        now = self._now()
+        fresh = (now - self._filled) * DAY_BYTES / _DAY_S
+        self._left, self._filled = min(BURST_BYTES, self._left + fresh), now
+        text = record.getMessage()
+        size = len(text.encode(errors="replace")) + _LINE_BYTES
+        if record.exc_info:
+            size += _TRACEBACK_BYTES
+        # After a silence there shall be room for more than one line.
+        if self._left < (size if not self.left_out else BURST_BYTES / 10):
+            self.left_out += 1
+            return False
+        self._left -= size
+        if self.left_out:
+            text = t("log.left_out", lines=self.left_out, text=text)
+            record.msg, record.args, self.left_out = text, None, 0
+        return True
+
+
 class Journald(logging.Formatter):
     """``<4>text``: journald adds time and name itself (sd-daemon(3))."""
 
@@ -78,6 +123,7 @@ def set_up(level: str = "info") -> None:
             logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
         )
     handler.addFilter(Folded())
+    handler.addFilter(Budget())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
