@@ -21,11 +21,12 @@ from gateway.texts import t
 from gateway.uplink import status
 from gateway.uplink.aside import Aside
 from gateway.uplink.delivery import Delivery
+from gateway.uplink.kit import Kit
 from gateway.uplink.lanes import EVENTS, OTHERS, LaneName
 from gateway.uplink.link import ConnectError, CredentialsError, LinkError, Terms
 from gateway.uplink.message import Packer
 from gateway.uplink.retry import Reconnect
-from gateway.uplink.session import Kit, Session
+from gateway.uplink.session import Session
 from gateway.uplink.topics import topics_of
 
 if TYPE_CHECKING:

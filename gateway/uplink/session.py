@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.texts import t
 from gateway.uplink import filters
+from gateway.uplink.alarm import Alarm
 from gateway.uplink.flight import Flight, Window
 from gateway.uplink.lanes import Lanes
 from gateway.uplink.link import LinkLimits, LinkLostError, RefusedError
@@ -21,16 +21,10 @@ from gateway.uplink.stock import Stock
 from gateway.uplink.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.config.model import MqttTarget
-    from gateway.meta import MetaStore
-    from gateway.uplink.delivery import Delivery
+    from gateway.uplink.kit import Kit
     from gateway.uplink.lanes import Lane
     from gateway.uplink.link import Link
-    from gateway.uplink.message import Packer
-    from gateway.uplink.source import Runs, Source
-    from gateway.uplink.topics import Topics
+    from gateway.uplink.source import Runs
 
 log = logging.getLogger(__name__)
 
@@ -40,23 +34,6 @@ STATUS_S = 60.0
 LAST_WORDS_S = 0.3
 SLOWEST = 2_000
 """Bytes a second of the slowest line we wait for proofs on."""
-
-
-@dataclass(frozen=True)
-class Kit:
-    """What every connection to one target works with."""
-
-    target: MqttTarget
-    topics: Topics
-    source: Source
-    packer: Packer
-    metas: MetaStore
-    delivery: Delivery
-    status: Callable[[], bytes]
-    wall_ms: Callable[[], int]
-    promise: Callable[[float], None]
-    """Told until when this loop will have reported again."""
-    proof_s: float
 
 
 class _NoProofError(LinkLostError):
@@ -80,8 +57,7 @@ class Session:
         """Work for the task: read from disk, or end."""
         self._reading: Lane | None = None
         self._turn_due = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm(self._loop, self._soon)
         self._stopped = self._over = False
         self._answer = asyncio.Event()
         self._window = Window()
@@ -111,7 +87,7 @@ class Session:
         self._status_due = 0.0
         self._lost: LinkLostError | None = None
         self._ticking: asyncio.TimerHandle | None = None
-        self._status_timer: asyncio.TimerHandle | None = None
+        self._status_alarm = Alarm(self._loop, self._tick_now)
         self._proved_alive = False
         self._proved_s = 0.0
         self.refusal = ""
@@ -155,15 +131,17 @@ class Session:
         finally:
             self._stopped = True
             unsubscribe()
-            for timer in (self._ticking, self._status_timer, self._timer):
-                if timer is not None:
-                    timer.cancel()
+            self._alarm.stop()
+            self._status_alarm.stop()
+            if self._ticking is not None:
+                self._ticking.cancel()
 
     def status_changed(self) -> None:
         """Have the status said again; changes within a second are said together."""
         soon = self._loop.time() + 1.0
         if self._status_due > soon:
-            self._status_by(soon)
+            self._status_due = soon
+            self._status_alarm.by(soon)
 
     def wake(self) -> None:
         """What had no date may have one now."""
@@ -224,7 +202,7 @@ class Session:
         """Whether any record may leave now."""
         delivery = self._kit.delivery
         if now < delivery.hold_until:
-            self._later(delivery.hold_until)
+            self._alarm.by(delivery.hold_until)
             return False
         if self.in_flight >= self._in_flight:
             return False
@@ -244,7 +222,7 @@ class Session:
         lane = self._turns.next(now)
         if lane is None:
             if self._turns.wake_s is not None:
-                self._later(self._turns.wake_s)
+                self._alarm.by(self._turns.wake_s)
             elif delivery.doubt and on_disk is None and self._idle():
                 delivery.no_more_doubt()
         return lane
@@ -252,22 +230,6 @@ class Session:
     def _idle(self) -> bool:
         """Whether all that can be sent has been, and was answered."""
         return not self._window and self._reading is None and self._turns.idle()
-
-    def _later(self, when_s: float) -> None:
-        """Take a turn at this time or before."""
-        if self._timer is not None:
-            if self._timer_at <= when_s:
-                return
-            self._timer.cancel()
-        # The instant is kept here: of a time just past, uvloop makes a handle that
-        # knows none. Its clock counts milliseconds: a timer that fires a little before
-        # its time finds nothing to do and is set again.
-        self._timer_at = when_s
-        self._timer = self._loop.call_at(when_s, self._timed)
-
-    def _timed(self) -> None:
-        self._timer = None
-        self._soon()
 
     def _send(self, lane: Lane, now: float) -> None:
         """Make one message of what is on a lane's shelf and hand it over."""
@@ -396,17 +358,13 @@ class Session:
             self._status_now()
             self._kit.delivery.prune()
             self._retained.clear(self._kit.source.floor(self._kit.target.name))
+        if not self._stopped:
+            self._status_alarm.by(self._status_due)
         self._turn()
 
     def _status_now(self) -> None:
-        self._status_by(self._loop.time() + STATUS_S)
+        self._status_due = self._loop.time() + STATUS_S
         self._retained.status()
-
-    def _status_by(self, when_s: float) -> None:
-        self._status_due = when_s
-        if self._status_timer is not None:
-            self._status_timer.cancel()
-        self._status_timer = self._loop.call_at(when_s, self._tick_now)
 
     def _overdue_s(self, oldest: Flight) -> float:
         """By when this message should be proved: it may have waited for others."""
