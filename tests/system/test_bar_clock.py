@@ -114,6 +114,7 @@ class Fate:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(8)
 def test_no_record_has_a_wrong_time_and_no_mark(tmp_path, seed, count, figure):
     marks: Counter[str] = Counter()
     runs = count(8, 200)

@@ -25,6 +25,7 @@ def events(life, kind):
     return [r for r in life.records() if r.get("type") == kind]
 
 
+@pytest.mark.sentence(8)
 def test_a_minute_since_1970_is_published_with_its_true_times(tmp_path):
     async def main():
         life = ClockLife(tmp_path)
@@ -78,6 +79,7 @@ def test_what_waits_for_a_clock_is_not_sent_and_status_says_so(tmp_path):
     assert len(scans(life, "corrected")) >= 199
 
 
+@pytest.mark.sentence(8)
 def test_power_loss_before_sync_is_bounded_by_the_boots_around_it(tmp_path):
     async def main():
         life = ClockLife(tmp_path)
@@ -141,6 +143,7 @@ def test_three_boots_that_never_saw_a_clock_stay_in_order_and_within_bounds(tmp_
 
 @pytest.mark.parametrize("step_s", [3600, -3600, DAY, -DAY, -20 * YEAR])
 @pytest.mark.parametrize("how", ["set", "synced", "untrusted"])
+@pytest.mark.sentence(8)
 def test_steps_while_polling_at_one_second(tmp_path, step_s, how):
     async def main():
         life = ClockLife(tmp_path)
