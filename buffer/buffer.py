@@ -95,6 +95,8 @@ class Buffer:
         self._on_append: list[Callable[[], None]] = []
         self._on_loss: list[Callable[[], None]] = []
         self._appended_bytes = 0
+        self._jobs: list[float] = []
+        """When the reads under way were asked for, loop time."""
         self._closed = False
 
     @classmethod
@@ -403,7 +405,7 @@ class Buffer:
             bytes_appended=self._appended_bytes,
             bytes_stored=figures.bytes_stored,
             commit_ms=self._committer.commit_ms,
-            working_ms=self._committer.working_ms(),
+            working_ms=self._working_ms(),
         )
 
     # -- the end -------------------------------------------------------------------
@@ -472,12 +474,21 @@ class Buffer:
             raise BufferClosedError("flush after close")
 
     async def _run(self, job: Callable[[], _T]) -> _T:
+        began = self._loop.time()
+        self._jobs.append(began)
         try:
             return await self._loop.run_in_executor(self._executor, job)
         except Exception as exc:
             if kind_of(exc) == "bug":
                 self._fail(exc)
             raise
+        finally:
+            self._jobs.remove(began)
+
+    def _working_ms(self) -> float:
+        """For how long the oldest job, a commit or a read, has been with the disk."""
+        read_s = self._loop.time() - min(self._jobs) if self._jobs else 0.0
+        return max(self._committer.working_ms(), read_s * 1000)
 
     def _fail(self, exc: BaseException) -> None:
         self._committer.stop()

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from buffer.control import ControlFile
 from buffer.errors import kind_of
 from buffer.intervals import Intervals
 from buffer.mark import Mark
+from buffer.reader import Reader
 from buffer.segment import Segment
 from tests.support.virtual import virtual
 
@@ -269,6 +271,32 @@ async def read_from_disk(buffer: Buffer):
     got = await buffer._run(lambda: buffer._reader.read([(1, buffer.high)], 99, 10**6))
     assert got is not None, "something is missing"
     return got.entries
+
+
+async def test_a_read_that_hangs_shows_in_the_figures(home, put, monkeypatch) -> None:
+    """The watchdog goes by it: see `gateway.tend`."""
+    home.limits = Limits(max_bytes=50_000_000, keep_free=0, tail_bytes=0)
+    buffer = await home.open()
+    put(buffer, 50)
+    await buffer.flush()
+    answer = threading.Event()
+    real = Reader.read
+
+    def hangs(self, *args):
+        answer.wait(10)
+        return real(self, *args)
+
+    monkeypatch.setattr(Reader, "read", hangs)
+    before = buffer.stats().working_ms
+    reading = asyncio.ensure_future(buffer.read("platform", 0, 10, 10**6))
+    while (during := buffer.stats().working_ms) < 30:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.005)
+    answer.set()
+    entries = await reading
+
+    assert (before, buffer.stats().working_ms) == (0, 0)
+    assert during >= 30
+    assert len(entries) == 10
 
 
 async def test_a_bug_ends_the_buffer_and_is_not_waited_out(
