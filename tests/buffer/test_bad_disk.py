@@ -115,6 +115,7 @@ def judge(said: list[dict], where: str) -> Counter[str]:
 
 
 @pytest.mark.timeout(100)
+@pytest.mark.sentence(1, 2, 7)
 def test_every_call_may_fail_once(folder, seed, count, figure) -> None:
     rng = random.Random(seed)
     total: Counter[str] = Counter()
@@ -144,6 +145,7 @@ def test_every_call_may_fail_once(folder, seed, count, figure) -> None:
 
 @pytest.mark.timeout(100)
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EROFS"])
+@pytest.mark.sentence(2, 7)
 def test_a_disk_that_stays_broken_ends_nothing(
     folder, seed, count, figure, error
 ) -> None:

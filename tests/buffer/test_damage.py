@@ -215,6 +215,7 @@ async def hit(
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.sentence(2, 7)
 async def test_a_segment_of_256_kb_damaged_everywhere(
     template, seed, count, figure
 ) -> None:

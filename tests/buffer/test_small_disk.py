@@ -119,6 +119,7 @@ class Day:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(2, 6)
 def test_a_day_of_backlog_on_20_mb(tmp_path, seed, count, figure) -> None:
     rng = random.Random(seed)
     with SmallDisk(tmp_path / "disk", 20 * MB) as disk:

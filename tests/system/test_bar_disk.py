@@ -48,6 +48,7 @@ def no_silent_loss(site):
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(2, 6, 7)
 def test_a_full_disk_is_said_waited_out_and_left_behind(tmp_path, count, figure):
     with (
         SmallDisk(tmp_path / "data", 20 * MB) as disk,
@@ -91,6 +92,7 @@ def test_a_full_disk_is_said_waited_out_and_left_behind(tmp_path, count, figure)
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(2, 7)
 def test_a_disk_without_a_free_name_ends_nothing(tmp_path):
     with (
         SmallDisk(tmp_path / "data", 20 * MB, inodes=60) as disk,
@@ -115,6 +117,7 @@ def test_a_disk_without_a_free_name_ends_nothing(tmp_path):
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.sentence(2, 7)
 def test_a_read_only_disk_is_waited_for_and_nothing_exits(tmp_path):
     """What ext4 does to itself on an error: found by the next start."""
     with (
