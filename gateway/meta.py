@@ -136,6 +136,7 @@ class MetaStore:
             target: Its name.
             floor: All records at or below this seq are resolved for this target.
         """
+        self._sweep()  # a target may have been removed by a restart
         edge = self._wall_ms() - KEEP_MS
         return [
             meta
@@ -151,27 +152,31 @@ class MetaStore:
         if old is None:
             return
         old.cleared.append(target)
-        self._forget_if_cleared(meta, old)
+        if self._let_go(old):
+            self._forget(meta)
         self._write_index()
 
     def forget_target(self, target: str) -> None:
         """A target is no longer there: what only it had not let go can go."""
         self.targets.discard(target)
-        if not self.targets:
-            return  # nobody is left who could say so
-        before = len(self._old)
-        for meta, old in list(self._old.items()):
-            if old.cleared:
-                self._forget_if_cleared(meta, old)
-        if len(self._old) != before:
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget versions that all targets there are have let go."""
+        gone = [meta for meta, old in self._old.items() if self._let_go(old)]
+        for meta in gone:
+            self._forget(meta)
+        if gone:
             self._write_index()
 
-    def _forget_if_cleared(self, meta: str, old: Old) -> None:
-        if self.targets <= set(old.cleared):
-            del self._old[meta]
-            self._payloads.pop(meta, None)
-            with contextlib.suppress(OSError):  # read again, and emptied again
-                (self._folder / f"{meta}.json").unlink(missing_ok=True)
+    def _let_go(self, old: Old) -> bool:
+        return bool(old.cleared) and self.targets <= set(old.cleared)
+
+    def _forget(self, meta: str) -> None:
+        del self._old[meta]
+        self._payloads.pop(meta, None)
+        with contextlib.suppress(OSError):  # read again, and emptied again
+            (self._folder / f"{meta}.json").unlink(missing_ok=True)
 
     def _write_index(self) -> None:
         try:

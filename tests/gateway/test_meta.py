@@ -152,6 +152,28 @@ def test_a_version_is_let_go_only_when_every_target_has_its_last_record(tmp_path
     assert old not in MetaStore(tmp_path / "meta", wall_ms=wall).ids()
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_a_removed_target_pins_no_version(tmp_path, wall, how):
+    store = MetaStore(tmp_path / "meta", wall_ms=wall)
+    store.targets |= {"a", "gone"}
+    old = store.adopt(describe(make_site(), "0.1.0"), high=0)
+    store.adopt(describe(make_site(), "0.2.0"), high=5)
+    wall.now += KEEP_MS
+    store.cleared(old, "a")
+    assert old in store.ids()
+
+    if how == "reload":
+        store.forget_target("gone")
+    else:
+        store = MetaStore(tmp_path / "meta", wall_ms=wall)
+        store.adopt(describe(make_site(), "0.2.0"), high=5)
+        store.targets.add("a")
+        assert store.unused("a", floor=5) == []
+
+    assert old not in store.ids()
+    assert MetaStore(tmp_path / "meta", wall_ms=wall).ids() == [store.current]
+
+
 def test_going_back_to_an_old_site_file_revives_its_version(tmp_path, wall):
     store = MetaStore(tmp_path / "meta", wall_ms=wall)
     store.targets.add("a")
