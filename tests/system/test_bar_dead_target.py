@@ -22,12 +22,14 @@ ALLOWED = {"rss_kib": 2048, "blocks": 3000, "handles": 0.5, "tasks": 0.5, "timer
 
 
 async def catch_up(site, limit_s):
-    """Until the returned target is owed nothing older than a few seconds."""
+    """Until the returned target has all that is older than a few seconds."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     site.platforms["dead"].up()
-    while (left := site.app.buffer.backlog("dead").records) > 50:
-        assert loop.time() - start < limit_s, f"{left} left"
+    # Live records come beside the backlog: until its last one there is a hole.
+    sink, buffer = site.sinks["dead"], site.app.buffer
+    while buffer.backlog("dead").records > 50 or sink.uncovered():
+        assert loop.time() - start < limit_s, sink.uncovered()
         await asyncio.sleep(1)
     return loop.time() - start
 
@@ -96,8 +98,8 @@ def test_the_others_get_the_same_at_the_same_cost(
     if seconds > 3600:  # until then the buffer's memory of the newest 2 MB fills
         grown = {name: r for name, r in rises.items() if r > ALLOWED[name]}
         assert not grown, (grown, site.seen[-1])
-    # 1.1 is the figure; a machine under load must not fail for it.
-    assert cost < 2
+        # 1.1 is the figure; a machine with other work must not fail for it.
+        assert cost < 1.3
 
 
 @pytest.mark.sentence(2, 6, 9)
