@@ -131,7 +131,8 @@ class SlotLine:
         for after, upto in pairwise(edges):
             yield SlotLine(
                 self.every_ms,
-                [t for t in self.times if after < t <= upto],
+                # Where a line ends another may begin, with a scan at once.
+                [t for t in self.times if after <= t < upto],
                 {t: gap for t, gap in self.gaps.items() if after < gap.until <= upto},
                 starts=self.starts,
             )
@@ -172,20 +173,22 @@ class _Window:
     stated: int = 0
     """Slots that gaps state for certain."""
 
-    def whole(self, by: float) -> int:
-        """The slots in a shift of so many periods."""
-        if self.fresh:
-            return max(0, math.floor(by + 0.5 - _OFF_GRID))
+    def whole(self, by: float, *, several: bool) -> int:
+        """The slots in a shift of so many periods.
+
+        Args:
+            by: What several scans agree on, or what one scan alone shows.
+            several: Which; one alone may be late by almost a period.
+        """
+        up = math.floor(by + (0.5 if several else 0.05))
+        if self.fresh or self.first:
+            up = math.floor(by + (0.5 - _OFF_GRID if several else 0.0))
+        if up >= 0 or self.fresh:
+            return max(0, up)
         if self.first:
             # Half a period beside the grid, and the first may be late by almost one.
-            return (
-                math.floor(by + 0.5 - _OFF_GRID)
-                if by > 0
-                else min(0, math.ceil(by + 1.5))
-            )
-        if self.perhaps:
-            return math.floor(by + 0.5 - math.copysign(_OFF_GRID, by))
-        return math.floor(by + 0.5)
+            return min(0, math.ceil(by + 1.5))
+        return math.floor(by + 0.5 + (_OFF_GRID if self.perhaps else 0.0))
 
 
 def _shifts(windows: list[_Window]) -> list[int]:
@@ -204,8 +207,9 @@ def _shifts(windows: list[_Window]) -> list[int]:
     for at, window in enumerate(windows):
         # Not beyond the last scan of this run: the next has a grid of its own.
         ends = next((run + 1 for run in runs if run > at), len(sums))
-        after = min(sums[at + 1 : min(at + 1 + _CATCH_UP, ends)]) - moved
-        shift = window.whole(after - min(level))
+        coming = sums[at + 1 : min(at + 1 + _CATCH_UP, ends)]
+        after = min(coming) - moved
+        shift = window.whole(after - min(level), several=len(coming) > 1)
         moved += shift
         if window.fresh or window.first:
             level.clear()
