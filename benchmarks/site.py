@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.sizes import Size
 
 PREFIX = "ecogate/v1/bench"
-"""Where the gateway publishes (DESIGN of ``docs/mqtt.md``: ecogate/v1/<gateway>)."""
+"""Where the gateway publishes (``docs/mqtt.md``: ecogate/v1/<gateway>)."""
 
 
 def write(

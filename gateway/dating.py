@@ -12,7 +12,7 @@ last span that begins at or before it, and the span says how it is dated:
                   `- becomes CORRECTED, by the first anchor after
 
 What is said is said: ``use`` is set once and never changed, so that a record sent again
-has the same content for ever (DESIGN 4, sentence 4). That holds across restarts,
+has the same content for ever (docs/delivery.md, 4). That holds across restarts,
 because the table is durable before it is used (``timekeeper.py``).
 
 A boot that never saw a trusted clock lies between its neighbours: it began after the

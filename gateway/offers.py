@@ -1,7 +1,7 @@
 """Whether a date may be believed, and when a receiver's fixes add up to a time. Pure.
 
 A receiver without sky tells the date of its firmware, of its last fix, or one that is
-1024 weeks off (the week number of GPS has ten bits: FM-7). None of these is repaired by
+1024 weeks off (the week number of GPS has ten bits). None of these is repaired by
 guessing: what is implausible is refused with its reason, and what is plausible counts
 only when several fixes in a row agree with the monotonic clock.
 """

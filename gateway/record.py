@@ -138,7 +138,7 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, dict[str, int]] = {}
     """Target -> sent, proved, refused, filtered; zeros are left out."""
     incomplete: bool = False
-    """A kill took some of the counts: none is too high."""
+    """A kill took some of the counts; gaps of its last minute may be too high."""
     at: Instant
     """When the sums were made."""
 

@@ -1,4 +1,4 @@
-"""The contract of DESIGN 4, sentence by sentence, on the buffer alone."""
+"""The contract of docs/delivery.md, sentence by sentence, on the buffer alone."""
 
 from __future__ import annotations
 
