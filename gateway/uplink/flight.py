@@ -76,6 +76,13 @@ class Window:
         return self._flights[0] if self._flights else None
 
     @property
+    def unanswered(self) -> Flight | None:
+        """The first message without any answer."""
+        if not self._refused:
+            return self.oldest
+        return next((f for f in self._flights if f.refusal is None), None)
+
+    @property
     def refused(self) -> bool:
         """Whether a message was refused: nothing new leaves before all is settled."""
         return self._refused > 0

@@ -34,6 +34,9 @@ STATUS_S = 60.0
 LAST_WORDS_S = 0.3
 SLOWEST = 2_000
 """Bytes a second of the slowest line we wait for proofs on."""
+RETAINED = 8
+"""Retained messages have so many times longer: they wait behind whatever there is, but
+each takes a place in the window until it is proved."""
 
 
 class _NoProofError(LinkLostError):
@@ -83,7 +86,8 @@ class Session:
         self._retained = RetainedQueue(
             target.name, kit.topics, kit.metas, kit.status, self._bounds
         )
-        self._retained_sent = 0
+        self._retained_sent: dict[object, float] = {}
+        """Retained messages on their way, and since when."""
         self._status_due = 0.0
         self._lost: LinkLostError | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -96,7 +100,7 @@ class Session:
     @property
     def in_flight(self) -> int:
         """Messages without proof, retained ones included."""
-        return len(self._window) + self._retained_sent
+        return len(self._window) + len(self._retained_sent)
 
     @property
     def unproved(self) -> int:
@@ -268,8 +272,9 @@ class Session:
         future.add_done_callback(partial(self._answered, flight))
 
     def _publish_retained(self, message: Retained) -> None:
-        self._retained_sent += 1
-        answered = partial(self._retained_answered, message, self._loop.time())
+        token = object()
+        self._retained_sent[token] = self._loop.time()
+        answered = partial(self._retained_answered, message, token)
         future = self._link.publish(message.topic, message.payload, retain=True)
         future.add_done_callback(answered)
 
@@ -279,13 +284,16 @@ class Session:
         if self._over:
             return  # unproved, whatever came of it
         error = None if future.cancelled() else future.exception()
+        if flight is self._window.unanswered:
+            # Proofs of later ones do not count: this one may have been forgotten.
+            self._proved_s = self._loop.time()
         if isinstance(error, RefusedError):
             self._turns.answered(flight, None)
             self._window.refuse(
                 flight, error.reason, blames_message=error.blames_message
             )
         elif error is None and not future.cancelled():
-            now = self._proved_s = self._loop.time()
+            now = self._loop.time()
             self._turns.answered(flight, now - flight.sent_s)
             self._window.proved(flight)
             self._kit.delivery.proved(flight, now)
@@ -293,9 +301,9 @@ class Session:
         self._turn()
 
     def _retained_answered(
-        self, message: Retained, sent_s: float, future: asyncio.Future[None]
+        self, message: Retained, token: object, future: asyncio.Future[None]
     ) -> None:
-        self._retained_sent -= 1
+        sent_s = self._retained_sent.pop(token)
         error = None if future.cancelled() else future.exception()
         if isinstance(error, RefusedError):
             self.refusal = error.reason
@@ -348,10 +356,10 @@ class Session:
 
     def _tick_now(self) -> None:
         now = self._loop.time()
-        oldest = self._window.oldest
-        if oldest is not None and now > self._overdue_s(oldest):
+        since = self._forgotten_since(now)
+        if since is not None:
             # A platform that takes messages and proves none is as good as gone.
-            seconds = f"{now - max(oldest.sent_s, self._proved_s):.0f}"
+            seconds = f"{now - since:.0f}"
             self._end(_NoProofError(t("uplink.reason.no_proof", seconds=seconds)))
             return
         if now >= self._status_due and not self._stopped:
@@ -366,7 +374,13 @@ class Session:
         self._status_due = self._loop.time() + STATUS_S
         self._retained.status()
 
-    def _overdue_s(self, oldest: Flight) -> float:
-        """By when this message should be proved: it may have waited for others."""
-        began = max(oldest.sent_s, self._proved_s)
-        return began + self._kit.proof_s + oldest.size / SLOWEST
+    def _forgotten_since(self, now: float) -> float | None:
+        """Since when a message waits for its proof that should have it by now."""
+        oldest, proof_s = self._window.unanswered, self._kit.proof_s
+        if oldest is not None:
+            # It may have waited for those before it.
+            since = max(oldest.sent_s, self._proved_s)
+            if now > since + proof_s + oldest.size / SLOWEST:
+                return since
+        since = min(self._retained_sent.values(), default=now)
+        return since if now > since + RETAINED * proof_s else None

@@ -245,6 +245,46 @@ async def test_proofs_that_never_come_end_the_connection(tmp_path):
 
 
 @virtual
+@pytest.mark.parametrize("forgotten", ["event", "scan"])
+@pytest.mark.sentence(2)
+async def test_a_proof_that_never_comes_ends_it_though_later_ones_do(
+    tmp_path, forgotten
+):
+    platform = MemoryPlatform()
+    async with Bench(tmp_path, platform=platform) as bench:
+        await asyncio.sleep(1)
+        platform.prove = False  # as brokers do that drop what is above a quota
+        getattr(bench, forgotten)()
+        platform.prove = True
+        for n in range(60):
+            await asyncio.sleep(1)
+            if forgotten == "scan":
+                bench.event()
+            else:
+                bench.scan(x=n)
+        await asyncio.sleep(5)
+
+    assert bench.source.floor("platform") == bench.source.high
+
+
+@virtual
+async def test_status_that_is_never_proved_does_not_close_the_window_for_ever(
+    tmp_path,
+):
+    platform = MemoryPlatform()
+    async with Bench(tmp_path, platform=platform, in_flight=1) as bench:
+        await asyncio.sleep(1)
+        platform.prove = False
+        bench.pump.status_changed()
+        await asyncio.sleep(3)
+        platform.prove = True
+        bench.scan(x=1)
+        await asyncio.sleep(150)
+
+    assert bench.source.floor("platform") == 1
+
+
+@virtual
 async def test_a_slow_line_is_not_taken_for_a_dead_one(tmp_path):
     platform = MemoryPlatform(delay_s=60.0)
     bench = Bench(tmp_path, platform=platform, in_flight=3)
