@@ -211,12 +211,6 @@ class Consumer:
         elif record.kind == "ledger":
             self._take_ledger(msgspec.json.decode(raw))
 
-    def _take_event(self, record: Record, gateway: str, at_ms: float) -> None:
-        self._verdict.events += 1
-        self._latency["event"].add(at_ms - (record.until or record.t))
-        if record.type == "gateway_started":
-            self._starts[gateway].add(record.t)
-
     def _check_bounds(self, record: Record) -> None:
         """Where only neighbours date a record, its time lies between them."""
         low = record.t if record.t_min is None else record.t_min

@@ -149,10 +149,6 @@ class PipeTransport(asyncio.Transport):
             peer._inbox.append(None)
             peer._schedule_delivery()
 
-    def repace(self, pace: Pace) -> None:
-        """Change the pace of what is written from now on."""
-        self._pace = pace
-
     # -- inside -------------------------------------------------------------
 
     def _put(self, data: bytes | None) -> None:

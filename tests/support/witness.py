@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import paho.mqtt.client as paho
 
 from simulators import bench
-from simulators.births import Birth
 from simulators.consumer import Consumer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
+    from simulators.births import Birth
     from simulators.verdict import Verdict
 
 RETIMED_MS = 1500
@@ -254,16 +253,3 @@ def _differences(birth: Birth, record: dict[str, Any], start_utc_ms: int) -> lis
     if "clock" not in record and off > RETIMED_MS:
         said.append(f"seq {record['seq']}: its time is {off} ms off")
     return said
-
-
-def read_new(path: Path, offset: int) -> tuple[list[Birth], int]:
-    """Births written since ``offset``, and the offset after them."""
-    births = []
-    with path.open("rb") as file:
-        file.seek(offset)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            births.append(Birth(**json.loads(line)))
-            offset += len(line)
-    return births, offset
