@@ -7,7 +7,7 @@ Every connection sets its pragmas, reads them back and refuses to go on with oth
   a truncated file could turn into SIGBUS, and no second writer;
 * ``synchronous FULL``: in WAL mode a commit is on the disk when it returns
   (https://www.sqlite.org/pragma.html#pragma_synchronous);
-* ``wal_autocheckpoint`` bounded: a WAL that grows for ever opens slowly (FM-21);
+* ``wal_autocheckpoint`` bounded: a WAL that grows for ever opens slowly;
 * ``mmap_size 0``: for the same reason as no shared memory.
 """
 

@@ -279,7 +279,7 @@ class Segment:
         if self._held is not None:
             yield from (r for r in self._held if r.last >= first and r.first <= last)
             return
-        # Small complete fetches: an open cursor would pin the WAL (FM-21).
+        # Small complete fetches: an open cursor would pin the WAL.
         start = first
         bottom = "(SELECT coalesce(max(first), 0) FROM batch WHERE first <= ?)"
         while start <= last:

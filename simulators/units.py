@@ -116,7 +116,7 @@ class MapUnit:
 
 
 class Holey:
-    """A unit some of whose addresses are refused with exception 2 (FM-31)."""
+    """A unit some of whose addresses are refused with exception 2."""
 
     def __init__(self, unit: Unit, holes: set[int]) -> None:
         self._unit = unit
