@@ -20,6 +20,7 @@ from buffer import PriorityClass
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gateway.uplink.message import Bounds
     from gateway.uplink.source import Entry
 
 LaneName = Literal["event", "live", "backfill"]
@@ -66,6 +67,10 @@ class Lane:
     def spent(self) -> bool:
         """Whether nothing can come any more."""
         return self.upto is not None and self.seen >= self.upto and not self.shelf
+
+    def full(self, bounds: Bounds) -> bool:
+        """Whether a message's worth is on the shelf."""
+        return len(self.shelf) >= bounds.records or self.size >= bounds.payload
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Onto the shelf, in order."""

@@ -59,11 +59,11 @@ class Stock:
         lanes = self._lanes
         event, live = lanes.event, lanes.live
         self._again_back()
-        if lanes.together and not (event.held or live.held or self._full(live)):
+        if lanes.together and not (event.held or live.held or live.full(self._bounds)):
             self._fill_together(event, live)
         on_disk: Lane | None = None
         for lane in lanes.order:
-            if not lane.looked and not lane.held and not self._full(lane):
+            if not lane.looked and not lane.held and not lane.full(self._bounds):
                 self._fill(lane)
             if on_disk is None and lane.on_disk and not lane.shelf:
                 on_disk = lane
@@ -91,10 +91,6 @@ class Stock:
         if turn == lane.turns:
             lane.on_disk = False
             self._take(lane, found, known)
-
-    def _full(self, lane: Lane) -> bool:
-        bounds = self._bounds
-        return len(lane.shelf) >= bounds.records or lane.size >= bounds.payload
 
     def _fill_together(self, event: Lane, live: Lane) -> None:
         if event.looked and live.looked:

@@ -116,7 +116,7 @@ class Turns:
         return self._live(lane, now_s) if lane is lanes.live else self._backlog(now_s)
 
     def _live(self, lane: Lane, now_s: float) -> bool:
-        if self._full(lane):
+        if lane.full(self._bounds):
             return lane.flying < self._most_live
         if lane.flying or self._linger_s <= 0:
             return not lane.flying
@@ -133,14 +133,10 @@ class Turns:
         self.wake_s = when_s if self.wake_s is None else min(self.wake_s, when_s)
         return False
 
-    def _full(self, lane: Lane) -> bool:
-        bounds = self._bounds
-        return len(lane.shelf) >= bounds.records or lane.size >= bounds.payload
-
     def _few(self, lane: Lane, most: int) -> int:
         """Records that may leave together while one is suspected."""
         delivery = self._delivery
-        overfull = lane is self._lanes.live and self._full(lane)
+        overfull = lane is self._lanes.live and lane.full(self._bounds)
         if delivery.suspicious and not overfull:
             return 1
         for count, entry in enumerate(lane.shelf[:most]):
