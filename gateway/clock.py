@@ -42,6 +42,9 @@ LOOK_MS = 1000
 DOUBT_MS = 60_000
 """A trusted clock that jumped contradicts itself: as long as this, nobody knows which
 side was right. A slip that is mended meanwhile never dates a record."""
+MOST_DOUBT_MS = 600_000
+"""One that jumps again and again is believed after this long, until its next jump: or
+nothing, alarms neither, would ever be sent. What waited is told with bounds."""
 DRIFT_PPM = 100
 """What a free-running quartz is wrong by at most, with some room for heat and age."""
 HOLD_MS = 10_000_000
@@ -153,6 +156,8 @@ class JudgedClock:
         self._source: Source | None = None
         self._held: int | None = None
         self._doubted: int | None = None
+        self._doubted_first = 0
+        """The last jump in doubt, and the first of them."""
         self._fixes = Fixes()
         self._gnss: tuple[int, int] | None = None
         self._said: tuple[int, int] | None = None
@@ -320,15 +325,17 @@ class JudgedClock:
             self._turn(mono, step)
         elif step:
             self._trusted, self._held, self._doubted = False, before, mono
+            self._doubted_first = mono
             self._turn(mono, step)
 
     def _doubt(self, mono: int, step: int) -> None:
         """A clock that jumped and is still called right."""
         back = self._held is not None and abs(self._offset - self._held) < STEP_MS
-        if step and not back:
+        tired = mono - self._doubted_first >= MOST_DOUBT_MS
+        if step and not back and not tired:
             self._doubted = mono
             self._turn(mono, step)
-        elif back or mono - (self._doubted or 0) >= DOUBT_MS:
+        elif back or tired or mono - (self._doubted or 0) >= DOUBT_MS:
             self._trusted, self._doubted = True, None
             self._turn(mono, step)
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway.clock import DRIFT_PPM, HOLD_MS, STEP_MS
+from gateway.clock import DRIFT_PPM, HOLD_MS, MOST_DOUBT_MS, STEP_MS
 from gateway.record import DatedTime
 from gateway.release import RELEASED_MS
 
@@ -62,7 +62,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
     """CORRECTED: the moment whose time was known; drift counts from it."""
     low: int | None = None
     high: int | None = None
-    """UNKNOWN: bounds of ``use``."""
+    """UNKNOWN: bounds of ``use``. DOUBTED: of all offsets, where it jumped again."""
     fall: int | None = None
     """DOUBTED: the offset that was trusted before the jump."""
 
@@ -139,7 +139,8 @@ class Table(msgspec.Struct, array_like=True):
         """The newest boot's clock took a turn."""
         boot = self.boots[-1]
         boot.last = max(boot.last, turn.mono_ms)
-        moved = abs(turn.offset_ms - boot.offset) >= STEP_MS
+        was = boot.offset
+        moved = abs(turn.offset_ms - was) >= STEP_MS
         boot.offset = turn.offset_ms
         if turn.trusted:
             _trusted(boot, turn)
@@ -148,6 +149,11 @@ class Table(msgspec.Struct, array_like=True):
             end = boot.spans[-1]
             if end.how == TRUSTED:
                 _add(boot, Span(turn.mono_ms, DOUBTED, fall=_held(end, turn)))
+            elif end.how == DOUBTED and end.fall is not None:
+                seen = (end.fall, was, turn.offset_ms)
+                low = min(*seen, end.fall if end.low is None else end.low)
+                high = max(*seen, end.fall if end.high is None else end.high)
+                boot.spans[-1] = msgspec.structs.replace(end, low=low, high=high)
         else:
             _untrusted(boot, turn, moved=moved)
 
@@ -239,7 +245,7 @@ def date(span: Span | None, at: Instant) -> DatedTime | None:
 
 def _trusted(boot: Boot, turn: Turn) -> None:
     """The offset is known from here on, and so is what waited for it."""
-    _settle_doubt(boot, turn.offset_ms)
+    _settle_doubt(boot, turn.offset_ms, turn.mono_ms)
     for number, span in enumerate(boot.spans):
         if span.use is None:
             boot.spans[number] = Span(
@@ -272,14 +278,21 @@ def _untrusted(boot: Boot, turn: Turn, *, moved: bool) -> None:
         _add(boot, Span(turn.mono_ms, WAITING))
 
 
-def _settle_doubt(boot: Boot, offset: int | None) -> None:
-    """Which side of a jump was right: the one that is trusted now, else the old one."""
+def _settle_doubt(boot: Boot, offset: int | None, mono_ms: int = 0) -> None:
+    """Which side of a jump was right: the one that is trusted now, else the old one.
+
+    Of many jumps in a row none is known to be right: an estimate among all of them.
+    """
     end = boot.spans[-1]
     if end.how != DOUBTED or end.fall is None:
         return
     back = offset is None or abs(offset - end.fall) < STEP_MS
     use = end.fall if back or offset is None else offset
     boot.spans[-1] = Span(end.start, CORRECTED, use, end.start)
+    tired = not back and mono_ms - end.start >= MOST_DOUBT_MS
+    if tired and end.low is not None and end.high is not None:
+        low, high = min(end.low, use), max(end.high, use)
+        boot.spans[-1] = Span(end.start, UNKNOWN, use, None, low, high)
 
 
 def _held(end: Span, turn: Turn) -> int:

@@ -8,6 +8,7 @@ from gateway.clock import (
     DOUBT_MS,
     HOLD_MS,
     LOOK_MS,
+    MOST_DOUBT_MS,
     ClockError,
     JudgedClock,
     SystemClock,
@@ -132,6 +133,19 @@ def test_a_clock_that_jumps_again_in_doubt_begins_a_new_minute():
 
     assert not at.trusted
     assert judged.after(2000).trusted
+
+
+def test_a_clock_that_never_stops_jumping_is_not_doubted_for_ever():
+    judged = Judged(synced=True)
+
+    seen = [judged.after(50_000, step=1000).trusted for _ in range(40)]
+
+    first = MOST_DOUBT_MS // 50_000
+    assert [n for n, trusted in enumerate(seen) if trusted] == [
+        first,
+        2 * first + 1,
+        3 * first + 2,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import HOLD_MS, STEP_MS, Instant, Turn
+from gateway.clock import HOLD_MS, MOST_DOUBT_MS, STEP_MS, Instant, Turn
 from gateway.dating import DOUBTED, MAX_BOOTS, MAX_SPANS, WAITING, Table, date
 from gateway.record import DatedTime
 from gateway.release import RELEASED_MS
@@ -83,6 +83,21 @@ def test_a_jump_of_a_trusted_clock_is_settled_before_anything_is_said(turn, righ
     assert doubted is None
     assert of(table, at(15_000)).t == right + 15_000
     assert of(table, at(5_000)).t == NOW + 5_000
+
+
+def test_many_jumps_in_a_row_leave_an_estimate_between_all_of_them():
+    table = begun(offset=NOW, trusted=True)
+    for n, offset in enumerate((NOW + 9_000, NOW - 4_000, NOW + 2_000)):
+        mono = 10_000 + 50_000 * n
+        table.turn(Turn(mono, offset, trusted=False, doubt=True, held_ms=NOW))
+    waits = of(table, at(20_000))
+
+    table.turn(Turn(10_000 + MOST_DOUBT_MS, NOW + 3_000, trusted=True, held_ms=NOW))
+
+    assert waits is None
+    t, low, high = (20_000 + NOW + ms for ms in (3_000, -4_000, 9_000))
+    assert of(table, at(20_000)) == DatedTime(t, "unknown", low, high)
+    assert of(table, at(5_000)) == DatedTime(NOW + 5_000, "corrected")
 
 
 def test_power_lost_in_doubt_leaves_the_side_that_was_proved():

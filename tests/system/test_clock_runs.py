@@ -177,6 +177,25 @@ def test_steps_while_polling_at_one_second(tmp_path, step_s, how):
     assert len(everything) >= 298
 
 
+def test_a_clock_that_steps_every_minute_holds_nothing_back_for_ever(tmp_path):
+    async def main():
+        life = ClockLife(tmp_path)
+        async with life.boot():
+            await asyncio.sleep(20)
+            for n in range(30):  # two daemons that fight about the time
+                ahead_s = (n % 4 + 1) * 0.7 * (-1) ** n
+                life.clock.set_wall(life.true_ms() + round(ahead_s * 1000))
+                life.clock.trusted = True
+                await asyncio.sleep(50)
+        return life
+
+    life = run_virtual(main())
+
+    marks = life.check()
+    assert len(life.records()) >= 1_400
+    assert marks["unknown"] >= 500
+
+
 def test_a_restart_of_the_program_dates_what_waits_as_before(tmp_path):
     async def main():
         life = ClockLife(tmp_path)
