@@ -319,6 +319,13 @@ class Buffer:
         """The newest seq given out."""
         return self._memory.high
 
+    @property
+    def oldest(self) -> int:
+        """No record below this seq can still be asked for, by whatever target."""
+        stored, pending = self._store.stored(), self._memory.pending.first()
+        found = [] if pending is None else [pending]
+        return min(found + stored.edges[:1], default=self.high + 1)
+
     def backlog(
         self,
         target: str,

@@ -182,7 +182,7 @@ class Table(msgspec.Struct, array_like=True):
         """Forget boots of which every record is resolved.
 
         Args:
-            floor: All seqs up to here are resolved for every target.
+            floor: No seq up to here is stored: parked and new targets want them, too.
             keep: Boots that records still to come will refer to.
         """
         while len(self.boots) > 1 and 0 <= self.boots[0].high <= floor:
@@ -228,7 +228,7 @@ def date(span: Span | None, at: Instant) -> DatedTime | None:
         at: An instant whose clock was not trusted.
     """
     if span is None:
-        return DatedTime(at.wall_ms, "unknown")
+        return DatedTime(max(at.wall_ms, RELEASED_MS), "unknown")
     if span.use is None:
         return None
     t = at.mono_ms + span.use

@@ -104,10 +104,9 @@ class Timekeeper:
         self._last = self._end(note, at)
         if buffer.ended is not None:
             store_clock.not_before(buffer.ended.wall_ms)
-        floor = min(buffer.stats().floors.values(), default=buffer.high)
         untold = powercut.untold(buffer.recall(powercut.AWAY))
         ends = [at for away in untold for at in (away.last, away.start)]
-        self._table.prune(floor, {at.boot for at in ends})
+        self._table.prune(buffer.oldest - 1, {at.boot for at in ends})
         ended = None if note is None or self._last is None else self._last.mono_ms
         self._table.begin(clock.boot, buffer.high, ended)
         clock.on_refused = self._refused

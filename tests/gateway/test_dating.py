@@ -154,7 +154,8 @@ def test_a_wrong_estimate_follows_the_clock_when_somebody_sets_it():
 
 
 def test_a_boot_that_is_forgotten_leaves_the_clock_s_own_word():
-    assert of(Table(), at(5, wall_ms=77)) == DatedTime(77, "unknown")
+    assert of(Table(), at(5, wall_ms=NOW)) == DatedTime(NOW, "unknown")
+    assert of(Table(), at(5, wall_ms=77)) == DatedTime(RELEASED_MS, "unknown")
 
 
 def test_forgotten_boots_still_bound_those_after_them():

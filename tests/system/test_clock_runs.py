@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from gateway.release import RELEASED_MS
+from tests.support import clock_site
 from tests.support.clock import EPOCH_MS
 from tests.support.clock_site import RIGHT_MS, ClockLife
 from tests.support.virtual import run_virtual
+from tests.support.virtual_site import make_site
 
 DAY = 86_400
 YEAR = 365 * DAY
@@ -194,6 +196,44 @@ def test_a_clock_that_steps_every_minute_holds_nothing_back_for_ever(tmp_path):
     marks = life.check()
     assert len(life.records()) >= 1_400
     assert marks["unknown"] >= 500
+
+
+@pytest.mark.sentence(4)
+def test_a_target_that_is_parked_over_boots_gets_the_same_dates_when_it_is_back(
+    tmp_path, monkeypatch
+):
+    shape = {}
+    monkeypatch.setattr(
+        clock_site,
+        "make_site",
+        lambda *where, **how: msgspec.structs.replace(
+            make_site(*where, **how), **shape
+        ),
+    )
+
+    async def main():
+        life = ClockLife(tmp_path)
+        async with life.boot(wall_ms=0, trusted=False):
+            await asyncio.sleep(30)
+            life.platform.prove = False
+            life.set_right()
+            await asyncio.sleep(5)
+            said = len(life.records())
+        shape["targets"] = {}
+        for _ in range(2):
+            async with life.boot():
+                await asyncio.sleep(5)
+        shape.clear()
+        life.platform.prove = True
+        async with life.boot():
+            await asyncio.sleep(30)
+        return life, said
+
+    life, said = run_virtual(main())
+
+    life.check()
+    assert said >= 30
+    assert len(life.platform.records()) >= len(life.records()) + said
 
 
 def test_a_restart_of_the_program_dates_what_waits_as_before(tmp_path):
