@@ -28,7 +28,7 @@ LIVE, AGGREGATE, EVENT = (
 )
 MB = 1_000_000
 LIMITS = Limits(max_bytes=14 * MB, keep_free=3 * MB)
-DEVICES = 10
+DEVICES = 4
 
 
 def resident() -> int:
@@ -37,7 +37,7 @@ def resident() -> int:
 
 
 class Day:
-    """Ten devices a second, nobody to take their records."""
+    """Some devices a second, nobody to take their records."""
 
     def __init__(self, disk: SmallDisk, rng: random.Random) -> None:
         self.disk = disk
@@ -127,7 +127,7 @@ def test_a_day_of_backlog_on_20_mb(tmp_path, seed, count, figure) -> None:
 
         async def main() -> dict[int, int]:
             await day.open()
-            await day.live(*count((1_500, 1_500), (86_400, 250)))
+            await day.live(*count((2_000, 3_000), (86_400, 250)))
             got = await day.drain()
             await asyncio.sleep(70)
             day.most_used = max(day.most_used, disk.used_by("store"))
