@@ -87,8 +87,8 @@ class Stock:
         except DiskTroubleError:
             self._trouble = True  # the buffer says so itself; the next tick tries again
             return
-        self._again_back()
-        if turn == lane.turns:
+        changed = self._again_back() and lane.again
+        if turn == lane.turns and (found or not changed):
             lane.on_disk = False
             self._take(lane, found, known)
 
@@ -151,13 +151,15 @@ class Stock:
         upto = known if lane.upto is None else min(known, lane.upto)
         lane.seen = max(lane.seen, upto)
 
-    def _again_back(self) -> None:
-        """What is to be sent again has changed: that lane looks anew."""
+    def _again_back(self) -> bool:
+        """What is to be sent again may have changed: that lane looks anew then."""
         lane, awaiting = self._lanes.again, self._delivery.awaiting
         if awaiting is not None and awaiting.back is not None:
             lane.back_to(awaiting.back)
             lane.looked = False
             awaiting.back = None
+            return True
+        return False
 
     def _last_again(self) -> int:
         """The last seq to be sent again; 0: none is."""

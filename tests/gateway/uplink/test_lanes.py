@@ -213,6 +213,39 @@ async def test_a_reconnect_does_not_hasten_what_waits_for_its_receipt(tmp_path):
 
 
 @pytest.mark.sentence(2)
+class SlowDisk(FakeSource):
+    """Answers late, with what is owed by then."""
+
+    async def read(self, *args, **how):
+        await asyncio.sleep(7)
+        return await super().read(*args, **how)
+
+
+@virtual
+@pytest.mark.sentence(2)
+async def test_what_becomes_overdue_while_another_is_read_is_not_forgotten(tmp_path):
+    source, platform = SlowDisk(), MemoryPlatform()
+    bench = Bench(
+        tmp_path,
+        source=source,
+        platform=platform,
+        receipts=True,
+        receipt_wait_s=30.0,
+    )
+    async with bench:
+        await asyncio.sleep(1)
+        first = bench.scan(x=1)
+        await asyncio.sleep(6)
+        second = bench.scan(x=2)
+        await asyncio.sleep(1)
+        source.on_disk_below = 100
+        await asyncio.sleep(25)  # the first is being read again, and then confirmed
+        confirm(bench, ok=[[first, first]])
+        await asyncio.sleep(60)
+
+    assert [seqs for _, seqs in lanes_of(platform)].count([second]) >= 2
+
+
 @virtual
 async def test_a_record_refused_by_receipt_three_times_is_set_aside(tmp_path):
     async with Bench(tmp_path, receipts=True) as bench:
