@@ -5,6 +5,11 @@ asked for 3.1.1 from then on.
 
 Certificates are read for every connection, and looked at while one lasts: when new ones
 can be used, the connection ends between two messages and the next one has them.
+
+A broker that is away is asked more than once a second, for weeks if need be: an attempt
+makes the TCP connection first, and reads files and makes a client only on top of one.
+What is wrong with the files is said all the same: they are read once before, and again
+whenever they have changed.
 """
 
 from __future__ import annotations
@@ -16,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from gateway.secrets import SecretError, password_of, read_secret
 from gateway.texts import t
-from gateway.uplink import tls
+from gateway.uplink import paho_driver, tls
 from gateway.uplink.daemon import DaemonExecutor
+from gateway.uplink.dial import Dialer
 from gateway.uplink.link import (
     ConnectError,
     RenewedError,
@@ -30,9 +36,11 @@ from gateway.uplink.paho_driver import (
     HungUpError,
     PahoDriver,
     VersionRefusedError,
+    unreachable,
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from gateway.config.model import MqttTarget
@@ -50,10 +58,13 @@ NO_TLS_AFTER = 3
 class _Broker:
     """What is remembered of one broker from connection to connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: MqttTarget) -> None:
         self.version = V5
         self.keyring = tls.Keyring()
         self.ended_early = 0
+        self.dialer = Dialer(target.host, target.port)
+        self.checked: tuple[object, ...] | None = None
+        """What the files looked like when they were last found in order."""
 
 
 class MqttConnector:
@@ -68,7 +79,10 @@ class MqttConnector:
 
     def __call__(self, target: MqttTarget, terms: Terms) -> MqttLink:
         """A link that is not connected yet."""
-        broker = self._brokers.setdefault((target.name, target.url), _Broker())
+        key = target.name, target.url
+        broker = self._brokers.get(key)
+        if broker is None:
+            broker = self._brokers[key] = _Broker(target)
         return MqttLink(target, terms, broker, self._system_ms)
 
 
@@ -115,17 +129,29 @@ class MqttLink:
     async def _attempt(self) -> LinkLimits:
         loop, target, broker = asyncio.get_running_loop(), self._target, self._broker
         self._seen = tls.footprint(target)
-        # In a thread: files may lie on a slow card, and keys take time.
-        password = await loop.run_in_executor(_DAEMON, self._prepare)
-        driver = PahoDriver(
-            target,
-            self._terms,
-            broker.version,
-            password,
-            self._on_lost,
-            self._topics,
-            self._context,
-        )
+        password, prepared = None, not (target.encrypted or password_of(target))
+        looks = (target, self._seen, tls.secrets_footprint(target))
+        if not prepared and broker.checked != looks:
+            # In a thread: files may lie on a slow card, and keys take time.
+            password = await loop.run_in_executor(_DAEMON, self._prepare)
+            broker.checked, prepared = looks, True
+        opened = await self._open()
+        try:
+            if not prepared:
+                password = await loop.run_in_executor(_DAEMON, self._prepare)
+            driver = PahoDriver(
+                opened,
+                target,
+                self._terms,
+                broker.version,
+                password,
+                self._on_lost,
+                self._topics,
+                self._context,
+            )
+        except BaseException:
+            opened.close()
+            raise
         del password
         try:
             limits = await driver.connect()
@@ -139,6 +165,14 @@ class MqttLink:
         if self._context is not None:
             self._looking = loop.call_later(LOOK_S, self._look)
         return limits
+
+    async def _open(self) -> socket.socket:
+        """The TCP connection."""
+        limit_s = paho_driver.CONNECT_S
+        try:
+            return await self._broker.dialer.open(each_s=limit_s, all_s=2 * limit_s)
+        except (OSError, ValueError) as exc:  # bad names included
+            raise unreachable(self._target, exc) from None
 
     def _prepare(self) -> str | None:
         """The password; the context is kept here. Blocks."""

@@ -1,5 +1,7 @@
 """paho's client, mended where it would lose bytes or leave sockets behind.
 
+* The TCP connection is made before, by ``dial.py``: a client costs more than a failed
+  attempt does.
 * Where TLS or a websocket does not come about, paho leaves what it opened to the
   garbage collector.
 * Of a websocket frame that the socket takes in part, paho 2.1 forgets the packet and
@@ -10,7 +12,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.client import _WebsocketWrapper
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
 _SHORT, _LONG = 126, 65_536
@@ -28,6 +30,7 @@ class Client(paho.Client):
     """See the module; for the rest see ``paho_driver``."""
 
     opened: socket.socket | None = None
+    """Set before ``reconnect``: a TCP connection; TLS and websocket come on top."""
 
     def _create_socket(self) -> paho.SocketLike:
         sock = self._create_socket_connection()
@@ -41,10 +44,10 @@ class Client(paho.Client):
         )
 
     def _create_socket_connection(self) -> socket.socket:
-        self.opened = opened = super()._create_socket_connection()
-        # A message must not wait for the TCP acknowledgement of the one before.
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return opened
+        if self.opened is None:
+            raise ConnectionError("no connection to go on with")
+        self.opened.settimeout(self._connect_timeout)
+        return self.opened
 
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
         self.opened = opened = super()._ssl_wrap_socket(tcp_sock)

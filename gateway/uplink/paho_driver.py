@@ -31,6 +31,7 @@ from gateway.uplink.link import (
 from gateway.uplink.paho_client import Client
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from paho.mqtt.reasoncodes import ReasonCode
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-"""For name, TCP connection, TLS, websocket and CONNACK each."""
+"""For name, TCP connection to each address, TLS, websocket and CONNACK each."""
 POLITE_S = 5.0
 """Proofs on their way are waited for so long when we end a connection by ourselves."""
 TLS_PORTS = frozenset({443, 8443, 8883, 8884})
@@ -76,11 +77,24 @@ class HandshakeEndedError(ConnectError):
     """The broker closed, or fell silent, in the TLS handshake."""
 
 
+def where_of(target: MqttTarget) -> str:
+    """The broker, as messages name it."""
+    plain = target.transport == "mqtt"
+    return f"{target.host}:{target.port}" if plain else target.url
+
+
+def unreachable(target: MqttTarget, exc: Exception) -> ConnectError:
+    """What a person reads when there is no connection to the broker."""
+    why = getattr(exc, "strerror", None) or str(exc) or "no answer"
+    return ConnectError(f"{where_of(target)}: {why}: check address, port and network")
+
+
 class PahoDriver:
     """One connection; see ``link.Link`` for what its methods promise."""
 
     def __init__(
         self,
+        opened: socket.socket,
         target: MqttTarget,
         terms: Terms,
         version: MQTTProtocolVersion,
@@ -89,10 +103,10 @@ class PahoDriver:
         topics: Mapping[str, Callable[[bytes], None]],
         context: TlsContext | None = None,
     ) -> None:
+        """Prepare; ``opened`` is a TCP connection to the broker, ours from now on."""
         self._loop = asyncio.get_running_loop()
         self._target = target
-        plain = target.transport == "mqtt"
-        self._where = f"{target.host}:{target.port}" if plain else target.url
+        self._where = where_of(target)
         self._context = context
         self._version = version
         self._on_lost = on_lost
@@ -113,6 +127,7 @@ class PahoDriver:
         self._closing = False
         self.lost: LinkLostError | None = None
         self._client = self._make_client(terms, password)
+        self._client.opened = opened
 
     def _make_client(self, terms: Terms, password: str | None) -> Client:
         target = self._target
@@ -158,18 +173,11 @@ class PahoDriver:
         return client
 
     async def connect(self) -> LinkLimits:
-        """Open the socket in a thread, then wait for CONNACK."""
-        opening = self._loop.run_in_executor(_DAEMON, self._client.reconnect)
-        try:
-            async with asyncio.timeout(4 * CONNECT_S):
-                await asyncio.shield(opening)
-        # Time-outs, bad names, an answer that is no HTTP included.
-        except (OSError, ValueError, LookupError) as exc:
-            _discard(opening, self._client)
-            raise self._not_opened(exc) from None
-        except asyncio.CancelledError:
-            _discard(opening, self._client)
-            raise
+        """TLS and websocket, then wait for CONNACK."""
+        if self._target.transport == "mqtt":
+            self._client.reconnect()  # only takes the socket over
+        else:
+            await self._shake_hands()
         self._take_over_socket()
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -188,6 +196,20 @@ class PahoDriver:
             self.close()
             raise
 
+    async def _shake_hands(self) -> None:
+        """In a thread: paho does it blocking."""
+        opening = self._loop.run_in_executor(_DAEMON, self._client.reconnect)
+        try:
+            async with asyncio.timeout(2 * CONNECT_S):
+                await asyncio.shield(opening)
+        # Time-outs, an answer that is no HTTP included.
+        except (OSError, ValueError, LookupError) as exc:
+            _discard(opening, self._client)
+            raise self._not_opened(exc) from None
+        except asyncio.CancelledError:
+            _discard(opening, self._client)
+            raise
+
     def _not_opened(self, exc: Exception) -> ConnectError:
         """What a person reads when no connection came about."""
         if isinstance(exc, tls.HandshakeEndedError):
@@ -203,8 +225,7 @@ class PahoDriver:
             return ConnectError(
                 f"{self._where}: no websocket there: check port and path"
             )
-        why = getattr(exc, "strerror", None) or str(exc) or "no answer"
-        return ConnectError(f"{self._where}: {why}: check address, port and network")
+        return unreachable(self._target, exc)
 
     def _take_over_socket(self) -> None:
         opened = self._client.socket()

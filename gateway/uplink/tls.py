@@ -20,6 +20,7 @@ from gateway.secrets import (
     SecretError,
     check_modes,
     key_password_of,
+    password_of,
     path_of,
     private_key_of,
     read_secret,
@@ -208,14 +209,24 @@ def fingerprint(target: MqttTarget) -> str:
 
 def footprint(target: MqttTarget) -> tuple[object, ...]:
     """What a look at the folder shows: cheap, and changes with almost every change."""
-    marks: list[object] = []
     try:
-        for file in files_of(target):
-            found = file.stat()
-            marks.append((found.st_mtime_ns, found.st_size, found.st_ino))
+        return tuple(_mark(file) for file in files_of(target))
     except (OSError, SecretError):
-        marks.append(None)
-    return tuple(marks)
+        return (None,)
+
+
+def secrets_footprint(target: MqttTarget) -> tuple[object, ...]:
+    """The same of the files that hold passwords, with who may read them."""
+    secrets = (password_of(target), key_password_of(target))
+    try:
+        return tuple(_mark(path_of(s)) for s in secrets if s and s.env is None)
+    except (OSError, SecretError):
+        return (None,)
+
+
+def _mark(file: Path) -> tuple[object, ...]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _make_context(target: MqttTarget) -> TlsContext:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -265,8 +266,13 @@ async def test_a_crash_while_connecting_shows_no_secret(tmp_path, caplog, monkey
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(PahoDriver, "connect", fails)
+    listening = socket.create_server(("127.0.0.1", 0))
     target = MqttTarget(
-        name="city", host="127.0.0.1", username="me", password_file=secret
+        name="city",
+        host="127.0.0.1",
+        port=listening.getsockname()[1],
+        username="me",
+        password_file=secret,
     )
     site = Pumped(tmp_path, target)
     runs = []
@@ -285,4 +291,6 @@ async def test_a_crash_while_connecting_shows_no_secret(tmp_path, caplog, monkey
     assert "a bug" in caplog.text
     assert "Traceback" in caplog.text
     shown = [repr(drivers[0]), repr(vars(drivers[0])), restarts.last_error]
+    drivers[0].close()
+    listening.close()
     assert CANARY not in caplog.text + "".join(shown)
