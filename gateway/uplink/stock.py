@@ -42,6 +42,8 @@ class Stock:
         self._bounds = bounds
         self._known = 0
         """The highest seq the source gave out: all below it can be read."""
+        self._again_changes = 0
+        """How often what is to be sent again has changed."""
         self._trouble = False
 
     def retry(self) -> None:
@@ -73,7 +75,7 @@ class Stock:
 
     async def read(self, lane: Lane) -> None:
         """Put on the shelf what is on disk."""
-        turn, known = lane.turns, self._known
+        turn, known, asked = lane.turns, self._known, self._again_changes
         try:
             found = await self._source.read(
                 self._target,
@@ -87,8 +89,9 @@ class Stock:
         except DiskTroubleError:
             self._trouble = True  # the buffer says so itself; the next tick tries again
             return
-        changed = self._again_back() and lane.again
-        if turn == lane.turns and (found or not changed):
+        self._again_back()
+        stale = lane.again and asked != self._again_changes and not found
+        if turn == lane.turns and not stale:
             lane.on_disk = False
             self._take(lane, found, known)
 
@@ -151,15 +154,14 @@ class Stock:
         upto = known if lane.upto is None else min(known, lane.upto)
         lane.seen = max(lane.seen, upto)
 
-    def _again_back(self) -> bool:
-        """What is to be sent again may have changed: that lane looks anew then."""
+    def _again_back(self) -> None:
+        """What is to be sent again has changed: that lane looks anew."""
         lane, awaiting = self._lanes.again, self._delivery.awaiting
         if awaiting is not None and awaiting.back is not None:
             lane.back_to(awaiting.back)
             lane.looked = False
             awaiting.back = None
-            return True
-        return False
+            self._again_changes += 1
 
     def _last_again(self) -> int:
         """The last seq to be sent again; 0: none is."""

@@ -239,7 +239,7 @@ async def test_what_becomes_overdue_while_another_is_read_is_not_forgotten(tmp_p
         second = bench.scan(x=2)
         await asyncio.sleep(1)
         source.on_disk_below = 100
-        await asyncio.sleep(25)  # the first is being read again, and then confirmed
+        await asyncio.sleep(28)  # the first is being read again, and then confirmed
         confirm(bench, ok=[[first, first]])
         await asyncio.sleep(60)
 
