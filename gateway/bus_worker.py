@@ -27,7 +27,7 @@ from gateway.periods import periods
 from gateway.record import Gap, Scan
 from gateway.roster import Job, Roster, Unit, settle_state
 from gateway.schedule import Place, Slots, phase_s
-from gateway.slots import Ledger
+from gateway.slots import SlotLine
 from gateway.texts import language, t
 from gateway.texts.field import worded
 
@@ -164,7 +164,7 @@ class BusWorker:
         By device and what its gaps name.
         """
         return {
-            (name, job.ledger.points): self._when(job.ledger.due())
+            (name, job.line.points): self._when(job.line.due())
             for name, unit in self.units.items()
             for job in unit.jobs
         }
@@ -280,7 +280,7 @@ class BusWorker:
         at = self._clock.now()
         if abs(at.wall_ms - at.mono_ms - self._skew_ms) > STEP_MS:
             self._look_at_clock = True
-        for gap in job.ledger.ask(now):
+        for gap in job.line.ask(now):
             self._sink(gap)
         unit.asked += 1
         self._beat.promise(now + unit.worst_s + GRACE_S)
@@ -328,8 +328,8 @@ class BusWorker:
             self._through()
         after = loop.time()
         known_dead = unit.failures >= OFFLINE_AFTER
-        if (answer.answered or not known_dead) and job.ledger.open_slot(now):
-            for gap in job.ledger.ask(now):
+        if (answer.answered or not known_dead) and job.line.open_slot(now):
+            for gap in job.line.ask(now):
                 self._sink(gap)
             self._keep(unit, at, answer)
         self._judge(unit, at, answer)
@@ -416,7 +416,7 @@ class BusWorker:
         for unit in self.units.values():
             silent = unit.failures and self.link != "gone"
             for job in unit.jobs:
-                for gap in job.ledger.skip(now, "backed_off" if silent else "bus_gone"):
+                for gap in job.line.skip(now, "backed_off" if silent else "bus_gone"):
                     self._sink(gap)
 
     def _cut_gaps(self, cause: str) -> None:
@@ -429,10 +429,10 @@ class BusWorker:
         wake = math.inf
         for unit in roster.pending():
             for job in unit.jobs:
-                if now >= job.ledger.wake():
-                    for gap in job.ledger.skip(now, "backed_off"):
+                if now >= job.line.wake():
+                    for gap in job.line.skip(now, "backed_off"):
                         self._sink(gap)
-                wake = min(wake, job.ledger.wake())
+                wake = min(wake, job.line.wake())
         return wake
 
     def _adopt(self, now: float) -> bool:
@@ -465,10 +465,10 @@ class BusWorker:
         for every_s, points, covers in periods(conf):
             phase = phase_s(every_s, place)
             slots = Slots(every_s, phase, now, self._offset)
-            ledger = Ledger(conf.name, covers, slots, self._when)
+            line = SlotLine(conf.name, covers, slots, self._when)
             names = tuple(point.name for point in points)
             self._orders += 1
-            unit.jobs.append(Job(unit, names, ledger, self._orders))
+            unit.jobs.append(Job(unit, names, line, self._orders))
             unit.worst_s = max(unit.worst_s, 2 * unit.driver.worst_case_s(names))
         return unit
 
@@ -478,7 +478,7 @@ class BusWorker:
         """Settle what has passed under this cause; what follows has another."""
         for unit in units:
             for job in unit.jobs:
-                for gap in job.ledger.close(now, cause, final=final):
+                for gap in job.line.close(now, cause, final=final):
                     self._sink(gap)
 
     def _dismiss(self, unit: Unit, now: float) -> None:
@@ -496,8 +496,8 @@ class BusWorker:
         at = self._clock.now()
         cause = "changed" if after else "removed"
         for job in unit.jobs:
-            ledger = job.ledger
-            points, every_ms = ledger.points, ledger.every_ms
+            line = job.line
+            points, every_ms = line.points, line.every_ms
             self._sink(Gap(unit.conf.name, points, at, at, 0, cause, every_ms=every_ms))
 
     # -- time ---------------------------------------------------------------
@@ -517,7 +517,7 @@ class BusWorker:
         self._skew_ms = skew_ms
         for unit in self.units.values():
             for job in unit.jobs:
-                job.ledger.slots.realign(job.ledger.next, self._offset)
+                job.line.slots.realign(job.line.next, self._offset)
 
     async def _sleep_until(self, moment: float) -> None:
         """Until that loop time, or until woken; one timer, no task."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from drivers.values import Device as Driver
     from gateway.clock import Instant
     from gateway.config.model import Device as DeviceConf
-    from gateway.slots import Ledger
+    from gateway.slots import SlotLine
 
 UnitState = Literal["unknown", "online", "doubtful", "offline"]
 
@@ -40,14 +40,14 @@ PATIENCE_S = 1.0
 class Job:
     """Points of one unit that share a period."""
 
-    __slots__ = ("busy_s", "ledger", "order", "points", "ticket", "unit")
+    __slots__ = ("busy_s", "line", "order", "points", "ticket", "unit")
 
     def __init__(
-        self, unit: Unit, points: tuple[str, ...], ledger: Ledger, order: int
+        self, unit: Unit, points: tuple[str, ...], line: SlotLine, order: int
     ) -> None:
         self.unit = unit
         self.points = points
-        self.ledger = ledger
+        self.line = line
         self.order = order
         self.busy_s = 0.0
         """How long its polls hold the bus, lately."""
@@ -161,7 +161,7 @@ class Roster:
         alone = self._next_due() == math.inf
         start = now + pause_s(unit.failures, alone=alone)
         busy = [
-            (job.ledger.slots.due(slot), job.busy_s)
+            (job.line.slots.due(slot), job.busy_s)
             for _, _, ticket, job in self._queue
             if ticket == job.ticket
             for slot in _slots_until(job, start + PATIENCE_S)
@@ -201,7 +201,7 @@ class Roster:
 
     def _push(self, job: Job) -> None:
         job.ticket += 1
-        heappush(self._queue, (job.ledger.due(), job.order, job.ticket, job))
+        heappush(self._queue, (job.line.due(), job.order, job.ticket, job))
 
     def _next_due(self) -> float:
         queue = self._queue
@@ -224,5 +224,5 @@ def _by_probe(unit: Unit) -> float:
 
 
 def _slots_until(job: Job, end: float) -> range:
-    first = job.ledger.next
-    return range(first, max(first, job.ledger.slots.current(end)) + 1)
+    first = job.line.next
+    return range(first, max(first, job.line.slots.current(end)) + 1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RESTATE_S = 600.0
 
 
-class Ledger:
+class SlotLine:
     """Settles the slots of one job and makes the gap records."""
 
     __slots__ = (

@@ -152,7 +152,7 @@ def test_what_was_asked_before_a_reload_is_read_with_the_old_description(tmp_pat
             new = replaced(old, points=tuple(milli))
             site.next_site = replaced(site.site, devices={new.name: new})
             unit = site.app.workers["bus-0"].units[new.name]
-            due = unit.jobs[0].ledger.due()
+            due = unit.jobs[0].line.due()
             await asyncio.sleep(due - running_loop().time() + 0.002)
             answered = unit.answered
             assert unit.asked == answered + 1

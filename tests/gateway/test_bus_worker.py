@@ -74,7 +74,7 @@ class Bench:
         """Every slot ended once, by the records alone."""
         assert not any(gap.open for u in self.worker.units for gap in self.gaps(u))
         for name, unit in self.worker.units.items():
-            settled = sum(job.ledger.next for job in unit.jobs)
+            settled = sum(job.line.next for job in unit.jobs)
             recorded = len(self.scans(name)) + sum(g.slots for g in self.gaps(name))
             assert recorded == settled, name
 
@@ -423,7 +423,7 @@ async def test_devices_are_handed_over_between_polls_and_the_port_stays_open():
 
     assert bench.port.opened == 1
     assert bench.worker.units.keys() == {"c"}
-    assert kept.jobs[0].ledger.asked == len(bench.scans("a"))
+    assert kept.jobs[0].line.asked == len(bench.scans("a"))
     assert max(worst_periods(bench.scans("a")[1:])) <= 1001
     assert {tuple(s.values) for s in bench.scans("b")} == {("p1", "p2"), ("p9",)}
     assert 19 <= len(bench.scans("c")) <= 22
@@ -489,7 +489,7 @@ async def test_a_scan_is_dated_when_its_request_really_left():
 
         fake.scan = held_back
         await asyncio.sleep(2.2)
-        due = bench.worker.units["meter-1"].jobs[0].ledger.slots
+        due = bench.worker.units["meter-1"].jobs[0].line.slots
         last = bench.scans("meter-1")[-1].at.mono_ms
         asked = [round(1000 * (due.due(n) + 0.4)) for n in range(4)]
         start_ms = bench.clock.now().mono_ms - round(1000 * bench.loop.time())

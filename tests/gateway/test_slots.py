@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.clock import Instant
 from gateway.schedule import Slots
-from gateway.slots import RESTATE_S, Ledger
+from gateway.slots import RESTATE_S, SlotLine
 
 WALL = 1_763_712_000.0
 
@@ -15,7 +15,7 @@ def when(moment):
 
 
 def ledger(every=1.0, part=0.25):
-    return Ledger("fan-2", ("*",), Slots(every, part * every, 100.0, WALL), when)
+    return SlotLine("fan-2", ("*",), Slots(every, part * every, 100.0, WALL), when)
 
 
 steps = st.lists(

@@ -173,7 +173,7 @@ class VirtualSite:
         units = [u for w in self.app.workers.values() for u in w.units.values()]
         for unit in units or self._last_units:
             name = unit.conf.name
-            settled = sum(job.ledger.next for job in unit.jobs)
+            settled = sum(job.line.next for job in unit.jobs)
             gaps = self.gaps(name)
             assert not any(gap.get("open") for gap in gaps), name
             told = len(self.scans(name)) + sum(gap["slots"] for gap in gaps)
