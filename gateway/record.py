@@ -342,10 +342,13 @@ def dated(record: Record) -> bool:
 
 def is_dated(data: bytes) -> bool:
     """The same of stored bytes; nothing is decoded."""
-    flags = data[2]
-    if not flags & _HAS_SECOND:
-        return bool(flags & _TRUSTED)
-    return bool(flags & _TRUSTED and data[_HEAD.size])
+    try:
+        flags = data[2]
+        if not flags & _HAS_SECOND:
+            return bool(flags & _TRUSTED)
+        return bool(flags & _TRUSTED and data[_HEAD.size])
+    except IndexError:
+        return False  # cut off: nobody can read it, and it is counted all the same
 
 
 def kind_of(data: bytes) -> Kind:

@@ -21,6 +21,8 @@ from gateway.uplink.stock import Stock
 from gateway.uplink.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.uplink.kit import Kit
     from gateway.uplink.lanes import Lane
     from gateway.uplink.link import Link
@@ -90,8 +92,9 @@ class Session:
         """Retained messages on their way, and since when."""
         self._status_due = 0.0
         self._lost: LinkLostError | None = None
+        self._bug: Exception | None = None
         self._ticking: asyncio.TimerHandle | None = None
-        self._status_alarm = Alarm(self._loop, self._tick_now)
+        self._status_alarm = Alarm(self._loop, partial(self._safely, self._tick_now))
         self._proved_alive = False
         self._proved_s = 0.0
         self.refusal = ""
@@ -127,6 +130,8 @@ class Session:
             while self._lost is None:
                 await self._errand.wait()
                 self._errand.clear()
+                if self._bug is not None:
+                    raise self._bug
                 if self._reading is not None and self._lost is None:
                     await self._stock.read(self._reading)
                     self._reading = None
@@ -172,6 +177,18 @@ class Session:
             self._answer.clear()
             await self._answer.wait()
 
+    def _safely(self, work: Callable[..., None], *args: object) -> None:
+        """Do what a callback does; a bug ends this connection, and is seen.
+
+        In a callback it would be a line in the log and a lane that stands still.
+        """
+        try:
+            work(*args)
+        except Exception as exc:  # noqa: BLE001 - raised again by ``run``
+            self._bug, self._stopped = exc, True
+            self._answer.set()
+            self._errand.set()
+
     # -- what leaves ---------------------------------------------------------
 
     def _appended(self) -> None:
@@ -182,7 +199,7 @@ class Session:
         """Take a turn when what happens now is over: several causes, one turn."""
         if not self._turn_due:
             self._turn_due = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._safely, self._turn)
 
     def _turn(self) -> None:
         """Hand messages to the link until the window is full or nothing is ready."""
@@ -269,12 +286,12 @@ class Session:
         self._turns.sent(flight, now)
         delivery.published(flight)
         future = self._link.publish(message.topic, message.payload)
-        future.add_done_callback(partial(self._answered, flight))
+        future.add_done_callback(partial(self._safely, self._answered, flight))
 
     def _publish_retained(self, message: Retained) -> None:
         token = object()
         self._retained_sent[token] = self._loop.time()
-        answered = partial(self._retained_answered, message, token)
+        answered = partial(self._safely, self._retained_answered, message, token)
         future = self._link.publish(message.topic, message.payload, retain=True)
         future.add_done_callback(answered)
 
@@ -345,7 +362,7 @@ class Session:
 
     def _tick(self) -> None:
         """Every few seconds: a sign of life, and what is overdue."""
-        self._ticking = self._loop.call_later(TICK_S, self._tick)
+        self._ticking = self._loop.call_later(TICK_S, self._safely, self._tick)
         self._kit.promise(self._loop.time() + 4 * TICK_S)
         self._kit.delivery.overdue(self._loop.time())
         self._stock.retry()

@@ -252,3 +252,12 @@ def test_old_rows_go_once_their_day_is_told(tmp_path):
 
     assert not ledger.rows
     assert not ledger.books["a"]
+
+
+def test_a_record_that_nobody_can_read_is_counted_undated():
+    ledger = DeliveryLedger()
+
+    for data in (b"", b"\x01\x01", b"\x01\x01\xff" + bytes(10)):
+        ledger.lost("p", [Entry(1, PriorityClass.LIVE, T, "d", data)], "refused")
+
+    assert set(ledger.books["p"]) == {("d", UNDATED)}

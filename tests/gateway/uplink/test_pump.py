@@ -530,6 +530,17 @@ async def test_a_record_of_an_unknown_release_does_not_block_the_rest(tmp_path):
 
 
 @virtual
+async def test_a_bug_in_a_callback_ends_the_connection_and_is_seen(tmp_path):
+    bench = Bench(tmp_path)
+    bench.source.resolve = None
+    bench.event()
+
+    with pytest.raises(TypeError):  # and the supervisor starts it again
+        async with asyncio.timeout(5):
+            await bench.pump.run()
+
+
+@virtual
 async def test_wrong_credentials_are_tried_rarely(tmp_path):
     platform = MemoryPlatform()
     platform.connect_error = CredentialsError("bad user name or password")
