@@ -265,6 +265,10 @@ class Delivery:
         else:
             self._failed(oldest, t("uplink.reason.closed"), now_s, answered=False)
 
+    def suspects(self, seq: int) -> bool:
+        """Whether a connection ended with this record at the head before."""
+        return seq == self._cut_at or seq in self.doubt
+
     def nothing_left(self, now_s: float) -> None:
         """All has been sent but suspects: without others to compare, they wait long."""
         if not self._suspicion.passed_by:

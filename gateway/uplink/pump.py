@@ -253,7 +253,8 @@ class Pump:
             went_on = self._delivery.messages > proved
             short = loop.time() - began_s < SHORT_S
             self._quiet = self._session is not None and (
-                not self._session.unproved or (went_on and short)
+                not self._session.unproved
+                or (went_on and short and not self._session.suspect)
             )
             if self._session is not None:
                 self._session.over()

@@ -110,6 +110,12 @@ class Session:
         """Messages with records on their way."""
         return len(self._window)
 
+    @property
+    def suspect(self) -> bool:
+        """Whether what is on its way longest has ended a connection before."""
+        oldest = self._window.oldest
+        return oldest is not None and self._kit.delivery.suspects(oldest.first)
+
     async def run(self) -> None:
         """Deliver until the connection ends.
 
