@@ -62,7 +62,7 @@ class Speaks(MqttConnector):
     def __call__(self, target: MqttTarget, terms: Terms) -> MqttLink:
         key = (target.name, target.url)
         if key not in self._brokers:
-            self._brokers[key] = _Broker()
+            self._brokers[key] = _Broker(target)
             self._brokers[key].version = self._first
         return super().__call__(target, terms)
 
