@@ -145,7 +145,11 @@ class App:
             )
             self.timekeeper.on_dated = self._dated
             self.timekeeper.on_step = self._realign
-            self.metas = MetaStore(site.buffer.path / "meta", wall_ms=self.store_clock)
+            self.metas = MetaStore(
+                site.buffer.path / "meta",
+                wall_ms=self.store_clock,
+                oldest=lambda: buffer.oldest,
+            )
             self.metas.adopt(describe(site, self.version), buffer.high)
             self.books = Bookkeeper(buffer, self.clock, tz=site.info.timezone)
             self.books.adopt(self.metas.current, site)

@@ -55,15 +55,18 @@ class MetaStore:
         folder: Path,
         *,
         wall_ms: Callable[[], int],
+        oldest: Callable[[], int] = lambda: 2**63,
     ) -> None:
         """Read what earlier runs left in ``folder``; damaged files are set aside.
 
         Args:
             folder: ``meta`` in the data folder; made where it is missing.
             wall_ms: The wall clock.
+            oldest: The lowest seq stored; parked and new targets may ask for it.
         """
         self._folder = folder
         self._wall_ms = wall_ms
+        self._oldest = oldest
         self._payloads = dict(_load(folder))
         self._old = _load_index(folder / "index")
         self._unsaved: set[str] = set()
@@ -170,7 +173,8 @@ class MetaStore:
             self._write_index()
 
     def _let_go(self, old: Old) -> bool:
-        return bool(old.cleared) and self.targets <= set(old.cleared)
+        cleared = bool(old.cleared) and self.targets <= set(old.cleared)
+        return cleared and old.until_seq < self._oldest()
 
     def _forget(self, meta: str) -> None:
         del self._old[meta]

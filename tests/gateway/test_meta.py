@@ -174,6 +174,27 @@ def test_a_removed_target_pins_no_version(tmp_path, wall, how):
     assert MetaStore(tmp_path / "meta", wall_ms=wall).ids() == [store.current]
 
 
+@pytest.mark.sentence(9)
+def test_a_version_stays_while_a_record_of_it_is_stored_for_who_is_parked(
+    tmp_path, wall
+):
+    stored_from = 5
+    store = MetaStore(tmp_path / "meta", wall_ms=wall, oldest=lambda: stored_from)
+    store.targets |= {"a", "parked"}
+    old = store.adopt({"v": "old"}, high=0)
+    store.adopt({"v": "new"}, high=10)
+    wall.now += KEEP_MS
+    store.cleared(old, "a")
+
+    store.forget_target("parked")
+    kept = store.payload(old)
+    stored_from = 11
+    store.unused("a", 20)
+
+    assert kept is not None
+    assert store.payload(old) is None
+
+
 def test_going_back_to_an_old_site_file_revives_its_version(tmp_path, wall):
     store = MetaStore(tmp_path / "meta", wall_ms=wall)
     store.targets.add("a")
