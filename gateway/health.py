@@ -116,7 +116,7 @@ def bus_health(worker: BusWorker, restarts: Restarts) -> BusHealth:
 def device_health(worker: BusWorker, unit: Unit) -> DeviceHealth:
     """The state of one device; a lost bus says more than the device's own state."""
     conf = unit.conf
-    ledgers = [job.ledger for job in unit.jobs]
+    lines = [job.line for job in unit.jobs]
     return DeviceHealth(
         name=conf.name,
         bus=conf.bus,
@@ -129,9 +129,9 @@ def device_health(worker: BusWorker, unit: Unit) -> DeviceHealth:
         asked=unit.asked,
         answered=unit.answered,
         failures=unit.failures,
-        slots=sum(ledger.next for ledger in ledgers),
-        unasked=sum(ledger.unasked for ledger in ledgers),
-        gap=next((ledger.gap for ledger in ledgers if ledger.gap), ""),
+        slots=sum(line.next for line in lines),
+        unasked=sum(line.unasked for line in lines),
+        gap=next((line.gap for line in lines if line.gap), ""),
         bad=dict(unit.reasons),
         exchanges=worker.exchanges(conf.address),
     )

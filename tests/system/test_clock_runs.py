@@ -161,7 +161,7 @@ def test_steps_while_polling_at_one_second(tmp_path, step_s, how):
             life.set_right()
             await asyncio.sleep(120)
             units = [u for w in site.app.workers.values() for u in w.units.values()]
-            negative = [u for u in units if u.jobs[0].ledger.next < 300]
+            negative = [u for u in units if u.jobs[0].line.next < 300]
         return life, polls, negative
 
     life, polls, negative = run_virtual(main())

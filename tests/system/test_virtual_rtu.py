@@ -72,7 +72,7 @@ def test_one_dead_of_ten_costs_the_nine_nothing_and_is_back_in_five_seconds(
             back = site.clock.wall_ms()
             await asyncio.sleep(20)
             settled = {
-                name: sum(job.ledger.next for job in unit.jobs)
+                name: sum(job.line.next for job in unit.jobs)
                 for name, unit in site.app.workers["bus-0"].units.items()
             }
             await asyncio.sleep(0.4)

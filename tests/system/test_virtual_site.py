@@ -38,7 +38,7 @@ def test_an_hour_with_a_dead_device_a_bus_outage_and_a_platform_outage(tmp_path)
 
     for name, unit in units.items():
         gaps, scans = site.gaps(name), site.scans(name)
-        settled = sum(job.ledger.next for job in unit.jobs)
+        settled = sum(job.line.next for job in unit.jobs)
         assert not any(gap.get("open") for gap in gaps), name
         assert len(scans) + sum(gap["slots"] for gap in gaps) == settled, name
         assert 3600 <= settled <= 3602
