@@ -51,7 +51,7 @@ def test_every_state_a_power_cut_may_leave_opens_and_is_complete(
     runs = random.Random(seed).sample(range(1_000_000), count(4, 200))
     shares = [runs[n::PROCESSES] for n in range(PROCESSES)]
 
-    said = play(shares, "--cap", str(count(250, 1600)))
+    said = play(shares, "--cap", str(count(200, 1600)))
 
     wrong = [line for one in said for line in one["first_wrong"]]
     assert not wrong, "\n".join(wrong)
@@ -66,6 +66,6 @@ def test_every_state_a_power_cut_may_leave_opens_and_is_complete(
 @pytest.mark.parametrize("sync", ["commit", "names", "mark"])
 def test_the_model_notices_a_sync_left_out(sync) -> None:
     """Who judges must be able to find fault: a store made worse on purpose."""
-    (said,) = play([[6]], "--cap", "700", "--without", sync)
+    (said,) = play([[6]], "--cap", "500", "--without", sync)
 
     assert said["wrong"] > 0

@@ -8,7 +8,6 @@ platform is back the rest drains to nothing.
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import zlib
 from collections import Counter
@@ -86,7 +85,6 @@ class Day:
     def look(self) -> None:
         self.most_used = max(self.most_used, self.disk.used_by("store"))
         self.least_free = min(self.least_free, self.disk.free)
-        gc.collect()
         self.memory.append(resident())
         for loss in self.buffer.losses():
             # As the gateway does: each stated by a record of its own.
