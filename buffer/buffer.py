@@ -386,7 +386,7 @@ class Buffer:
         A target parked for less than `Limits.park_s`, counted while the store is open,
         goes on where it was; a new one is owed what is stored.
         """
-        self._memory.retarget(set(targets), self._store.stored())
+        self._memory.retarget(set(targets), self._store.present())
         self._committer.save_soon()
 
     def stats(self) -> Stats:

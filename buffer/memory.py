@@ -22,10 +22,10 @@ from buffer.pending import Pending
 from buffer.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from buffer.losses import Draft
-    from buffer.model import Limits, Loss
+    from buffer.model import Limits, Loss, PriorityClass
     from buffer.recover import Opened
 
 
@@ -117,11 +117,20 @@ class Memory:
             self._limits.tail_bytes, durable=self.durable(), wanted=floor + 1
         )
 
-    def retarget(self, names: set[str], stored: Intervals) -> None:
+    def retarget(
+        self, names: set[str], stored: Mapping[PriorityClass, Intervals]
+    ) -> None:
         """Park what is no longer named, begin what is new: owed what there is."""
-        for name in names - self.cursors.keys():
+        new = names - self.cursors.keys()
+        if new:
+            # What everybody has was forgotten, but is there as long as its file is.
+            self.on_disk.learn(stored)
+        for name in new:
             cursor = self.cursors[name] = Cursor()
-            absent = Intervals.of(stored.gaps(1, self.high))
+            there = Intervals()
+            for runs in stored.values():
+                there |= runs
+            absent = Intervals.of(there.gaps(1, self.high))
             for seq in range(self.tail.first, self.high + 1):
                 if self.tail.get(seq) is not None:
                     absent.remove(seq, seq)

@@ -14,7 +14,7 @@ from buffer.intervals import Intervals
 from buffer.model import PriorityClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from buffer.cursor import Cursor
@@ -31,6 +31,12 @@ class OnDisk:
         """Entries (not empty, ascending) became durable."""
         for first, last in runs_of(entries):
             self._runs[cls].add(first, last)
+
+    def learn(self, stored: Mapping[PriorityClass, Intervals]) -> None:
+        """These are on disk, as the store says: somebody new is owed all of it."""
+        for cls, runs in stored.items():
+            for first, last in runs.pairs():
+                self._runs[cls].add(first, last)
 
     def forget(self, floor: int) -> None:
         """Nobody is owed anything at or below ``floor`` any more."""

@@ -444,12 +444,12 @@ class Store:
         return found
 
     def present(self) -> dict[PriorityClass, Intervals]:
-        """The same by class."""
+        """The same by class; may be asked from the loop's thread, too."""
         found = {}
         for cls, chain in self.chains.items():
             runs = found[cls] = Intervals()
             for segment in list(chain):
-                runs |= segment.present
+                runs |= segment.present.copy()
             found[cls] = runs
         return found
 

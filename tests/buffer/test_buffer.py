@@ -400,6 +400,22 @@ async def test_a_new_target_is_owed_what_is_stored(home, put, drain) -> None:
     assert buffer.losses() == []
 
 
+async def test_a_new_target_gets_by_lane_what_all_others_had(home, put, drain) -> None:
+    buffer = await home.open("a", limits=THROUGH)
+    put(buffer, 5)
+    await buffer.flush()
+    await drain(buffer, "a")
+    put(buffer, 2)
+    await buffer.flush()  # nobody is owed 1 to 5 any more, yet their file is there
+
+    buffer.retarget(["a", "b"])
+
+    lane = frozenset({PriorityClass.LIVE})
+    found = await buffer.read("b", 0, 5, 1_000_000, classes=lane)
+    assert [entry.seq for entry in found] == [1, 2, 3, 4, 5]
+    assert buffer.backlog("b", classes=lane).records == buffer.backlog("b").records
+
+
 @pytest.mark.sentence(9, 10)
 async def test_a_removed_target_is_parked_and_comes_back_where_it_was(
     home, put, drain
