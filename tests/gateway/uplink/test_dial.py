@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 
@@ -66,21 +65,20 @@ async def test_all_addresses_of_a_name_are_tried(monkeypatch, listening):
 async def test_an_address_that_says_nothing_leaves_time_for_the_others(
     monkeypatch, listening
 ):
-    resolver(monkeypatch, lambda: ["127.0.0.9", "127.0.0.1"])
-    loop = asyncio.get_running_loop()
-    connect = loop.sock_connect
+    # A full backlog: the kernel drops what else wants to connect.
+    with socket.create_server(("127.0.0.9", listening), backlog=0) as deaf:
+        filled = [socket.socket() for _ in range(4)]
+        for sock in filled:
+            sock.setblocking(False)
+            sock.connect_ex(deaf.getsockname())
+        resolver(monkeypatch, lambda: ["127.0.0.9", "127.0.0.1"])
+        opened = await Dialer("broker.test", listening).open(each_s=2.0, all_s=0.4)
 
-    async def silent(sock, address):
-        if address[0] == "127.0.0.9":
-            await loop.create_future()
-        await connect(sock, address)
-
-    monkeypatch.setattr(loop, "sock_connect", silent)
-
-    opened = await Dialer("broker.test", listening).open(each_s=2.0, all_s=0.2)
-
-    assert opened.getpeername() == ("127.0.0.1", listening)
-    opened.close()
+        assert opened.getpeername() == ("127.0.0.1", listening)
+        with pytest.raises(TimeoutError):
+            await Dialer("127.0.0.9", listening).open(each_s=0.1, all_s=0.4)
+        for sock in (opened, *filled):
+            sock.close()
 
 
 async def test_a_name_is_asked_for_again_only_after_a_moment(monkeypatch):
