@@ -62,7 +62,7 @@ def make_site(folder, buses=1, devices=10, points=10, every_s=1.0, **more):
             for name in names
         },
         devices=made,
-        targets={"platform": MqttTarget(name="platform", host="platform")},
+        targets={"platform": MqttTarget(name="platform", host="localhost")},
         **more,
     )
 
