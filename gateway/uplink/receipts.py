@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
-from buffer import Intervals
+from buffer import Intervals, PriorityClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buffer import PriorityClass
     from gateway.uplink.source import Entry, Runs
 
 MOST_BYTES = 64_000
@@ -40,7 +39,8 @@ REFUSED_WAIT_S = 10.0
 """Before a refused record is sent again."""
 MOST_OPEN = 20_000
 """Unconfirmed records; beyond it nothing new is sent but events."""
-_MOST_EVENTS = 1_000
+MOST_EVENTS = 5_000
+"""Unconfirmed events. Neither stops the other: a platform may confirm only one kind."""
 _HEAD_BYTES = 29
 """Of a stored record's data: what tells its kind and its clock, also of its end."""
 
@@ -135,6 +135,7 @@ class Awaiting:
         self._cases: dict[int, _Case] = {}
         self._due: list[tuple[float, int, Runs]] = []
         self._order = 0
+        self._events = 0
         self.open = Intervals()
         """Flying, waiting and again: not the lanes' business."""
         self.again = Intervals()
@@ -150,13 +151,16 @@ class Awaiting:
 
     def full(self, *, event: bool) -> bool:
         """Whether so much is unconfirmed that nothing new is sent."""
-        return len(self._cases) >= MOST_OPEN + (_MOST_EVENTS if event else 0)
+        if event:
+            return self._events >= MOST_EVENTS
+        return len(self._cases) - self._events >= MOST_OPEN
 
     def published(self, entries: Sequence[Entry], runs: Runs) -> None:
         """These were handed to the link."""
         for entry in entries:
             case = self._cases.get(entry.seq)
             if case is None:
+                self._events += entry.cls is PriorityClass.EVENT
                 self._cases[entry.seq] = _Case(
                     Sent(
                         entry.seq,
@@ -254,6 +258,7 @@ class Awaiting:
 
     def _settle(self, seq: int) -> Sent:
         case = self._cases.pop(seq)
+        self._events -= case.sent.cls is PriorityClass.EVENT
         self.open.remove(seq, seq)
         if case.state is _State.AGAIN:
             self.again.remove(seq, seq)

@@ -248,7 +248,9 @@ class Session:
             self._errand.set()
         lane = self._turns.next(now)
         if lane is None:
-            if self._turns.wake_s is not None:
+            if self._stock.unfinished:
+                self._soon()
+            elif self._turns.wake_s is not None:
                 self._alarm.by(self._turns.wake_s)
             elif delivery.doubt and on_disk is None and self._idle():
                 delivery.no_more_doubt()

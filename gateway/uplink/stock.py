@@ -73,6 +73,14 @@ class Stock:
             event.seen = live.seen = max(event.seen, live.seen)
         return None if self._trouble else on_disk
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether all that was found was filtered out, and more can be looked at."""
+        return any(
+            not (lane.looked or lane.held or lane.on_disk or lane.shelf)
+            for lane in self._lanes.order
+        )
+
     async def read(self, lane: Lane) -> None:
         """Put on the shelf what is on disk."""
         turn, known, asked = lane.turns, self._known, self._again_changes

@@ -66,6 +66,8 @@ class Run:
         self.arrived: set[int] = set()
         """What the platform has, proved or not."""
         self.proved: set[int] = set()
+        self.turned_down: set[int] = set()
+        """By receipt: sent again in their own time, as back-fill."""
         """Acknowledged by the broker."""
         self.confirmed: set[int] = set()
         """By receipts the gateway must believe."""
@@ -96,6 +98,7 @@ class Run:
         """Begin a process on this source."""
         self.source = source
         self.sent, self.sent_now = set(), set()
+        self.turned_down = set()
         self.before = set(getattr(source, "done", ()))
         self.last_backfill_s = -1e9
         original, runs = source.resolve, source.resolve_runs
@@ -222,6 +225,7 @@ class Run:
         def lands() -> None:
             self.confirmed |= ok & self.sent
             self.refusals.update(refused & self.sent)
+            self.turned_down |= refused & self.sent
 
         self.loop.call_soon(lands)  # together with what the gateway hears
         body = {
@@ -284,7 +288,9 @@ class Run:
         for seq, made in sorted(self.made.items()):
             if made["cls"] is not PriorityClass.EVENT or seq in self.sent_now:
                 continue
-            waits = self.target.receipts and seq in self.proved & self.sent
+            waits = self.target.receipts and seq in (
+                self.proved & self.sent | self.turned_down
+            )
             if waits or seq in self.resolved | self.before or seq in self.lost:
                 continue
             if seq < self.on_disk_below or not (made["dated"] or self.dated):

@@ -15,7 +15,7 @@ from gateway.record import DatedTime, Lost, Scan, encode
 from gateway.uplink.aside import NEWEST, AsideList
 from gateway.uplink.link import LinkLimits, RefusedError
 from gateway.uplink.pace import FIRST_BYTES, LEAST_BYTES, Bucket, Share
-from gateway.uplink.receipts import Awaiting, ReceiptError, parse
+from gateway.uplink.receipts import MOST_EVENTS, Awaiting, ReceiptError, parse
 from gateway.uplink.source import runs_of
 from tests.gateway.uplink.test_pump import Bench
 from tests.support.memory_link import FakeEntry, FakeSource, MemoryPlatform
@@ -395,6 +395,19 @@ async def test_a_filter_sends_what_is_wanted_and_tells_what_is_not(tmp_path):
 
 
 @virtual
+async def test_a_wanted_record_does_not_wait_behind_those_filtered_out(tmp_path):
+    bench = Bench(tmp_path, devices=("b",), batch_records=10)
+    for n in range(2_000):
+        device = "b" if n == 1_999 else "a"
+        data = encode(Scan(device, bench.clock.now(), {"x": n}), bench.meta)
+        bench.source.append(data, subject=device)
+    async with bench:
+        await asyncio.sleep(1)
+
+    assert bench.platform.seqs() == [2_000]
+
+
+@virtual
 async def test_what_was_skipped_is_told_again_when_the_message_did_not_arrive(tmp_path):
     platform = MemoryPlatform()
     async with Bench(tmp_path, platform=platform, devices=("a",)) as bench:
@@ -509,3 +522,19 @@ async def test_a_steady_flow_costs_one_look_at_the_buffer_a_record(tmp_path):
             await asyncio.sleep(1)
 
     assert bench.source.peeks - before <= 102
+
+
+@virtual
+@pytest.mark.sentence(5)
+async def test_events_that_nobody_confirms_do_not_hold_back_scans(tmp_path):
+    """A broker's access list that drops the event topic, and acknowledges it."""
+    bench = Bench(tmp_path, receipts=True, receipt_wait_s=300.0, batch_records=1_000)
+    async with bench:
+        for _ in range(21_500):
+            bench.event()
+        await asyncio.sleep(10)
+        scan = bench.scan(x=1)
+        await asyncio.sleep(10)
+
+    assert scan in bench.platform.seqs()
+    assert MOST_EVENTS <= bench.pump.health().awaiting_receipt < MOST_EVENTS + 1_001
