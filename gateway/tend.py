@@ -7,11 +7,14 @@ serves it all.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import events, wear
+from gateway.logs import CHANGE
+from gateway.texts import t
 from gateway.uplink.status import Vitals
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from gateway.progress import Beats
     from gateway.record import Event, Record
     from gateway.timekeeper import Timekeeper
+
+log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
 COMMIT_LIMIT_S = 30.0
@@ -162,9 +167,13 @@ class Tender:
         if (degraded is not None) == (self._degraded is not None):
             return
         if self._degraded is None:
-            event = events.disk_degraded(trouble or degraded or "", at)
+            error = trouble or degraded or ""
+            event = events.disk_degraded(error, at)
             self._degraded = event
+            said = t("event.disk_degraded", error=error)
+            log.error("%s", said, extra=CHANGE)
         else:
+            log.info("%s", t("event.disk_back"), extra=CHANGE)
             event = events.disk_back(self._degraded, at)
             self._degraded = None
         self._sink(event)

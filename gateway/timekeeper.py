@@ -92,6 +92,7 @@ class Timekeeper:
         self._changed = asyncio.Event()
         self._events: list[Event] = []
         self._told: Event | None = None
+        self._said = False
         self._asked = False
         self.on_dated: Callable[[], None] = lambda: None
         """Called when instants can be dated that could not be before."""
@@ -220,14 +221,18 @@ class Timekeeper:
         """
         at = self._clock.now()  # asks for trust even where nothing is polled
         if self._table.waiting() or self.estimated:
+            if not self._said:  # at once: whoever stands beside it waits for data
+                self._said = True
+                log.warning("%s", t("log.clock_waiting"), extra=CHANGE)
             if self._told is None and uptime_s >= TELL_S:
                 self._told = events.clock_waiting(at)
                 self._tell(self._told)
-                log.warning("%s", t("log.clock_waiting"), extra=CHANGE)
-        elif self._told is not None:
-            self._tell(events.clock_known(self._told, at))
-            self._told = None
+        elif self._said:
+            self._said = False
             log.info("%s", t("log.clock_known"), extra=CHANGE)
+            if self._told is not None:
+                self._tell(events.clock_known(self._told, at))
+                self._told = None
         if self._wait_s is None:
             return
         if self.estimated and not linked():

@@ -151,9 +151,14 @@ def _pattern(line: HourLine, names: Sequence[str]) -> tuple[bool, ...] | None:
 
 
 def _fates(line: HourLine, name: str) -> tuple[int, int]:
-    """Records a target has, and records it wants."""
+    """Records a target has, and records it wants: no fewer, whatever a kill took.
+
+    What no clock dated is dropped once told: its records may count as proved or
+    filtered later, in a row that no longer knows them.
+    """
     counts = line.targets.get(name, {})
-    return counts.get("proved", 0), line.records - counts.get("filtered", 0)
+    proved = counts.get("proved", 0)
+    return proved, max(line.records - counts.get("filtered", 0), proved)
 
 
 def _cells(run: list[HourLine], names: Sequence[str]) -> Iterator[str]:

@@ -137,7 +137,10 @@ def _head(health: Health) -> str:
     )
     clock = t(f"status.clock.{health.clock}")
     style: Style = "green" if health.clock == "trusted" else "yellow"
-    return f"{paint(line, 'bold')}   {paint(clock, style)}"
+    head = f"{paint(line, 'bold')}   {paint(clock, style)}"
+    if health.clock != "waiting":
+        return head
+    return f"{head}\n{paint(t('status.clock.what_waits'), 'yellow')}"
 
 
 def _buses(buses: list[BusHealth], now_ms: int) -> str:
@@ -237,7 +240,8 @@ def _buffer(stats: dict[str, Any]) -> str:
     )
     if not degraded:
         return line
-    return line + "\n" + paint(t("status.degraded", trouble=stats["trouble"]), "red")
+    trouble = worded(stats["trouble"] or "", language())
+    return line + "\n" + paint(t("status.degraded", trouble=trouble), "red")
 
 
 def _disk(disk: Disk) -> list[str]:

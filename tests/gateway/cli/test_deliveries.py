@@ -114,3 +114,11 @@ def test_it_is_well_when_all_is_delivered_and_nothing_is_lost():
     assert not well(found(a_line(lost=1)))
     assert not well(found(a_line(), targets=[a_target(state="offline")]))
     assert not well(found(a_line(), targets=[a_target(set_aside=1)]))
+
+
+def test_what_was_told_and_dropped_and_filtered_later_is_no_number_below_zero():
+    late = {"city": {"sent": 0, "proved": 0, "refused": 0, "filtered": 36}}
+
+    text = report(found(a_line(t=None, records=0, targets=late)))
+
+    assert "-36" not in text

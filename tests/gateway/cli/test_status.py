@@ -141,3 +141,12 @@ def test_disk_trouble_is_said_in_its_own_line():
 )
 def test_durations_are_said_as_people_say_them(seconds, said):
     assert span(seconds) == said
+
+
+def test_records_that_wait_for_the_clock_are_told_with_what_to_do():
+    health = a_health(a_device())
+    assert "ecogate clock" not in report(health)
+
+    health.clock = "waiting"
+
+    assert "ecogate clock tells what to do" in report(health)
