@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.bookkeeper import HourLine
-from gateway.cli.output import paint, table, terminal_columns
+from gateway.cli.output import clip, display_width, paint, table, terminal_columns
 from gateway.cli.status import span, state
 from gateway.spread import HOUR_MS
 from gateway.texts import t
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LANES = ("event", "live", "backfill")
 _ASIDE_SHOWN = 20
+_NAME_LEAST = 8
+"""Columns that a platform's name keeps above its numbers where there is little room."""
 _DAY = timedelta(days=1)
 
 
@@ -86,11 +88,18 @@ def _targets(found: Deliveries) -> str:
                 "-" if awaiting is None else str(awaiting),
             )
         )
-    heads = ("target", "state", *LANES, "oldest", "sent", "proved", "set_aside")
+    heads = ("target", "state", *LANES, "oldest", "sent", "proved")
+    seldom = ("set_aside", "filtered", "awaiting")
+    always = len(heads)
+    shown = [
+        column
+        for column in range(always + len(seldom))
+        if column < always or any(row[column] not in {"0", "-"} for row in rows)
+    ]
     return table(
-        _heads(*heads, "filtered", "awaiting"),
-        rows,
-        right=range(2, 11),
+        [_heads(*heads, *seldom)[column] for column in shown],
+        [[row[column] for column in shown] for row in rows],
+        right=range(2, len(shown)),
         cut=(0, 1),
         columns=terminal_columns(),
     )
@@ -110,13 +119,19 @@ def _hours(found: Deliveries, zone: ZoneInfo) -> str:
             rows.append((shown, _when(run, zone), *_cells(run, names)))
             shown = ""
     heads = ("device", "hour", "scheduled", "value", "bad", "gap", "records", "lost")
-    made = table(
-        [*_heads(*heads), *(f"→ {name}" for name in names)],
-        rows,
-        right=range(2, len(heads) + len(names)),
-        cut=(0,),
-        columns=terminal_columns(),
-    )
+    room = terminal_columns()
+    made = ""
+    for longest in (None, _NAME_LEAST):
+        titles = [name if longest is None else clip(name, longest) for name in names]
+        made = table(
+            [*_heads(*heads), *(f"→ {title}" for title in titles)],
+            rows,
+            right=range(2, len(heads) + len(names)),
+            cut=(0,),
+            columns=room,
+        )
+        if room is None or display_width(made.split("\n", 1)[0]) <= room:
+            break
     notes = [t("deliveries.of")]
     if any(line.incomplete for line in found.lines):
         notes.append(t("deliveries.incomplete"))

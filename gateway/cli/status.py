@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.wear import Disk
 
 _GOOD: frozenset[str] = frozenset({"online", "open"})
+_RECEIPT_LATE_S = 120.0
+"""Twice the time after which a record is sent again, unless the site says otherwise."""
 _PENDING: frozenset[str] = frozenset({"unknown", "connecting", "closed", "doubtful"})
 
 
@@ -110,7 +112,7 @@ def report(health: Health) -> str:
     if health.devices:
         parts.append(_devices(health.devices, health.now_ms))
     if health.targets:
-        parts.append(_targets(health.targets))
+        parts.append(_targets(health.targets, health.now_ms))
     parts.append("\n".join([_buffer(health.buffer), *_disk(health.disk)]))
     if health.stuck:
         parts.append(paint(t("status.stuck", loops=", ".join(health.stuck)), "red"))
@@ -192,7 +194,7 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
     return _with_reasons(shown, reasons)
 
 
-def _targets(targets: list[dict[str, Any]]) -> str:
+def _targets(targets: list[dict[str, Any]], now_ms: int) -> str:
     rows = [
         (
             target["target"],
@@ -214,8 +216,20 @@ def _targets(targets: list[dict[str, Any]]) -> str:
                 for target in targets
                 if target.get("plaintext")
             ),
+            *((target["target"], _no_receipts(target, now_ms)) for target in targets),
         ],
     )
+
+
+def _no_receipts(target: dict[str, Any], now_ms: int) -> str:
+    """What to say of a platform that takes everything and confirms nothing."""
+    waiting, oldest = target.get("awaiting_receipt"), target.get("oldest_t_ms")
+    if not waiting or oldest is None or target["state"] != "online":
+        return ""
+    age_s = (now_ms - oldest) / 1000
+    if age_s < _RECEIPT_LATE_S:
+        return ""
+    return t("status.no_receipts", count=waiting, age=span(age_s))
 
 
 def _with_reasons(rows: str, reasons: list[tuple[str, str]]) -> str:

@@ -122,3 +122,12 @@ def test_what_was_told_and_dropped_and_filtered_later_is_no_number_below_zero():
     text = report(found(a_line(t=None, records=0, targets=late)))
 
     assert "-36" not in text
+
+
+def test_columns_of_what_happens_seldom_are_shown_where_there_is_any():
+    assert "AWAITING" not in report(found(a_line()))
+
+    text = report(found(a_line(), targets=[a_target(awaiting_receipt=3)]))
+
+    assert "AWAITING" in text
+    assert "FILTERED" not in text

@@ -150,3 +150,15 @@ def test_records_that_wait_for_the_clock_are_told_with_what_to_do():
     health.clock = "waiting"
 
     assert "ecogate clock tells what to do" in report(health)
+
+
+def test_a_platform_that_sends_no_receipts_is_told_of():
+    health = a_health(a_device())
+    health.targets[0] |= {"awaiting_receipt": 99, "oldest_t_ms": NOW - 60_000}
+    assert "receipt" not in report(health)
+
+    health.targets[0]["oldest_t_ms"] = NOW - 300_000
+
+    assert "99 records were sent and no receipt came, for the oldest in 5 min" in (
+        report(health)
+    )
