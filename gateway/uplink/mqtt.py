@@ -128,13 +128,14 @@ class MqttLink:
 
     async def _attempt(self) -> LinkLimits:
         loop, target, broker = asyncio.get_running_loop(), self._target, self._broker
-        self._seen = tls.footprint(target)
         password, prepared = None, not (target.encrypted or password_of(target))
-        looks = (target, self._seen, tls.secrets_footprint(target))
-        if not prepared and broker.checked != looks:
-            # In a thread: files may lie on a slow card, and keys take time.
-            password = await loop.run_in_executor(_DAEMON, self._prepare)
-            broker.checked, prepared = looks, True
+        if not prepared:
+            self._seen = tls.footprint(target)
+            looks = (target, self._seen, tls.secrets_footprint(target))
+            if broker.checked != looks:
+                # In a thread: files may lie on a slow card, and keys take time.
+                password = await loop.run_in_executor(_DAEMON, self._prepare)
+                broker.checked, prepared = looks, True
         opened = await self._open()
         try:
             if not prepared:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 SOON_S = (0.3, 1.0)
 """A platform that returns hears from us within 1.5 s, however long it was away, and
 a thousand gateways do not come in the same instant."""
+AWAY_S = (0.8, 1.2)
+"""The same promise with fewer attempts, for a platform that is away for long."""
+AWAY = 200
+"""Attempts in a row that nobody answered: about two minutes."""
 SLOW_S = 30.0
 WITHIN_S = 60.0
 TAKEN_OVER = 3
@@ -31,7 +35,7 @@ class Reconnect:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._refused = 0
+        self._refused = self._unanswered = 0
         self._connected_s = 0.0
         self._taken_over: list[float] = []
         self._quiet: list[float] = []
@@ -40,7 +44,7 @@ class Reconnect:
 
     def connected(self, now_s: float) -> None:
         """A connection was accepted."""
-        self._refused = 0
+        self._refused = self._unanswered = 0
         self._connected_s = now_s
 
     def delay_s(self, cause: Exception, now_s: float, *, quiet: bool = False) -> float:
@@ -66,6 +70,9 @@ class Reconnect:
             if not cause.answered:  # the platform is away
                 self._quiet.clear()
                 self.id_conflict = False
+                self._unanswered += 1
+                if self._unanswered > AWAY:
+                    return self._rng.uniform(*AWAY_S)
             return soon + SLOW_S if self.id_conflict else soon
         if isinstance(cause, TakenOverError):
             self._taken_over.append(now_s)
