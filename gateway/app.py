@@ -316,6 +316,7 @@ class App:
     async def stop_target(self, name: str) -> None:
         """End the delivery to a target; its cursor stays."""
         await self.crew.end(f"target:{name}", PUMPS_STOP_S, exact=True)
+        self.beats.forget(f"target:{name}")
         del self.pumps[name]
 
     async def reload(self) -> list[str]:

@@ -39,6 +39,10 @@ class Beats:
         if self._beats.get(beat.name) is beat:
             del self._beats[beat.name]
 
+    def forget(self, name: str) -> None:
+        """The loop of this name was ended: it owes no sign."""
+        self._beats.pop(name, None)
+
     def late(self, now: float) -> list[str]:
         """Names of the loops that broke their promise."""
         return [beat.name for beat in self._beats.values() if now > beat.by]
