@@ -51,7 +51,7 @@ def test_every_state_a_power_cut_may_leave_opens_and_is_complete(
     runs = random.Random(seed).sample(range(1_000_000), count(4, 200))
     shares = [runs[n::PROCESSES] for n in range(PROCESSES)]
 
-    said = play(shares, "--cap", str(count(200, 1600)))
+    said = play(shares, "--cap", str(count(200, 800)))
 
     wrong = [line for one in said for line in one["first_wrong"]]
     assert not wrong, "\n".join(wrong)
