@@ -68,5 +68,6 @@ def _facts(found: dict[str, Any]) -> list[str]:
     facts = [t("clock.ours", time=utc_text(found["now_ms"]))]
     if found["offset_ms"]:
         facts.append(t("clock.offset", offset=f"{found['offset_ms'] / 1000:+.3f}"))
-    facts.append(t("clock.floor", time=utc_text(found["floor_ms"])))
+    if found["state"] != "trusted":
+        facts.append(t("clock.floor", time=utc_text(found["floor_ms"])))
     return facts
