@@ -247,6 +247,7 @@ async def test_what_becomes_overdue_while_another_is_read_is_not_forgotten(tmp_p
 
 
 @virtual
+@pytest.mark.sentence(2)
 async def test_a_record_refused_by_receipt_three_times_is_set_aside(tmp_path):
     async with Bench(tmp_path, receipts=True) as bench:
         await asyncio.sleep(1)
