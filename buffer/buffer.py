@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+CLOSE_TRIES = 3
+"""At the end there is no later commit that could take what one refused."""
+
 
 class Buffer:
     """A durable, bounded log of opaque records with a cursor per target."""
@@ -426,7 +429,10 @@ class Buffer:
         if self._closed:
             return
         try:
-            await self.flush()
+            for _ in range(CLOSE_TRIES):
+                await self.flush()
+                if self._committer.trouble is None:
+                    break
             while self._committer.busy:
                 await self._committer.settled()
         except asyncio.CancelledError:

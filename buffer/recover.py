@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from buffer.model import Limits
     from buffer.segment import SegmentInfo
 
-FAR_AHEAD = 1 << 20
+FAR_AHEAD = 4 * SMALLEST_BLOCK
 """Seqs skipped where nothing tells which were used."""
 _DATES_MS = 10**12
 """What an older release noted of parked targets were dates, not durations."""

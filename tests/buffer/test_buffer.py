@@ -208,7 +208,11 @@ async def test_contract_4_a_seq_is_never_used_twice(home, put) -> None:
         buffer = await home.kill_and_reopen(buffer)
 
 
-async def test_a_seq_above_the_durable_ceiling_is_not_handed_out(home, put) -> None:
+async def test_a_seq_above_the_durable_ceiling_is_not_handed_out(
+    home, put, monkeypatch
+) -> None:
+    monkeypatch.setattr("buffer.pace.SMALLEST_BLOCK", 1024)
+    monkeypatch.setattr("buffer.recover.SMALLEST_BLOCK", 1024)
     buffer = await home.open()
     calls: list[int] = []
     buffer.on_append(lambda: calls.append(buffer.high))

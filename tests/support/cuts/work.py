@@ -191,7 +191,7 @@ class Life:
     async def close(self) -> None:
         await self.buffer.close()
         self.tell_ledger()
-        self.tell_durable(self.buffer.high)
+        self.tell_durable(self.buffer.stats().durable)
 
     def tell_ledger(self) -> None:
         """What was evicted by the end of a life, heard of or not."""
