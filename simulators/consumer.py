@@ -356,7 +356,7 @@ class Consumer:
             covered = store.covered()
             holes = covered.missing(self._from_seq)
             verdict.missing += sum(last - first + 1 for first, last in holes)
-            verdict.lost_stated += store.lost_seqs()
+            verdict.lost_stated += store.lost_records()
             verdict.skipped += store.skipped.without(store.arrived)
             verdict.behind += max(0, store.high - (covered.last or 0))
 

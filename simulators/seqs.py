@@ -96,9 +96,9 @@ class SeqLine:
         """Every seq that arrived or that somebody accounts for."""
         return _union(self.arrived, self.lost, self.unsure, self.skipped, self.refused)
 
-    def lost_seqs(self) -> int:
-        """Seqs stated as lost that did not arrive."""
-        return _union(self.lost, self.unsure).without(self.arrived)
+    def lost_records(self) -> int:
+        """Records stated as lost, at most: a range may hold seqs never used."""
+        return sum(map(self.absent, self.losses.values()))
 
 
 def _union(*parts: Intervals) -> Intervals:

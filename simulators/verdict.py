@@ -159,7 +159,7 @@ class Verdict:
             f"from        {len(self.devices)} devices in {self.seconds:.1f} s",
             f"gaps        {self.gaps} stated, of {self.gap_slots} slots",
             f"unexplained {self.unexplained_slots} slots",
-            f"lost        {self.lost_stated} stated, {self.missing} missing",
+            f"lost        at most {self.lost_stated} stated, {self.missing} missing",
             f"duplicates  {self.duplicates}",
             f"wrong       {self.wrong}",
             f"bad         {self.bad} points, each with its reason",

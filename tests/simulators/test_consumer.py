@@ -155,12 +155,12 @@ def test_a_loss_may_be_stated_again_under_another_seq() -> None:
 def test_an_uncertain_loss_is_narrowed_by_what_arrived() -> None:
     wire = Wire(from_seq=1)
     lost = {"seq": 9, "kind": "lost", "t": 0, "until": 0, "seq_from": 1, "seq_to": 8,
-            "counts": {}, "certain": False}  # fmt: skip
+            "counts": {}, "certain": False, "at_most": 3}  # fmt: skip
     wire.send(scan(1), scan(2), lost)
 
     verdict = wire.verdict()
     assert verdict.clean, verdict.text()
-    assert verdict.lost_stated == 6
+    assert verdict.lost_stated == 3, "no more records than that, of eight seqs"
 
 
 def test_a_gap_explains_its_slots_and_a_restated_one_counts_once() -> None:

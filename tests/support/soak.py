@@ -18,6 +18,10 @@ from tests.support.long_site import count
 from tests.support.site_run import SiteRun, watch
 
 
+SLOT_MS = 900
+"""Less than the period: two births this close were asked for in one slot."""
+
+
 def look(pid: int, data: Path, since_ns: int) -> dict[str, float]:
     """What the kernel says of the gateway, and the size of its files."""
     sizes = []
@@ -52,6 +56,16 @@ def soak(folder: Path, minutes: float, every_s: float) -> dict[str, Any]:
             seen.append(look(site.gateway.process.pid, site.data, start_ns))
         site.wait_complete()
         match, verdict = site.match(), site.witness.verdict()
+        # A machine under load answers late now and then; the question is put again
+        # within the slot, and the second answer is the slot's.
+        times: dict[int, list[int]] = {}
+        for birth in site.births():
+            times.setdefault(birth.unit, []).append(birth.t_ms)
+        lost = [
+            birth
+            for birth in match.absent
+            if not any(0 < t - birth.t_ms < SLOT_MS for t in times[birth.unit])
+        ]
         log = len(site.gateway.lines())
         stop_s = site.gateway.stop()
     return {
@@ -59,7 +73,8 @@ def soak(folder: Path, minutes: float, every_s: float) -> dict[str, Any]:
         "verdict": verdict.as_dict(),
         "text": verdict.text() + "\n" + site.gateway.tail(),
         "arrived": match.arrived,
-        "absent": len(match.absent),
+        "absent": len(lost),
+        "asked_twice": len(match.absent) - len(lost),
         "wrong": match.wrong[:5],
         "log_lines": log,
         "stop_s": stop_s,

@@ -107,6 +107,7 @@ def test_real_minutes_grow_nothing(soak, figure):
     figure("rise_in_second_half", {name: round(r, 2) for name, r in rises.items()})
     figure("core_share", round(seen[-1]["cpu_s"] / seen[-1]["at_s"], 4))
     figure("log_lines", found["log_lines"])
+    figure("asked_twice", found["asked_twice"])
     assert found["verdict"]["clean"], found["text"]
     assert (found["absent"], found["wrong"]) == (0, []), found["text"]
     assert found["log_lines"] < 30, found["text"]
