@@ -17,7 +17,6 @@ from benchmarks import process
 from tests.support.long_site import count
 from tests.support.site_run import SiteRun, watch
 
-
 SLOT_MS = 900
 """Less than the period: two births this close were asked for in one slot."""
 
