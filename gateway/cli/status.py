@@ -87,9 +87,10 @@ def _hours(text: str) -> int:
 
 
 def well(health: Health) -> bool:
-    """Whether every bus, device, target and the buffer are as they should be."""
+    """Whether every bus, device, target, buffer and clock are as they should be."""
     return (
         not health.stuck
+        and health.clock != "waiting"
         and not health.buffer.get("degraded")
         and all(bus.state == "open" for bus in health.buses)
         and all(_fresh(device, health.now_ms) for device in health.devices)

@@ -33,14 +33,16 @@ def a_device(**more):
     return DeviceHealth(**(usual | more))
 
 
-def a_health(*devices, target="online", degraded=None, bus="open", stuck=()):
+def a_health(
+    *devices, target="online", degraded=None, bus="open", stuck=(), clock="unknown"
+):
     return Health(
         gateway="site-07",
         version="0.1.0",
         pid=42,
         now_ms=NOW,
         uptime_s=7300,
-        clock="unknown",
+        clock=clock,
         stuck=list(stuck),
         buses=[
             BusHealth(
@@ -89,8 +91,9 @@ def test_a_healthy_gateway_is_well():
         a_health(a_device(), degraded="disk"),
         a_health(a_device(), bus="gone"),
         a_health(a_device(), stuck=["bus:plc"]),
+        a_health(a_device(), clock="waiting"),
     ],
-    ids=["offline", "never good", "stale", "target", "disk", "bus", "stuck"],
+    ids=["offline", "never good", "stale", "target", "disk", "bus", "stuck", "clock"],
 )
 def test_each_trouble_makes_it_not_well(health):
     assert not well(health)
