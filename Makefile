@@ -7,7 +7,7 @@ help:
 	echo "make demo   a gateway, simulated devices, a broker and a judge (ARGS='--for 30s')"
 	echo "make test   every kind of test, small counts (ARGS='-k buffer')"
 	echo "make check  lint, types, imports, generated documents"
-	echo "make bars   the full counts and the benchmark, up to an hour"
+	echo "make bars   the full counts and the benchmark, two hours and more"
 	echo "make bench  the benchmark alone (ARGS=--quick for a look)"
 	echo "make fmt    format; make lint: ruff alone; make docs: generate documents"
 

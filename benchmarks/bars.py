@@ -1,4 +1,4 @@
-"""``make bars``: every test with its full counts, and the benchmark; under an hour.
+"""``make bars``: every test with its full counts, and the benchmark.
 
 Processor and freshness are measured first, alone. Then the tests run beside the runs
 that count disk bytes, which other work does not change. Figures that tests state
