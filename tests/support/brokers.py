@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import paho.mqtt.client as paho
@@ -28,7 +29,7 @@ async def until(condition: Callable[[], object], wait_s: float = 15.0) -> None:
         await asyncio.sleep(0.005)
 
 
-class _Started(Broker):
+class _Started(Broker, ABC):
     """Runs from ``with`` on, with a configuration of the test's own."""
 
     kind: Kind
@@ -36,8 +37,9 @@ class _Started(Broker):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, kind=self.kind)
 
+    @abstractmethod
     def config(self) -> str:
-        raise NotImplementedError
+        """What the broker's configuration file says."""
 
     def _write_config(self) -> Path:
         path = self.folder / "broker.conf"
