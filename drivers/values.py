@@ -28,6 +28,14 @@ class Flaw(msgspec.Struct, frozen=True, array_like=True):
     reason: str
 
 
+class OwnTime(msgspec.Struct, frozen=True):
+    """A time that an instrument told, and when it came in."""
+
+    utc_ms: int
+    loop_s: float
+    """Loop time at the first byte of what told it."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What one device answered in one scan.
 
@@ -46,6 +54,14 @@ class Answer(msgspec.Struct, frozen=True):
     waited_s: float = 0.0
     """From the call to the moment the first answered request left: a bus may be busy,
     or hold a request back until its answer can be proved."""
+    sampled: dict[str, int] | None = None
+    """When the instrument says it took a point, UTC ms by its own clock."""
+    age_ms: dict[str, int] | None = None
+    """How long ago the data of a point came in, where the instrument speaks unasked."""
+    flags: dict[str, str] | None = None
+    """The instrument's own mark of a point, such as HJ 212's N, D, C, M, T."""
+    own_time: OwnTime | None = None
+    """The time the instrument knows, where it is worth offering to our clock."""
 
 
 class Device(Protocol):

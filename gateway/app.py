@@ -272,6 +272,7 @@ class App:
             gateway=self.site.gateway,
             among=(list(self.site.buses).index(conf.name), len(self.site.buses)),
             make_device=lambda device, port: self.ports.make_device(device, conf, port),
+            on_time=partial(self.clock.offer, "gnss"),
             clock=self.clock,
             sink=self.record.under(self.metas.current),
             beats=self.beats,

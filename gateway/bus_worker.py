@@ -34,9 +34,9 @@ from gateway.texts.field import worded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from drivers.modbus.transaction import Bus as Port
+    from drivers.port import Port
     from drivers.values import Device as Driver
-    from drivers.values import Value
+    from drivers.values import OwnTime, Value
     from gateway.clock import Clock
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
@@ -72,6 +72,7 @@ class BusWorker:
         clock: Clock,
         sink: Callable[[Record], None],
         beats: Beats,
+        on_time: Callable[[int, int], object] = lambda _utc_ms, _mono_ms: None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -85,6 +86,8 @@ class BusWorker:
             clock: Dates what is read.
             sink: Takes every record, at once and without waiting.
             beats: Where the worker promises progress.
+            on_time: Takes the time a receiver told: UTC ms, and our monotonic clock,
+                ms, at that moment.
         """
         self.conf = conf
         self.name = conf.name
@@ -99,6 +102,7 @@ class BusWorker:
         self._make_device = make_device
         self._port = SharedBus(port, self.commands)
         self._clock = clock
+        self._on_time = on_time
         self._sink = self._next_sink = sink
         self._beats = beats
         self._wanted = {device.name: device for device in devices}
@@ -185,7 +189,7 @@ class BusWorker:
         self._look_at_clock = True
         self._wake()
 
-    def exchanges(self, unit: int) -> dict[str, Any]:
+    def exchanges(self, unit: int | str | None) -> dict[str, Any]:
         """The engine's counts and reply times of one unit; empty where it has none."""
         stats = getattr(self._port.inner, "stats", None)
         return {} if stats is None else msgspec.structs.asdict(stats(unit))
@@ -348,7 +352,24 @@ class BusWorker:
                 unit.reasons[flaw.reason] = unit.reasons.get(flaw.reason, 0) + 1
         if answer.waited_s >= 0.001:  # noqa: PLR2004 - what an instant resolves
             at = _later(at, answer.waited_s)
-        self._sink(Scan(unit.conf.name, at, answer.values, answer.flaws))
+        self._sink(
+            Scan(
+                unit.conf.name,
+                at,
+                answer.values,
+                answer.flaws,
+                answer.flags,
+                answer.sampled,
+                answer.age_ms,
+            )
+        )
+        if answer.own_time is not None:
+            self._offer(answer.own_time)
+
+    def _offer(self, told: OwnTime) -> None:
+        """Hand a receiver's time to the clock, which decides what it is worth."""
+        now, ago_s = self._clock.now(), asyncio.get_running_loop().time() - told.loop_s
+        self._on_time(told.utc_ms, now.mono_ms - round(1000 * ago_s))
 
     def _judge(self, unit: Unit, at: Instant, answer: Answer) -> None:
         """Count, and tell a change between online and offline."""

@@ -16,7 +16,8 @@ from drivers.errors import BusError, DriverError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from drivers.modbus.transaction import Bus, Reply, Span, Timing
+    from drivers.modbus.transaction import Reply, Span, Timing
+    from drivers.port import Port
     from drivers.profiles.model import Table
 
 T = TypeVar("T")
@@ -118,14 +119,15 @@ class Commands:
 
 
 class SharedBus:
-    """A bus as its devices see it: waiting commands go before each exchange."""
+    """A port as its devices see it: waiting commands go before each exchange."""
 
-    def __init__(self, bus: Bus, commands: Commands) -> None:
-        self.inner = bus
+    def __init__(self, port: Port, commands: Commands) -> None:
+        self.inner: Any = port
+        """Whatever the bus speaks; devices know what they may ask of it."""
         self._commands = commands
 
     async def open(self) -> None:
-        """Open the port; see ``drivers.modbus.transaction.Bus``."""
+        """Open the port; see ``drivers.port.Port``."""
         await self.inner.open()
 
     async def close(self) -> None:
@@ -135,13 +137,14 @@ class SharedBus:
     def read(
         self, unit: int, span: Span, timing: Timing, wait_s: float | None = None
     ) -> Coroutine[Any, Any, Reply]:
-        """One exchange; no task and no frame of its own when nothing waits."""
+        """One Modbus exchange; no task and no frame of its own when nothing waits."""
         commands = self._commands
         if commands.progress is not None:
             commands.progress()
         if commands.waiting:
-            return self._read_after(unit, span, timing, wait_s)
-        return self.inner.read(unit, span, timing, wait_s)
+            return self._after_commands(self.inner.read, unit, span, timing, wait_s)
+        reply: Coroutine[Any, Any, Reply] = self.inner.read(unit, span, timing, wait_s)
+        return reply
 
     async def write(
         self,
@@ -151,20 +154,26 @@ class SharedBus:
         words: tuple[int, ...],
         timing: Timing,
     ) -> None:
-        """One exchange."""
-        if self._commands.waiting:
-            await self._commands.serve()
-        if self._commands.progress is not None:
-            self._commands.progress()
-        await self.inner.write(unit, table, address, words, timing)
+        """One Modbus exchange."""
+        await self._after_commands(
+            self.inner.write, unit, table, address, words, timing
+        )
+
+    async def exchange(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the line's own
+        """One exchange of a line of another protocol; see its ``exchange``."""
+        return await self._after_commands(self.inner.exchange, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the engine has
         return getattr(self.inner, name)
 
-    async def _read_after(
-        self, unit: int, span: Span, timing: Timing, wait_s: float | None
-    ) -> Reply:
-        await self._commands.serve()
+    async def _after_commands(
+        self,
+        ask: Callable[..., Awaitable[T]],
+        *args: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401
+    ) -> T:
+        if self._commands.waiting:
+            await self._commands.serve()
         if self._commands.progress is not None:
             self._commands.progress()
-        return await self.inner.read(unit, span, timing, wait_s)
+        return await ask(*args, **kwargs)

@@ -27,7 +27,7 @@ class DeviceHealth(msgspec.Struct, kw_only=True):
 
     name: str
     bus: str
-    address: int
+    address: int | str | None
     state: DeviceState
     since_ms: int | None = None
     last_good_ms: int | None = None
@@ -93,17 +93,10 @@ class Health(msgspec.Struct, kw_only=True):
 def bus_health(worker: BusWorker, restarts: Restarts) -> BusHealth:
     """The state of one bus."""
     conf = worker.conf
-    if conf.serial is not None:
-        line = conf.serial
-        endpoint = f"{line.device} {line.baud} {line.framing}"
-    elif conf.tcp is not None:
-        endpoint = f"{conf.tcp.host}:{conf.tcp.port}"
-    else:
-        endpoint = ""
     return BusHealth(
         name=conf.name,
         protocol=conf.protocol,
-        endpoint=endpoint,
+        endpoint=conf.endpoint,
         state=worker.link,
         since_ms=_ms(worker.link_since),
         error=worker.link_error,

@@ -7,7 +7,7 @@ a bus asks for them: one that no bus uses costs neither memory nor start time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from drivers.modbus.transaction import Timing
 from gateway.notify import Notifier
@@ -15,7 +15,9 @@ from gateway.notify import Notifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drivers.modbus.transaction import Bus as Port
+    from drivers.modbus.transaction import Bus as ModbusBus
+    from drivers.port import Port
+    from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
@@ -23,7 +25,24 @@ if TYPE_CHECKING:
 
 
 def make_bus(conf: BusConf) -> Port:
-    """The engine that speaks to this bus; nothing is opened yet."""
+    """What speaks to this bus; nothing is opened yet."""
+    match conf.family:
+        case "modbus":
+            return _modbus_bus(conf)
+        case other:
+            raise NotImplementedError(other)
+
+
+def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    """The driver of one device, in front of its port."""
+    match bus.family:
+        case "modbus":
+            return _modbus_device(conf, bus, port)
+        case other:
+            raise NotImplementedError(other)
+
+
+def _modbus_bus(conf: BusConf) -> Port:
     line, tcp = conf.serial, conf.tcp
     if conf.engine == "pymodbus":
         from drivers.modbus.pymodbus_engine import PymodbusBus  # noqa: PLC0415
@@ -47,8 +66,7 @@ def make_bus(conf: BusConf) -> Port:
     return RtuBus(line.device, line.baud, line.framing, line.echo)
 
 
-def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
-    """The driver of one device, in front of its port."""
+def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     from drivers.modbus.device import ModbusDevice  # noqa: PLC0415 - see module
 
     timing = Timing(
@@ -59,7 +77,12 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         check_transaction_id=conf.transaction_id == "checked",
     )
     return ModbusDevice(
-        conf.name, conf.address, port, conf.points, timing, conf.max_registers
+        conf.name,
+        cast("int", conf.address),
+        cast("ModbusBus", port),
+        cast("tuple[ModbusPoint, ...]", conf.points),
+        timing,
+        conf.max_registers,
     )
 
 

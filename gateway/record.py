@@ -62,6 +62,14 @@ class Scan(msgspec.Struct, frozen=True):
     at: Instant
     values: dict[str, Value]
     flaws: dict[str, Flaw] = {}
+    flags: dict[str, str] | None = None
+    """The instrument's own marks, beside our quality."""
+    sampled: dict[str, int] | None = None
+    """When the instrument says it took a point, UTC ms by its own clock."""
+    age_ms: dict[str, int] | None = None
+    """How long before ``at`` the data of a point came in, where not at once."""
+    pos: dict[str, Value] | None = None
+    """Where a mobile station was at that second, or why that is not known."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -168,6 +176,10 @@ class _ScanTail(msgspec.Struct, omit_defaults=True):
     device: str
     values: dict[str, Value]
     q: dict[str, Flaw] = {}
+    flag: dict[str, str] | None = None
+    sampled: dict[str, int] | None = None
+    age_ms: dict[str, int] | None = None
+    pos: dict[str, Value] | None = None
 
 
 class _GapTail(msgspec.Struct, omit_defaults=True):
@@ -240,7 +252,15 @@ def encode(record: Record, meta: str) -> bytes:
     if type(record) is Scan:
         kind, at = 1, record.at
         tail = _JSON.encode(
-            _ScanTail(record.device, _wire_values(record.values), record.flaws)
+            _ScanTail(
+                record.device,
+                _wire_values(record.values),
+                record.flaws,
+                record.flags,
+                record.sampled,
+                record.age_ms,
+                record.pos,
+            )
         )
         if b"null" in tail:
             _refuse_not_finite(record.values, f"scan of {record.device}")
@@ -440,7 +460,7 @@ def _record(first: Head, until: Instant | None, body: bytes) -> Record:
     at = first.at
     if first.kind == "scan":
         s = msgspec.json.decode(body, type=_ScanTail)
-        return Scan(s.device, at, s.values, s.q)
+        return Scan(s.device, at, s.values, s.q, s.flag, s.sampled, s.age_ms, s.pos)
     if first.kind == "gap":
         g = msgspec.json.decode(body, type=_GapTail)
         return Gap(

@@ -111,11 +111,16 @@ def expectations(path: Path | None) -> dict[str, Expectation]:
     if path is None:
         return {}
     from drivers.profiles.library import load_profile  # noqa: PLC0415 YAML is slow
-    from simulators.profiled import Expectation  # noqa: PLC0415 with it
+    from simulators.profiled import (  # noqa: PLC0415 with it
+        Expectation,
+        modbus_points,
+    )
 
     return {
         device: Expectation(
-            load_profile(said["profile"]).points, seed=said["seed"], unit=said["unit"]
+            modbus_points(load_profile(said["profile"])),
+            seed=said["seed"],
+            unit=said["unit"],
         )
         for device, said in json.loads(path.read_text(encoding="utf-8")).items()
     }

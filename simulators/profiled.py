@@ -11,13 +11,14 @@ import math
 import struct
 from typing import TYPE_CHECKING, Literal
 
+from drivers.profiles.model import ModbusPoint
 from simulators.waveform import Wave, state, wave
 from simulators.wire import BIT_TABLES, ILLEGAL_ADDRESS, RefusedError, pack_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from drivers.profiles.model import Point, Profile
+    from drivers.profiles.model import Profile
 
 _FORMATS = {
     "int16": "h",
@@ -67,7 +68,7 @@ def to_words(raw: float, kind: str, order: str) -> tuple[int, ...]:
 class _Shown:
     """One point and how it moves."""
 
-    def __init__(self, point: Point, seed: int, unit: int) -> None:
+    def __init__(self, point: ModbusPoint, seed: int, unit: int) -> None:
         self.point = point
         self._seed, self._unit = seed, unit
         low, high = _range(point)
@@ -106,7 +107,7 @@ class _Shown:
         return to_words(number, point.type, point.word_order)
 
 
-def _range(point: Point) -> tuple[float, float]:
+def _range(point: ModbusPoint) -> tuple[float, float]:
     """The values a point can show: what its type holds and its profile allows."""
     low, high = -math.inf, math.inf
     if point.type in _LIMITS:
@@ -148,7 +149,7 @@ class ProfileUnit:
         self._utc_s = utc_s
         self._holes = holes
         self._shown: dict[str, list[_Shown]] = {}
-        for point in profile.points:
+        for point in modbus_points(profile):
             shown = _Shown(point, seed, number)
             self._shown.setdefault(point.table, []).append(shown)
         self._written: dict[tuple[str, int], int] = {}
@@ -210,10 +211,15 @@ class ProfileUnit:
         return image
 
 
+def modbus_points(profile: Profile) -> tuple[ModbusPoint, ...]:
+    """The points of a profile of a Modbus device."""
+    return tuple(p for p in profile.points if isinstance(p, ModbusPoint))
+
+
 class Expectation:
     """What a device must have shown: for consumers that check values."""
 
-    def __init__(self, points: Iterable[Point], *, seed: int, unit: int) -> None:
+    def __init__(self, points: Iterable[ModbusPoint], *, seed: int, unit: int) -> None:
         self._shown = {p.name: _Shown(p, seed, unit) for p in points}
 
     def wrong(

@@ -16,7 +16,7 @@ from drivers.modbus.shortest import decimal32
 from drivers.values import Flaw, Quality, Value
 
 if TYPE_CHECKING:
-    from drivers.profiles.model import Point
+    from drivers.profiles.model import ModbusPoint
 
 NOT_AVAILABLE = Flaw(Quality.BAD, "not_available")
 NOT_FINITE = Flaw(Quality.BAD, "not_finite")
@@ -29,7 +29,7 @@ Step = Callable[[Any, Values, Flaws], None]
 """Takes a raw number as unpacked: an int, or a float of a float type."""
 
 
-def is_plain(point: Point) -> bool:
+def is_plain(point: ModbusPoint) -> bool:
     """Whether the raw number is the value as it stands."""
     return not (
         point.scale != 1
@@ -43,7 +43,7 @@ def is_plain(point: Point) -> bool:
     )
 
 
-def step_of(point: Point, code: str) -> Step:
+def step_of(point: ModbusPoint, code: str) -> Step:
     """What one raw value of one point becomes."""
     if point.type == "bool":
         return _bool_step(point)
@@ -85,7 +85,7 @@ def step_of(point: Point, code: str) -> Step:
     return step
 
 
-def _bool_step(point: Point) -> Step:
+def _bool_step(point: ModbusPoint) -> Step:
     name = point.name
     mask = 0xFFFF if point.bit is None else 1 << point.bit
     refused = frozenset(point.not_available)
@@ -99,7 +99,7 @@ def _bool_step(point: Point) -> Step:
     return step
 
 
-def _converter(point: Point, code: str) -> Callable[[Any], int | float | None]:
+def _converter(point: ModbusPoint, code: str) -> Callable[[Any], int | float | None]:
     """From a finite or infinite raw number to the point's value; None: not finite."""
     ratio = _ratio(point)
     if not point.type.startswith("float"):
@@ -111,7 +111,7 @@ def _converter(point: Point, code: str) -> Callable[[Any], int | float | None]:
 
 
 def _from_float(
-    number: float, point: Point, ratio: Callable[[int, int], int | float]
+    number: float, point: ModbusPoint, ratio: Callable[[int, int], int | float]
 ) -> int | float | None:
     if not math.isfinite(number):
         return None
@@ -129,7 +129,7 @@ def _from_float(
         return None
 
 
-def _ratio(point: Point) -> Callable[[int, int], int | float]:
+def _ratio(point: ModbusPoint) -> Callable[[int, int], int | float]:
     """``top / bottom * scale + offset`` in whole numbers, rounded once at the end."""
     scale, offset, decimals = point.scale, point.offset, point.decimals
     lower = scale.denominator * offset.denominator

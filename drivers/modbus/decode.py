@@ -45,7 +45,7 @@ from drivers.modbus.shortest import decimal32
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from drivers.profiles.model import Point, WordOrder
+    from drivers.profiles.model import ModbusPoint, WordOrder
 
 _CODES = {
     "bool": "H",
@@ -68,7 +68,7 @@ _LAYOUT: dict[WordOrder, tuple[str, bool]] = {
 """Word order -> (struct byte order, swap the bytes of each register first)."""
 
 
-def decoder(points: Sequence[Point], start: int) -> Decoder:
+def decoder(points: Sequence[ModbusPoint], start: int) -> Decoder:
     """Compile a decoder for points of one table whose wanted span begins at start."""
     if points[0].table in {"coil", "discrete"}:
         return _BitDecoder(points)
@@ -98,7 +98,7 @@ class Decoder(Protocol):
 
 
 class _BitDecoder:
-    def __init__(self, points: Sequence[Point]) -> None:
+    def __init__(self, points: Sequence[ModbusPoint]) -> None:
         self._points = tuple((p.name, p.address) for p in points)
 
     def decode(
@@ -137,7 +137,7 @@ class _Layer:
             self._addresses.append(address)
         return len(self._addresses) - 1
 
-    def add(self, point: Point, index: int, code: str) -> None:
+    def add(self, point: ModbusPoint, index: int, code: str) -> None:
         """Say what becomes of the slot's raw value."""
         if code == "f" and is_plain(point):
             self._floats.append((index, point.name))
@@ -167,7 +167,7 @@ def _picker(
 
 
 class _RegisterDecoder:
-    def __init__(self, points: Sequence[Point], start: int) -> None:
+    def __init__(self, points: Sequence[ModbusPoint], start: int) -> None:
         self._start = start
         self._extents = tuple((p.name, p.address, 2 * p.registers) for p in points)
         self._layers = _layers(points, start)
@@ -196,7 +196,7 @@ class _RegisterDecoder:
         }
 
 
-def _layers(points: Iterable[Point], start: int) -> list[_Layer]:
+def _layers(points: Iterable[ModbusPoint], start: int) -> list[_Layer]:
     layers: list[_Layer] = []
     slots: dict[tuple[int, str, WordOrder], tuple[_Layer, int]] = {}
     for point in sorted(points, key=lambda p: p.address):

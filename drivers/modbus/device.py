@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from drivers.errors import DriverError
     from drivers.modbus.decode import Decoder
     from drivers.modbus.transaction import Bus, Reply, Timing
-    from drivers.profiles.model import Point
+    from drivers.profiles.model import ModbusPoint
 
 UNSUPPORTED = Flaw(Quality.BAD, "unsupported")
 SEARCHING = Flaw(Quality.BAD, "searching")
@@ -76,7 +76,7 @@ class ModbusDevice:
         name: str,
         unit: int,
         bus: Bus,
-        points: Iterable[Point],
+        points: Iterable[ModbusPoint],
         timing: Timing,
         max_registers: int = 125,
         *,
@@ -105,7 +105,7 @@ class ModbusDevice:
         self._plans: dict[tuple[str, ...], _Ready] = {}
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[ModbusPoint, ...]:
         """Everything that may be asked for."""
         return tuple(self._points.values())
 
@@ -285,17 +285,17 @@ class _Scan:
         self.first_sent_at = 0.0
         self._notes: list[str] = []
 
-    def bad(self, point: Point, flaw: Flaw) -> None:
+    def bad(self, point: ModbusPoint, flaw: Flaw) -> None:
         self.flaws[point.name] = flaw
         for word in point.bits.values():
             self.flaws[f"{point.name}.{word}"] = flaw
 
-    def all_bad(self, points: Iterable[Point], reason: str) -> None:
+    def all_bad(self, points: Iterable[ModbusPoint], reason: str) -> None:
         flaw = Flaw(Quality.BAD, reason)
         for point in points:
             self.bad(point, flaw)
 
-    def put_off(self, points: Iterable[Point]) -> None:
+    def put_off(self, points: Iterable[ModbusPoint]) -> None:
         for point in points:
             self.bad(point, SEARCHING)
 
@@ -316,7 +316,7 @@ def _asked(wanted: Block, *, searching: bool = False) -> _Asked:
     return _Asked(wanted, reader, searching)
 
 
-def _words(point: Point, reply: Reply) -> tuple[int, ...]:
+def _words(point: ModbusPoint, reply: Reply) -> tuple[int, ...]:
     raw = decode.decoder([point], point.address).raw(reply.data, reply.start)[
         point.name
     ]
@@ -329,6 +329,6 @@ def _hex(words: tuple[int, ...]) -> str:
     return " ".join(f"{word:04X}" for word in words)
 
 
-def _some(points: Sequence[Point], most: int = 3) -> list[str]:
+def _some(points: Sequence[ModbusPoint], most: int = 3) -> list[str]:
     names = [point.name for point in points[:most]]
     return [*names, f"and {len(points) - most} more"] if len(points) > most else names

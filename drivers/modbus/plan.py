@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from drivers.modbus.refusals import Refusals
-    from drivers.profiles.model import Point, Table
+    from drivers.profiles.model import ModbusPoint, Table
 
 BIT_TABLES = frozenset({"coil", "discrete"})
 _LAST_ADDRESS = 0xFFFF
@@ -64,7 +64,7 @@ class _Rules(NamedTuple):
 
 
 def plan(
-    points: Iterable[Point],
+    points: Iterable[ModbusPoint],
     limits: Limits = Limits(),  # noqa: B008 - frozen
     refusals: Refusals | None = None,
 ) -> Plan:
@@ -79,14 +79,14 @@ def plan(
         Blocks ordered by table and address. Points touching a refused register are
         left out and listed; points on probation stand in a block of their own.
     """
-    by_table: dict[Table, list[Point]] = {}
+    by_table: dict[Table, list[ModbusPoint]] = {}
     for point in points:
         by_table.setdefault(point.table, []).append(point)
     blocks: list[Block] = []
     unsupported: list[str] = []
     for table, members in sorted(by_table.items()):
         rules = _rules(table, limits)
-        readable: list[Point] = []
+        readable: list[ModbusPoint] = []
         for point in sorted(members, key=lambda p: (p.address, p.registers)):
             if refusals is None or not refusals.touches(point):
                 readable.append(point)
@@ -112,10 +112,10 @@ def _rules(table: Table, limits: Limits) -> _Rules:
 
 
 def _runs(
-    points: list[Point], rules: _Rules, refusals: Refusals | None
-) -> list[list[Point]]:
+    points: list[ModbusPoint], rules: _Rules, refusals: Refusals | None
+) -> list[list[ModbusPoint]]:
     """Points that may share a block by all rules but its size."""
-    runs: list[list[Point]] = []
+    runs: list[list[ModbusPoint]] = []
     end = 0
     for point in points:
         joined = (
@@ -135,7 +135,7 @@ def _runs(
     return runs
 
 
-def _split(run: list[Point], rules: _Rules) -> list[list[Point]]:
+def _split(run: list[ModbusPoint], rules: _Rules) -> list[list[ModbusPoint]]:
     """Cut a run into blocks of lowest total cost, none above the size allowed.
 
     A few registers are kept free for the sizes to vary, where a device allows enough.
@@ -164,7 +164,9 @@ def _split(run: list[Point], rules: _Rules) -> list[list[Point]]:
     return [run[a:b] for b, a in reversed(list(pairwise(cuts)))]
 
 
-def _with_room(points: list[Point], rules: _Rules, refusals: Refusals | None) -> Block:
+def _with_room(
+    points: list[ModbusPoint], rules: _Rules, refusals: Refusals | None
+) -> Block:
     exact = block(points)
     span = exact.span
     spare = max(rules.most - span.count, 0)

@@ -30,7 +30,7 @@ from drivers.profiles.model import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from drivers.profiles.model import Point
+    from drivers.profiles.model import ModbusPoint
 
 RETRY_S = 600.0
 
@@ -71,13 +71,13 @@ class Refusals:
 
     # What a plan asks
 
-    def touches(self, point: Point) -> bool:
+    def touches(self, point: ModbusPoint) -> bool:
         """Whether a register of this point is refused or on probation."""
         if not self._refused and not self._probation:
             return False
         return any(self._closed(cell) for cell in _cells(point))
 
-    def on_probation(self, point: Point) -> bool:
+    def on_probation(self, point: ModbusPoint) -> bool:
         """Whether this point may be tried again, alone."""
         return self._refused.isdisjoint(_cells(point))
 
@@ -216,11 +216,11 @@ class Refusals:
         self.version += 1
 
 
-def _cells(point: Point) -> list[_Cell]:
+def _cells(point: ModbusPoint) -> list[_Cell]:
     return [(point.table, point.address + i) for i in range(point.registers)]
 
 
-def _cut(points: tuple[Point, ...]) -> int:
+def _cut(points: tuple[ModbusPoint, ...]) -> int:
     """Where to halve: the hole nearest the middle, else the middle; 0: nowhere."""
     end = 0
     choices: list[tuple[bool, int, int]] = []

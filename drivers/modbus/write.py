@@ -16,7 +16,7 @@ from drivers.errors import PointError
 from drivers.modbus.shortest import decimal32
 
 if TYPE_CHECKING:
-    from drivers.profiles.model import Point, WordOrder
+    from drivers.profiles.model import ModbusPoint, WordOrder
     from drivers.values import Value
 
 _FORMATS = {
@@ -31,7 +31,7 @@ _FORMATS = {
 }
 
 
-def encode(point: Point, value: Value) -> tuple[int, ...]:
+def encode(point: ModbusPoint, value: Value) -> tuple[int, ...]:
     """The registers (or the one bit) to send so that the point reads back as value.
 
     Args:
@@ -67,7 +67,7 @@ def encode(point: Point, value: Value) -> tuple[int, ...]:
     return _ordered(words, point.word_order)
 
 
-def _check_writable(point: Point) -> None:
+def _check_writable(point: ModbusPoint) -> None:
     if not point.writable:
         raise _refuse(
             point, "not_writable", "set writable: true and its limits in the profile"
@@ -81,7 +81,7 @@ def _check_writable(point: Point) -> None:
         )
 
 
-def _truth(point: Point, value: Value) -> bool:
+def _truth(point: ModbusPoint, value: Value) -> bool:
     if value not in (False, True):
         raise _refuse(
             point, "not_representable", f"expected true or false, found {value!r}"
@@ -89,7 +89,7 @@ def _truth(point: Point, value: Value) -> bool:
     return bool(value)
 
 
-def _code(point: Point, label: Value) -> int:
+def _code(point: ModbusPoint, label: Value) -> int:
     for code, known in point.enum.items():
         if known == label:
             return code
@@ -99,7 +99,7 @@ def _code(point: Point, label: Value) -> int:
     )
 
 
-def _raw(point: Point, value: Value) -> int | float:
+def _raw(point: ModbusPoint, value: Value) -> int | float:
     if point.enum:
         code = _code(point, value)
         _check_limits(point, code)
@@ -128,7 +128,7 @@ def _raw(point: Point, value: Value) -> int | float:
     return int(exact)
 
 
-def _check_limits(point: Point, value: float) -> None:
+def _check_limits(point: ModbusPoint, value: float) -> None:
     low, high = point.write_min, point.write_max
     if (low is not None and value < low) or (high is not None and value > high):
         raise _refuse(
@@ -138,7 +138,7 @@ def _check_limits(point: Point, value: float) -> None:
         )
 
 
-def _check_rounded(point: Point, value: Value, packed: bytes) -> None:
+def _check_rounded(point: ModbusPoint, value: Value, packed: bytes) -> None:
     """What the register will hold, as it reads back, must keep the limits as well."""
     (number,) = struct.unpack(">" + _FORMATS[point.type], packed)
     if point.type == "float32":
@@ -158,5 +158,5 @@ def _ordered(words: tuple[int, ...], order: WordOrder) -> tuple[int, ...]:
     return words
 
 
-def _refuse(point: Point, reason: str, message: str) -> PointError:
+def _refuse(point: ModbusPoint, reason: str, message: str) -> PointError:
     return PointError(f"{point.name}: {message}", reason=reason)

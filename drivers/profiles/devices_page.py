@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.profiles.address import format_both
 from drivers.profiles.library import load_profile, profile_names
+from drivers.profiles.model import ModbusPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,17 +86,14 @@ def _chapter(profile: Profile) -> str:
 
 
 def _row(point: Point) -> str:
-    kind: str = point.type
-    if point.registers > 1 and point.word_order != "ABCD":
-        kind = f"{kind} {point.word_order}"
     scale = "" if point.scale == 1 else f"{float(point.scale):g}"
     cells = [
         f"`{point.name}`",
         point.label.get("zh", ""),
         point.label.get("en", ""),
-        point.table,
-        format_both(point.address, point.table),
-        kind,
+        point.table if isinstance(point, ModbusPoint) else "",
+        point.where,
+        point.form,
         scale,
         point.unit,
     ]

@@ -16,8 +16,9 @@ import msgspec
 
 from drivers.errors import ProfileError
 from drivers.profiles.document import load_document, read_document
-from drivers.profiles.model import Evidence, Profile
-from drivers.profiles.points import points_from_list, report_overlaps
+from drivers.profiles.modbus_points import report_overlaps
+from drivers.profiles.model import Evidence, Profile, Protocol
+from drivers.profiles.points import KINDS, points_from_list
 from drivers.profiles.reading import Report, Section
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "revision": section.integer("revision", 1, 9999),
         "maker": section.text("maker", required=True),
         "models": _models(section),
-        "protocol": section.choice("protocol", ("modbus",)),
+        "protocol": section.choice("protocol", tuple(KINDS)),
         "evidence": section.choice("evidence", EVIDENCE, required=True),
         "source": section.text("source", required=True),
         "notes": notes.get("en"),
@@ -214,7 +215,9 @@ def _points(section: Section) -> tuple[Point, ...]:
         evidence = section.get("evidence")
         if evidence is None or evidence.value != "generic":
             section.wrong("points", "empty")
-    read = points_from_list(section.report, nodes, "points")
+    said = section.get("protocol")
+    protocol = said.value if said is not None and said.value in KINDS else "modbus"
+    read = points_from_list(section.report, nodes, "points", cast("Protocol", protocol))
     report_overlaps(section.report, read, "points")
     return tuple(_labelled(point) for point, _ in read)
 

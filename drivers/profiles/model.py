@@ -11,6 +11,10 @@ from typing import Literal
 
 import msgspec
 
+from drivers.profiles.address import format_both
+
+Protocol = Literal["modbus", "dlt645", "ascii", "hj212", "gnss", "gpio"]
+"""What a device speaks; a bus adds how it travels (``modbus-rtu``, ``modbus-tcp``)."""
 Table = Literal["coil", "discrete", "holding", "input"]
 PointType = Literal[
     "bool",
@@ -40,33 +44,25 @@ REGISTERS: dict[str, int] = {
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity a device offers: ``value = raw * scale + offset``, in ``unit``."""
+    """One quantity a device offers, whatever it speaks.
+
+    ``value = raw * scale + offset``, in ``unit``. Where it is found on the wire is said
+    by the struct of its protocol, which has these fields too.
+    """
 
     name: str
-    table: Table
-    address: int
-    """Zero-based, as sent on the wire, 0..65535."""
-    type: PointType
-    word_order: WordOrder = "ABCD"
-    bit: int | None = None
-    """For ``bool`` in a register table: which bit, 0 = least significant."""
     scale: Fraction = Fraction(1)
     """Multiplies; exact, so that 2301 x 0.1 is 230.1 and not 230.10000000000002."""
     offset: Fraction = Fraction(0)
     unit: str = "1"
     """UCUM code."""
     decimals: int | None = None
-    not_available: tuple[int, ...] = ()
-    """Raw codes (unsigned, after word order) that mean "no value": BAD."""
     enum: dict[int, str] = {}
     bits: dict[int, str] = {}
     """Named bits of a status word: bit -> name; each becomes ``{point}.{name}``."""
     minimum: float | None = None
     maximum: float | None = None
     """Plausible range of the value; outside it a reading is UNCERTAIN."""
-    writable: bool = False
-    write_min: float | None = None
-    write_max: float | None = None
     every_s: float | None = None
     """Overrides the device's period for this point."""
     label: dict[str, str] = {}
@@ -74,9 +70,47 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """HJ 212 factor code where one exists."""
 
     @property
+    def where(self) -> str:
+        """Where it is found, as lists for people show it."""
+        return ""
+
+    @property
+    def form(self) -> str:
+        """How its raw value is written on the wire, as lists for people show it."""
+        return ""
+
+
+class ModbusPoint(Point, frozen=True, kw_only=True):
+    """A coil, a discrete input, or one or more registers."""
+
+    table: Table
+    address: int
+    """Zero-based, as sent on the wire, 0..65535."""
+    type: PointType
+    word_order: WordOrder = "ABCD"
+    bit: int | None = None
+    """For ``bool`` in a register table: which bit, 0 = least significant."""
+    not_available: tuple[int, ...] = ()
+    """Raw codes (unsigned, after word order) that mean "no value": BAD."""
+    writable: bool = False
+    write_min: float | None = None
+    write_max: float | None = None
+
+    @property
     def registers(self) -> int:
         """Registers (or bits, in a bit table) that the point occupies."""
         return REGISTERS[self.type]
+
+    @property
+    def where(self) -> str:
+        """Its address in both notations."""
+        return format_both(self.address, self.table)
+
+    @property
+    def form(self) -> str:
+        """Its type, and the order of words where that is not the usual one."""
+        plain = self.registers == 1 or self.word_order == "ABCD"
+        return self.type if plain else f"{self.type} {self.word_order}"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +120,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 1
     maker: str
     models: tuple[str, ...]
-    protocol: Literal["modbus"] = "modbus"
+    protocol: Protocol = "modbus"
     evidence: Evidence
     source: str
     notes: str = ""

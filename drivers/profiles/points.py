@@ -1,61 +1,58 @@
 """Points as they are written, in a profile or in a site file, turned into ``Point``.
 
 One reader for both places, so that a device can be tried inline and then moved into a
-profile as it stands.
+profile as it stands. What every point has is read here; where it is found on the wire
+is read by the module of its protocol (``KINDS``).
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drivers.profiles.address import (
-    TABLE_DIGITS,
-    AddressError,
-    format_both,
-    format_pdu,
-    parse_address,
-    propose,
-)
-from drivers.profiles.model import REGISTERS, Point, PointType, Table, WordOrder
-from drivers.profiles.reading import Report, Section, Word, join, shown
+from drivers.profiles import modbus_points
+from drivers.profiles.model import ModbusPoint, Point, Protocol
+from drivers.profiles.reading import Report, Section, Word, check_order, join, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from drivers.profiles.document import Mark, Node
+    from drivers.profiles.document import Node
 
-TABLES: tuple[str, ...] = get_args(Table)
-TYPES: tuple[str, ...] = get_args(PointType)
-WORD_ORDERS: tuple[str, ...] = get_args(WordOrder)
-BIT_TABLES = ("coil", "discrete")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 
 KEYS = (
-    "name",
-    "table",
-    "address",
-    "type",
-    "word_order",
-    "bit",
-    "scale",
-    "offset",
-    "unit",
-    "decimals",
-    "not_available",
-    "enum",
-    "bits",
-    "minimum",
-    "maximum",
-    "writable",
-    "write_min",
-    "write_max",
-    "every",
-    "label",
-    "code",
-)
+    "name", "scale", "offset", "unit", "decimals", "enum", "bits", "minimum",
+    "maximum", "every", "label", "code",
+)  # fmt: skip
+"""What any point may say."""
 
-_LAST_REGISTER = 0xFFFF
+
+class Kind(NamedTuple):
+    """How points of one protocol are read."""
+
+    struct: type[Point]
+    keys: tuple[str, ...]
+    """Beside ``KEYS``."""
+    read: Callable[[Section], dict[str, Any]]
+    """Fields of the struct that only this protocol has; those that are None or absent
+    keep their defaults. Reports what is wrong."""
+    needs_unit: Callable[[Section], bool] = lambda _section: False
+    """Whether ``unit`` must be said; else it is "1", or the protocol knows better and
+    ``read`` gives it."""
+    widest_bit: Callable[[Section], int] = lambda _section: 63
+
+
+KINDS: Mapping[Protocol, Kind] = {
+    "modbus": Kind(
+        ModbusPoint,
+        modbus_points.KEYS,
+        modbus_points.read_modbus,
+        modbus_points.needs_unit,
+        modbus_points.widest_bit,
+    ),
+}
+
 _ASCII = {
     "°C": "Cel",
     "℃": "Cel",
@@ -69,50 +66,49 @@ _ASCII = {
 }
 
 
-def point_from_node(report: Report, node: Node, path: str) -> Point | None:
+def point_from_node(
+    report: Report, node: Node, path: str, protocol: Protocol = "modbus"
+) -> Point | None:
     """Read one point.
 
     Args:
         report: Takes everything that is wrong.
-        node: A mapping with the keys of ``KEYS``.
+        node: A mapping with the keys of ``KEYS`` and of its protocol.
         path: Where it stands; the point's name takes the place of its number once read.
+        protocol: What the device speaks.
 
     Returns:
         The point, or None when anything but a warning was wrong with it.
     """
     before = len(report.problems)
+    kind = KINDS[protocol]
     name = node.get("name")
     if name is not None and isinstance(name.value, str):
         path = join(path.rpartition("[")[0] or path, name.value)
-    section = Section.open(report, node, path, KEYS)
+    section = Section.open(report, node, path, (*kind.keys, *KEYS))
     if section is None:
         return None
-    table, kind = _table_and_type(section)
-    point = {
+    fields = {
         "name": read_name(section, "name"),
-        "table": table,
-        "type": kind,
-        "address": _address(section, table, kind),
-        "word_order": section.choice("word_order", WORD_ORDERS),
-        "bit": _bit(section, table, kind),
-        **_number_keys(section, kind),
-        **_limits(section, table, kind),
-        "every_s": section.duration("every", 0.01, 86400.0),
-        "label": labels(section, "label"),
-        "code": section.text("code"),
+        **_common(section, kind),
+        **{
+            key: value for key, value in kind.read(section).items() if value is not None
+        },
     }
     if any(not problem.warning for problem in report.problems[before:]):
         return None
-    return Point(**{key: value for key, value in point.items() if value is not None})
+    return kind.struct(
+        **{key: value for key, value in fields.items() if value is not None}
+    )
 
 
 def points_from_list(
-    report: Report, nodes: Sequence[Node], path: str
+    report: Report, nodes: Sequence[Node], path: str, protocol: Protocol = "modbus"
 ) -> list[tuple[Point, Node]]:
     """Read a list of points; names given twice are reported.
 
     Overlaps are not: a site's points may replace a profile's first, see
-    ``report_overlaps``.
+    ``modbus_points.report_overlaps``.
     """
     read: list[tuple[Point, Node]] = []
     seen: dict[str, Node] = {}
@@ -128,41 +124,10 @@ def points_from_list(
                     found=name.value,
                     first=f"{first.line}:{first.column}",
                 )
-        point = point_from_node(report, node, f"{path}[{index}]")
+        point = point_from_node(report, node, f"{path}[{index}]", protocol)
         if point is not None:
             read.append((point, node))
     return read
-
-
-def report_overlaps(
-    report: Report, points: Iterable[tuple[Point, Node | Mark]], path: str
-) -> None:
-    """Report every two points that claim the same registers or bits.
-
-    Bits of a status word may be points beside the word itself; everything else that
-    overlaps is a mistyped address or type.
-    """
-    ordered = sorted(points, key=lambda item: (item[0].table, item[0].address))
-    for index, (point, place) in enumerate(ordered):
-        end = point.address + point.registers
-        for other, other_place in ordered[index + 1 :]:
-            if other.table != point.table or other.address >= end:
-                break
-            if point.name == other.name or _may_share(point, other):
-                continue
-            # The later one in the file is the one to look at first.
-            first, second = sorted(
-                ((point, place), (other, other_place)),
-                key=lambda item: (item[1].line, item[1].column),
-            )
-            report.add(
-                second[1],
-                join(path, second[0].name),
-                "overlap",
-                where=format_both(other.address, other.table),
-                other=first[0].name,
-                place=f"{first[1].line}:{first[1].column}",
-            )
 
 
 def read_name(section: Section, key: str) -> str | None:
@@ -186,107 +151,31 @@ def labels(section: Section, key: str) -> dict[str, str] | None:
     return {code: text for code, text in texts.items() if text is not None}
 
 
-def _may_share(one: Point, two: Point) -> bool:
-    if one.bit is not None and two.bit is not None:
-        return one.bit != two.bit
-    whole = two if one.bit is not None else one
-    bits = one if one.bit is not None else two
-    return bits.bit is not None and "int" in whole.type
-
-
-def _table_and_type(section: Section) -> tuple[Table | None, PointType | None]:
-    table = section.choice("table", TABLES, required=True)
-    in_bits = table in BIT_TABLES
-    kind = section.choice("type", TYPES, required=not in_bits)
-    if in_bits:
-        if kind is not None and kind != "bool":
-            section.wrong("type", "type_in_bits", table=table, found=kind, meant="bool")
-        kind = kind if section.has("type") else "bool"
-    return cast("Table | None", table), cast("PointType | None", kind)
-
-
-def _address(
-    section: Section, table: Table | None, kind: PointType | None
-) -> int | None:
-    node = section.get("address", required=True)
-    if node is None:
-        return None
-    digit = TABLE_DIGITS[table or "holding"]
-    reference = f"{digit}x:N"
-    if not isinstance(node.value, str):
-        meant = propose(node.text, table or "holding")
-        section.wrong(
-            "address",
-            "address_notation",
-            reference=reference,
-            found=shown(node),
-            meant=meant,
-        )
-        return None
-    try:
-        address = parse_address(node.value, table or "holding")
-    except AddressError as exc:
-        if table is None:
-            return None
-        section.wrong(
-            "address",
-            f"address_{exc.code}",
-            reference=reference,
-            table=table,
-            found=node.value,
-            meant=exc.hint,
-        )
-        return None
-    count = REGISTERS[kind] if kind else 1
-    if address + count - 1 > _LAST_REGISTER:
-        section.wrong("address", "address_end", count=count, first=format_pdu(address))
-        return None
-    return address
-
-
-def _bit(section: Section, table: Table | None, kind: PointType | None) -> int | None:
-    bit = section.integer("bit", 0, 15)
-    if table is None or kind is None:
-        return bit
-    registers = table not in BIT_TABLES
-    if kind == "bool" and registers and not section.has("bit"):
-        section.report.add(section.node, section.path, "bit_missing", table=table)
-    elif section.has("bit") and (kind != "bool" or not registers):
-        found = kind if registers else f"{kind}, table {table}"
-        section.wrong("bit", "bit_not_bool", found=found)
-    return bit
-
-
-def _number_keys(section: Section, kind: PointType | None) -> dict[str, Any]:
+def _common(section: Section, kind: Kind) -> dict[str, Any]:
     scale = section.fraction("scale")
-    offset = section.fraction("offset")
     if scale == 0:
         section.wrong("scale", "scale_zero")
-    if kind == "bool":
-        for key in ("scale", "offset", "decimals"):
-            if section.has(key):
-                section.wrong(key, "scale_bool", key=key)
-    integral = kind is None or "int" in kind
-    for key in ("enum", "bits"):
-        if section.has(key) and not integral:
-            section.wrong(key, "only_integers", key=key, found=kind)
-    width = 16 * REGISTERS[kind] if kind else 64
+    limits = {key: section.number(key) for key in ("minimum", "maximum")}
+    check_order(section, "minimum", "maximum", limits)
+    last = kind.widest_bit(section)
     return {
         "scale": scale,
-        "offset": offset,
-        "unit": _unit(section, kind),
+        "offset": section.fraction("offset"),
+        "unit": _unit(section, required=kind.needs_unit(section)),
         "decimals": section.integer("decimals", 0, 9),
-        "not_available": _codes(section, "not_available", width),
         "enum": _named_numbers(section, "enum", -(1 << 63), (1 << 64) - 1),
-        "bits": _named_numbers(section, "bits", 0, width - 1),
+        "bits": _named_numbers(section, "bits", 0, last),
+        **limits,
+        "every_s": section.duration("every", 0.01, 86400.0),
+        "label": labels(section, "label"),
+        "code": section.text("code"),
     }
 
 
-def _unit(section: Section, kind: PointType | None) -> str | None:
+def _unit(section: Section, *, required: bool) -> str | None:
     unit = section.text("unit")
     if unit is None and not section.has("unit"):
-        has_none = kind in (None, "bool") or section.has("enum") or section.has("bits")
-        if not has_none:
+        if required and not section.has("enum") and not section.has("bits"):
             section.report.add(section.node, section.path, "unit_missing")
         return None
     if unit is not None and not unit.isascii():
@@ -298,34 +187,6 @@ def _unit(section: Section, kind: PointType | None) -> str | None:
         )
         return None
     return unit
-
-
-def _codes(section: Section, key: str, width: int) -> tuple[int, ...] | None:
-    """Raw codes as unsigned numbers: -32768 in 16 bits is 0x8000."""
-    if not section.has(key):
-        return None
-    codes: list[int] = []
-    for node in section.items(key):
-        if type(node.value) is not int:
-            section.report.add(
-                node,
-                section.path_of(key),
-                "type",
-                expected=Word("int"),
-                found=shown(node),
-            )
-        elif not -(1 << (width - 1)) <= node.value < 1 << width:
-            section.report.add(
-                node,
-                section.path_of(key),
-                "range",
-                low=-(1 << (width - 1)),
-                high=(1 << width) - 1,
-                found=node.text,
-            )
-        else:
-            codes.append(node.value & ((1 << width) - 1))
-    return tuple(codes)
 
 
 def _named_numbers(
@@ -368,37 +229,3 @@ def _named_numbers(
                 found=shown(value),
             )
     return named
-
-
-def _limits(
-    section: Section, table: Table | None, kind: PointType | None
-) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        key: section.number(key)
-        for key in ("minimum", "maximum", "write_min", "write_max")
-    }
-    writable = section.boolean("writable")
-    for low, high in (("minimum", "maximum"), ("write_min", "write_max")):
-        if (
-            values[low] is not None
-            and values[high] is not None
-            and values[low] > values[high]
-        ):
-            section.wrong(
-                low,
-                "order",
-                low_key=low,
-                high_key=high,
-                low=section.at(low).text,
-                high=section.at(high).text,
-            )
-    limits = [key for key in ("write_min", "write_max") if section.has(key)]
-    if writable and table is not None and table not in ("coil", "holding"):
-        section.wrong("writable", "not_writable_table", found=table)
-    elif writable and kind not in (None, "bool") and len(limits) < 2:  # noqa: PLR2004
-        found = ", ".join(limits) or Word("null")
-        section.wrong("writable", "write_limits", found=found)
-    elif not writable:
-        for key in limits:
-            section.wrong(key, "limits_not_writable", key=key)
-    return {**values, "writable": writable}

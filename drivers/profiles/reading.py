@@ -25,7 +25,7 @@ from drivers.profiles.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from drivers.profiles.document import DocumentError, Mark, Node
 
@@ -505,6 +505,22 @@ class Section:
             )
             return None
         return value
+
+
+def check_order(
+    section: Section, low: str, high: str, values: Mapping[str, float | None]
+) -> None:
+    """Report a lower limit above its upper one."""
+    lower, upper = values[low], values[high]
+    if lower is not None and upper is not None and lower > upper:
+        section.wrong(
+            low,
+            "order",
+            low_key=low,
+            high_key=high,
+            low=section.at(low).text,
+            high=section.at(high).text,
+        )
 
 
 def _duration(seconds: float) -> str:

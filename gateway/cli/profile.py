@@ -144,13 +144,11 @@ def _show(name: str, library: _Shown, *, as_json: bool) -> int:
 
 def points_table(profile: Profile) -> str:
     """The points as a table: address in both notations, type, scale, unit, label."""
-    from drivers.profiles.address import format_both
-
     rows = [
         (
             point.name,
-            format_both(point.address, point.table),
-            point.type if point.registers == 1 else f"{point.type} {point.word_order}",
+            point.where,
+            point.form,
             "" if point.scale == 1 else f"x {float(point.scale):g}",
             "" if point.unit == "1" else point.unit,
             point.label.get(language(), ""),

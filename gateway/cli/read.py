@@ -239,6 +239,4 @@ def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
 
 
 def _address(point: Point) -> str:
-    from drivers.profiles.address import format_both
-
-    return format_both(point.address, point.table)
+    return point.where

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from drivers.modbus.decode import decoder
+from drivers.profiles.model import ModbusPoint
 from gateway.cli.output import display_width, pad, paint
 from gateway.texts import language, t
 from gateway.texts.field import parts, worded
@@ -35,7 +36,7 @@ def failures(detail: str, bus: Bus) -> list[str]:
         points = worded(exchange["points"], language())
         told = (
             (t("read.asked"), f"{exchange['asked']} ({points})"),
-            (t("read.bus"), f"{bus.name}  {bus.protocol}  {endpoint(bus)}"),
+            (t("read.bus"), f"{bus.name}  {bus.protocol}  {bus.endpoint}"),
             (t("read.sent"), exchange["sent"]),
             (t("read.received"), exchange["received"]),
             (t("read.happened"), happened),
@@ -50,16 +51,9 @@ def failures(detail: str, bus: Bus) -> list[str]:
     return lines
 
 
-def endpoint(bus: Bus) -> str:
-    """Where a bus is: the port with its settings, or host and port."""
-    if bus.serial is not None:
-        return f"{bus.serial.device} {bus.serial.baud} {bus.serial.framing}"
-    return f"{bus.tcp.host}:{bus.tcp.port}" if bus.tcp is not None else ""
-
-
 def other_orders(point: Point, raw: bytes, value: Value | None, reason: str) -> str:
     """Which order of bytes makes a real reading of an unreal one; or nothing."""
-    if point.registers == 1 or not raw:
+    if not isinstance(point, ModbusPoint) or point.registers == 1 or not raw:
         return ""
     if _real(value) and reason not in _DOUBTS:
         return ""

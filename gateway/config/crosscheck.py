@@ -37,14 +37,15 @@ def check_addresses(
     report: Report, root: Node, devices: dict[str, Device], buses: dict[str, Bus]
 ) -> None:
     """One address once a bus, and none a serial line cannot have."""
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str, int | str | None], str] = {}
     for device in devices.values():
         node = _entry(root, "devices", device.name)
         place = node.get("address") or node
         path = f"devices.{device.name}.address"
         bus = buses.get(device.bus)
         if (
-            bus is not None
+            isinstance(device.address, int)
+            and bus is not None
             and bus.serial is not None
             and not (1 <= device.address <= _LAST_SERIAL_ADDRESS)
         ):
@@ -56,6 +57,8 @@ def check_addresses(
                 high=_LAST_SERIAL_ADDRESS,
                 found=device.address,
             )
+        if bus is not None and bus.family == "gpio":
+            continue  # a chip has no addresses: several contacts may be one device
         first = seen.setdefault((device.bus, device.address), device.name)
         if first != device.name:
             other = _entry(root, "devices", first)
@@ -64,7 +67,7 @@ def check_addresses(
                 place,
                 path,
                 "address_twice",
-                found=device.address,
+                found="-" if device.address is None else device.address,
                 bus=device.bus,
                 other=first,
                 place=f"{other_place.line}:{other_place.column}",
@@ -82,6 +85,8 @@ def check_ports(report: Report, root: Node, buses: dict[str, Bus]) -> None:
             warn_absent_port(report, node, f"buses.{bus.name}", port)
         elif bus.tcp is not None:
             key, at = f"{bus.tcp.host.lower()}:{bus.tcp.port}", "tcp"
+        elif bus.listen is not None:
+            key, at = f"listen {bus.listen.host.lower()}:{bus.listen.port}", "listen"
         else:
             continue
         first = seen.setdefault(key, bus.name)
@@ -103,7 +108,7 @@ def check_load(
 ) -> None:
     """What is asked of a serial line fits through it at its speed."""
     for bus in buses.values():
-        if bus.serial is None:
+        if bus.serial is None or bus.protocol != "modbus-rtu":
             continue
         on_it = [device for device in devices.values() if device.bus == bus.name]
         share = line_share(on_it, bus.serial, bus.pause_s)

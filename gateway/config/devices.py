@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from drivers.profiles.points import labels, points_from_list, report_overlaps
-from drivers.profiles.reading import Report, Section, closest
+from drivers.profiles.modbus_points import report_overlaps
+from drivers.profiles.points import labels, points_from_list
+from drivers.profiles.reading import Report, Section, closest, shown
 from gateway.config.model import Device
 
 if TYPE_CHECKING:
-    from drivers.profiles.document import Mark, Node
-    from drivers.profiles.model import Point, Profile
-    from gateway.config.library import Library
+    from collections.abc import Mapping
 
+    from drivers.profiles.document import Mark, Node
+    from drivers.profiles.model import Point, Profile, Protocol
+    from gateway.config.library import Library
+    from gateway.config.model import Bus
+
+ONLY_MODBUS = ("max_registers", "transaction_id")
+_METER = re.compile(r"[0-9]{12}\Z")
+_OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "timeout", "pause",
     "max_reply", "max_registers", "ambiguous", "transaction_id", "label",
@@ -22,9 +30,12 @@ KEYS = (
 class DeviceReader:
     """Reads devices of one site; lists of points shared by an alias are read once."""
 
-    def __init__(self, report: Report, library: Library) -> None:
+    def __init__(
+        self, report: Report, library: Library, buses: Mapping[str, Bus]
+    ) -> None:
         self._report = report
         self._library = library
+        self._buses = buses
         self._names: tuple[str, ...] | None = None
         self._profiles: dict[str, Profile | None] = {}
         self._lists: dict[int, list[tuple[Point, Node]]] = {}
@@ -37,17 +48,18 @@ class DeviceReader:
         if section is None:
             return None
         bus = section.text("bus", required=True)
-        address = section.integer("address", 0, 255, required=True)
         every_s = section.duration("every", 0.01, 86_400.0, required=True)
         profile = self._profile(section)
-        points = self._points(section, profile)
+        protocol = self._protocol(section, bus, profile)
+        address = read_address(section, protocol)
+        points = self._points(section, profile, protocol)
         if not section.has("profile") and not section.has("points"):
             report.add(node, path, "no_points")
         traits = _traits(section, profile)
         asset = section.text("asset")
         label = labels(section, "label")
         failed = any(not problem.warning for problem in report.problems[before:])
-        if failed or bus is None or address is None or every_s is None:
+        if failed or bus is None or every_s is None:
             return None
         return Device(
             name=name,
@@ -60,6 +72,28 @@ class DeviceReader:
             label=label or {},
             **traits,
         )
+
+    def _protocol(
+        self, section: Section, name: str | None, profile: Profile | None
+    ) -> Protocol:
+        """What the device speaks: its bus says so, its profile must agree."""
+        bus = self._buses.get(name or "")
+        if bus is None:
+            return profile.protocol if profile is not None else "modbus"
+        if profile is not None and profile.protocol != bus.family:
+            section.wrong(
+                "profile",
+                "protocol_mismatch",
+                protocol=bus.protocol,
+                bus=bus.name,
+                profile=profile.profile,
+                found=profile.protocol,
+            )
+        if bus.family != "modbus":
+            for key in ONLY_MODBUS:
+                if section.has(key):
+                    section.wrong(key, "not_with", name=key, protocol=bus.protocol)
+        return bus.family
 
     def _profile(self, section: Section) -> Profile | None:
         name = section.text("profile")
@@ -84,7 +118,9 @@ class DeviceReader:
             self._names = tuple(self._library.names())
         return self._names
 
-    def _points(self, section: Section, profile: Profile | None) -> list[Point]:
+    def _points(
+        self, section: Section, profile: Profile | None, protocol: Protocol
+    ) -> list[Point]:
         """The profile's points, those of the same name replaced, the others added."""
         own_node = section.get("points")
         own: list[tuple[Point, Node]] = []
@@ -94,7 +130,9 @@ class DeviceReader:
                 nodes = section.items("points")
                 if isinstance(own_node.value, list) and not nodes:
                     section.wrong("points", "empty")
-                known = points_from_list(self._report, nodes, section.path_of("points"))
+                known = points_from_list(
+                    self._report, nodes, section.path_of("points"), protocol
+                )
                 self._lists[id(own_node)] = known
                 if profile is None:
                     report_overlaps(self._report, known, section.path_of("points"))
@@ -113,6 +151,27 @@ class DeviceReader:
         placed += own
         report_overlaps(self._report, placed, section.path_of("points"))
         return [point for point, _ in placed]
+
+
+def read_address(section: Section, protocol: Protocol) -> int | str | None:
+    """How a device is told from others on its bus; what is wrong is reported."""
+    if protocol == "modbus":
+        return section.integer("address", 0, 255, required=True)
+    if protocol in ("gnss", "gpio"):
+        if section.has("address"):
+            section.wrong("address", "no_address", protocol=protocol)
+        return None
+    node = section.get("address", required=protocol == "dlt645")
+    if node is None:
+        return None
+    # Twelve digits that begin with 0 are no number in YAML 1.2; others would be one.
+    text = node.text if node.kind in ("text", "int") else ""
+    if protocol == "dlt645" and not _METER.match(text):
+        meant = f'"{text.zfill(12)}"' if text.isdecimal() and len(text) < 12 else ""  # noqa: PLR2004
+        section.wrong("address", "meter_address", found=shown(node), meant=meant)
+    elif not _OWN_NAME.match(text):
+        section.wrong("address", "device_name", found=shown(node))
+    return text
 
 
 def _traits(section: Section, profile: Profile | None) -> dict[str, Any]:

@@ -17,11 +17,11 @@ import msgspec
 from drivers.modbus.plan import Limits
 from drivers.modbus.plan import plan as plan_blocks
 from drivers.modbus.wire import READ_FUNCTION, char_s, data_bytes, silence_s
+from drivers.profiles.model import ModbusPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from drivers.profiles.model import Point
     from gateway.config.model import Device, SerialLine
 
 TURNAROUND_S = 0.010
@@ -48,8 +48,10 @@ def request_s(data_bytes: int, line: SerialLine) -> float:
 
 def plan(device: Device) -> list[Request]:
     """The reads a device needs: points of one period together."""
-    groups: dict[float, list[Point]] = {}
+    groups: dict[float, list[ModbusPoint]] = {}
     for point in device.points:
+        if not isinstance(point, ModbusPoint):
+            continue
         groups.setdefault(point.every_s or device.every_s, []).append(point)
     limits = Limits(registers=device.max_registers)
     return [

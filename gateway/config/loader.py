@@ -104,7 +104,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     buffer = _buffer(section, folder)
     trust, wait_s = _clock(section)
     buses = _buses(section)
-    devices = _devices(section, library)
+    devices = _devices(section, library, buses)
     targets = _targets(section, folder)
     check_references(report, root)
     check_devices(report, root)
@@ -182,8 +182,10 @@ def _buses(section: Section) -> dict[str, Bus]:
     return buses
 
 
-def _devices(section: Section, library: Library) -> dict[str, Device]:
-    reader = DeviceReader(section.report, library)
+def _devices(
+    section: Section, library: Library, buses: dict[str, Bus]
+) -> dict[str, Device]:
+    reader = DeviceReader(section.report, library, buses)
     devices: dict[str, Device] = {}
     for name, node, _ in section.entries("devices"):
         check_name(section.report, name, section.at("devices"), "devices")

@@ -13,9 +13,33 @@ from typing import Literal
 
 import msgspec
 
-from drivers.profiles.model import Point, Profile
+from drivers.profiles.model import Point, Profile, Protocol
 
 Engine = Literal["own", "pymodbus"]
+BusProtocol = Literal[
+    "modbus-rtu",
+    "modbus-ascii",
+    "modbus-tcp",
+    "modbus-rtu-tcp",
+    "dlt645",
+    "ascii",
+    "hj212",
+    "gnss",
+    "gpio",
+]
+"""What is spoken on a bus, and how it travels."""
+FAMILY: dict[BusProtocol, Protocol] = {
+    "modbus-rtu": "modbus",
+    "modbus-ascii": "modbus",
+    "modbus-tcp": "modbus",
+    "modbus-rtu-tcp": "modbus",
+    "dlt645": "dlt645",
+    "ascii": "ascii",
+    "hj212": "hj212",
+    "gnss": "gnss",
+    "gpio": "gpio",
+}
+"""What the devices of a bus speak: the word their profiles use."""
 
 
 class SerialLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,22 +52,46 @@ class SerialLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TcpEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a Modbus TCP server listens."""
+    """Where somebody listens: a device, a terminal server, gpsd, or we."""
 
     host: str
     port: int = 502
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
-    """One serial line or TCP endpoint."""
+    """One serial line, TCP endpoint or GPIO chip: exactly one way is given."""
 
     name: str
-    protocol: Literal["modbus-rtu", "modbus-tcp"]
+    protocol: BusProtocol
     engine: Engine = "own"
     serial: SerialLine | None = None
     tcp: TcpEndpoint | None = None
+    listen: TcpEndpoint | None = None
+    """Where we wait for instruments that connect to us."""
+    gpsd: TcpEndpoint | None = None
+    chip: str | None = None
+    """A GPIO chip, such as ``/dev/gpiochip0``."""
     timeout_s: float = 0.5
     pause_s: float = 0.0
+
+    @property
+    def family(self) -> Protocol:
+        """What its devices speak."""
+        return FAMILY[self.protocol]
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is, as people write it: port and settings, or host and port."""
+        if self.serial is not None:
+            line = self.serial
+            return f"{line.device} {line.baud} {line.framing}"
+        if self.listen is not None:
+            return f"listen {self.listen.host}:{self.listen.port}"
+        if self.gpsd is not None:
+            return f"gpsd {self.gpsd.host}:{self.gpsd.port}"
+        if self.tcp is not None:
+            return f"{self.tcp.host}:{self.tcp.port}"
+        return self.chip or ""
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +99,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     bus: str
-    address: int
+    address: int | str | None
+    """Modbus: the unit id; DL/T 645: the meter's twelve digits; ASCII and HJ 212: what
+    the device calls itself, or None; GNSS and GPIO: None."""
     every_s: float
     points: tuple[Point, ...]
     profile: Profile | None = None

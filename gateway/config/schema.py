@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.profiles import points
+from drivers.profiles import modbus_points, points
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.config import buses, devices, filters, loader, security, site_info, targets
 from gateway.texts import both
@@ -108,8 +108,11 @@ _BUS: Schema = {
     "protocol": {"enum": list(buses.PROTOCOLS)},
     "serial": {**_TEXT, "pattern": "^/"},
     "tcp": _TEXT,
+    "listen": _TEXT,
+    "gpsd": _TEXT,
+    "chip": {**_TEXT, "pattern": "^/"},
     "baud": {"type": "integer", "minimum": 300, "maximum": 4_000_000},
-    "framing": {"enum": ["8N1", "8E1", "8O1", "8N2", "8E2", "8O2"]},
+    "framing": {"pattern": "^[78][NEO][12]$", **_TEXT, "examples": ["8N1", "8E1"]},
     "echo": {"enum": ["auto", "yes", "no"]},
     "engine": {"enum": ["own", "pymodbus"]},
     "timeout": _DURATION,
@@ -117,7 +120,12 @@ _BUS: Schema = {
 }
 _DEVICE: Schema = {
     "bus": _TEXT,
-    "address": {"type": "integer", "minimum": 0, "maximum": 255},
+    "address": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 999_999_999_999},
+            {**_TEXT, "pattern": "^[!-~]{1,64}$"},
+        ]
+    },
     "profile": _TEXT,
     "every": _DURATION,
     "asset": _TEXT,
@@ -171,14 +179,14 @@ _TARGET: Schema = {
 }
 _POINT: Schema = {
     "name": {**_TEXT, "pattern": NAME_PATTERN},
-    "table": {"enum": list(points.TABLES)},
+    "table": {"enum": list(modbus_points.TABLES)},
     "address": {
         **_TEXT,
         "pattern": "^([pP][dD][uU]:(0[xX][0-9A-Fa-f]+|[0-9]+)|[0134][xX]:[0-9]{1,6})$",
         "examples": ["pdu:100", "pdu:0x2006", "4x:40101"],
     },
-    "type": {"enum": list(points.TYPES)},
-    "word_order": {"enum": list(points.WORD_ORDERS)},
+    "type": {"enum": list(modbus_points.TYPES)},
+    "word_order": {"enum": list(modbus_points.WORD_ORDERS)},
     "bit": {"type": "integer", "minimum": 0, "maximum": 15},
     "scale": {"type": "number", "not": {"const": 0}},
     "offset": _NUMBER,
@@ -199,40 +207,58 @@ _POINT: Schema = {
 
 
 def _bus() -> Schema:
-    """Serial keys with RTU only, ``tcp`` with TCP only."""
-    serial_only = ("serial", "baud", "framing", "echo")
-    return {
-        **_object("bus", buses.KEYS, _BUS, ("protocol",)),
-        "if": {"properties": {"protocol": {"const": "modbus-rtu"}}},
-        "then": {"required": ["serial"], "properties": {"tcp": False}},
-        "else": {
-            "required": ["tcp"],
-            "properties": dict.fromkeys(serial_only, False),
-        },
-    }
+    """One way each, of those its protocol has; line settings with a serial port."""
+    rules: list[Schema] = []
+    for protocol, manner in buses.MANNERS.items():
+        ways: list[Schema] = [{"required": [way]} for way in manner.ways]
+        others = [way for way in buses.WAYS if way not in manner.ways]
+        rules.append(
+            {
+                "if": {"properties": {"protocol": {"const": protocol}}},
+                "then": {"oneOf": ways, "properties": dict.fromkeys(others, False)},
+            }
+        )
+    rules.append(
+        {
+            "if": {"not": {"required": ["serial"]}},
+            "then": {"properties": dict.fromkeys(buses.ONLY_SERIAL, False)},
+        }
+    )
+    return {**_object("bus", buses.KEYS, _BUS, ("protocol",)), "allOf": rules}
 
 
 def _device() -> Schema:
     return {
-        **_object("device", devices.KEYS, _DEVICE, ("bus", "address", "every")),
+        **_object("device", devices.KEYS, _DEVICE, ("bus", "every")),
         "anyOf": [{"required": ["profile"]}, {"required": ["points"]}],
     }
 
 
 def _point() -> Schema:
-    """Bit tables need no type; all else but bits and words needs a unit."""
-    in_bits = {"properties": {"table": {"enum": list(points.BIT_TABLES)}}}
+    """The keys of every protocol; which go together is for ``ecogate check``.
+
+    Of Modbus, the one with tables: bits need no type, and numbers need a unit.
+    """
+    keys = dict.fromkeys(points.KEYS)
+    for kind in points.KINDS.values():
+        keys |= dict.fromkeys(kind.keys)
     unitless = [
         {"required": ["unit"]},
         {"required": ["enum"]},
         {"required": ["bits"]},
         {"required": ["type"], "properties": {"type": {"const": "bool"}}},
     ]
-    return {
-        **_object("point", points.KEYS, _POINT, ("name", "table", "address")),
+    in_bits = {"properties": {"table": {"enum": list(modbus_points.BIT_TABLES)}}}
+    modbus = {
+        "required": ["address"],
         "if": in_bits,
         "then": {"properties": {"type": {"const": "bool"}}},
         "else": {"required": ["type"], "anyOf": unitless},
+    }
+    return {
+        **_object("point", tuple(keys), _POINT, ("name",)),
+        "if": {"required": ["table"]},
+        "then": modbus,
     }
 
 

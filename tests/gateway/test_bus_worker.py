@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from drivers.errors import BusError
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from drivers.values import Answer
 from gateway.bus_worker import BusWorker
 from gateway.commands import QUEUE_LIMIT, BusyError
@@ -305,7 +305,9 @@ async def test_a_bus_too_slow_for_its_load_states_what_it_left_out():
 
 @virtual
 async def test_points_of_another_period_are_a_job_of_their_own():
-    slow = Point(name="energy", table="input", address=9, type="uint32", every_s=10.0)
+    slow = ModbusPoint(
+        name="energy", table="input", address=9, type="uint32", every_s=10.0
+    )
     bench = Bench([device_conf("fan-2", points=("p1", slow))])
 
     async with bench.running():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.profiles.model import Point, Profile
+from drivers.profiles.model import ModbusPoint, Profile
 from gateway import meta as meta_module
 from gateway.config.model import Asset, BufferLimits, Device, Site, SiteInfo
 from gateway.meta import KEEP_MS, MetaStore, content_id, describe
@@ -15,7 +15,7 @@ from gateway.meta import KEEP_MS, MetaStore, content_id, describe
 
 def make_site(**changes):
     points = (
-        Point(
+        ModbusPoint(
             name="so2",
             table="holding",
             address=0,
@@ -27,7 +27,7 @@ def make_site(**changes):
             decimals=1,
             label={"zh": "二氧化硫", "en": "SO2"},
         ),
-        Point(
+        ModbusPoint(
             name="state",
             table="holding",
             address=9,

@@ -7,14 +7,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.config.model import BufferLimits, Site
 from gateway.periods import lines, periods
 from gateway.schedule import Slots
 from tests.support.fake_bus import bus_conf, device_conf
 
 T = 1_763_712_000_000
-SLOW = Point(name="energy", table="input", address=9, type="uint32", every_s=60.0)
+SLOW = ModbusPoint(name="energy", table="input", address=9, type="uint32", every_s=60.0)
 
 
 def test_a_gap_names_the_points_only_where_others_have_another_period():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.clock import Instant
 from gateway.config.model import BufferLimits, Site
 from gateway.powercut import Away, Before, known, left_open, noted, untold
@@ -15,7 +15,7 @@ from gateway.schedule import Place, Slots, phase_s
 from tests.support.fake_bus import bus_conf, device_conf
 
 NOW = Instant(1_763_712_000_000, 5_000, "b0070002", True)
-SLOW = Point(name="energy", table="input", address=9, type="uint32", every_s=60.0)
+SLOW = ModbusPoint(name="energy", table="input", address=9, type="uint32", every_s=60.0)
 SITE = Site(
     gateway="site-07",
     buffer=BufferLimits(path=Path("/data")),

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from simulators.bench import identity
 from simulators.consumer import Consumer
 from simulators.intervals import Intervals
@@ -180,7 +180,7 @@ def test_a_gap_explains_its_slots_and_a_restated_one_counts_once() -> None:
 
 
 def test_values_of_profiled_devices_are_checked_against_what_they_showed() -> None:
-    point = Point(name="u", table="input", address=0, type="float32", unit="V")
+    point = ModbusPoint(name="u", table="input", address=0, type="float32", unit="V")
     expectation = Expectation((point,), seed=1, unit=9)
     shown = expectation._shown["u"].value(START_MS / 1000)
     wire = Wire(expectations={"meter": expectation})

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from drivers.profiles.library import load_profile, profile_names
-from drivers.profiles.model import Point, Profile
+from drivers.profiles.model import ModbusPoint, Profile
 from simulators.profiled import Expectation, ProfileUnit, to_words
 from simulators.units import answer
 from simulators.waveform import state, wave
 from simulators.wire import RefusedError, parse_request
 
 
-def point(name: str, address: int, kind: Any = "uint16", **more: Any) -> Point:
-    return Point(name=name, table="holding", address=address, type=kind, **more)
+def point(name: str, address: int, kind: Any = "uint16", **more: Any) -> ModbusPoint:
+    return ModbusPoint(name=name, table="holding", address=address, type=kind, **more)
 
 
-def unit(*points: Point, now: float = 1.76e9, **more: Any) -> ProfileUnit:
+def unit(*points: ModbusPoint, now: float = 1.76e9, **more: Any) -> ProfileUnit:
     profile = Profile(
         profile="x", maker="x", models=("x",), evidence="generic", source="x",
         points=points,

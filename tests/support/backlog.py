@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.clock import SystemMachine
 from simulators.bench import BenchUnit, point_names
 from simulators.births import Birth, BirthLog
@@ -61,10 +61,11 @@ class _Endpoint(Endpoint):
         return device
 
 
-def _bench_points(count: int) -> tuple[Point, ...]:
+def _bench_points(count: int) -> tuple[ModbusPoint, ...]:
     kind = {"table": "holding", "type": "uint32", "unit": "1"}
     return tuple(
-        Point(name=name, address=int(name[1:]), **kind) for name in point_names(count)
+        ModbusPoint(name=name, address=int(name[1:]), **kind)
+        for name in point_names(count)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from drivers.errors import BusError
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from drivers.values import Answer, Flaw, Quality
 from gateway.config.model import Bus, Device, TcpEndpoint
 
@@ -22,8 +22,8 @@ def bus_conf(name="plc", timeout_s=0.5):
 def device_conf(name, bus="plc", address=1, every_s=1.0, points=("p1", "p2"), **more):
     made = tuple(
         point
-        if isinstance(point, Point)
-        else Point(name=point, table="holding", address=n, type="uint16")
+        if isinstance(point, ModbusPoint)
+        else ModbusPoint(name=point, table="holding", address=n, type="uint16")
         for n, point in enumerate(points)
     )
     return Device(

@@ -15,7 +15,7 @@ from collections import Counter
 
 import msgspec
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.app import App
 from gateway.config.model import (
     BufferLimits,
@@ -46,7 +46,7 @@ def make_site(folder, buses=1, devices=10, points=10, every_s=1.0, **more):
                 address=n,
                 every_s=every_s,
                 points=tuple(
-                    Point(name=f"r{i}", table="holding", address=i, type="uint16")
+                    ModbusPoint(name=f"r{i}", table="holding", address=i, type="uint16")
                     for i in range(points)
                 ),
             )

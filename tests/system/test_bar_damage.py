@@ -91,7 +91,8 @@ def damage_round(site, rng):
     names = [p.name for c in chains for p in site.data.glob(f"{c}*.sqlite")]
     scratch = site.folder / "scratch"
     before = readable(site.data, names, scratch)
-    if stem == "aggregate-" and not list(site.data.glob("aggregate-*")):
+    if stem.endswith("-") and not list(site.data.glob(f"{stem}*.sqlite")):
+        # A chain whose records were all proved before their commit was never written.
         stem = "live-"
     path = site.data / "mark" if stem == "mark" else newest(site.data, stem)
     said = damage(path, rng)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import pytest
 
 from drivers.modbus.rtu import RtuBus
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.config.model import (
     BufferLimits,
     Bus,
@@ -57,7 +57,7 @@ def judge_nine(scans, seconds):
 def bench_site(folder):
     """One line, ten benchmark units."""
     points = tuple(
-        Point(
+        ModbusPoint(
             name=f"r{a}", table="holding", address=a, type="uint32", word_order="ABCD"
         )
         for a in range(0, 2 * POINTS, 2)

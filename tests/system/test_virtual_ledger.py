@@ -12,7 +12,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.config.model import MqttTarget
 from gateway.spread import HOUR_MS
 from gateway.uplink.link import RefusedError
@@ -23,7 +23,9 @@ from tests.support.memory_link import MemoryPlatform
 from tests.support.virtual import run_virtual, running_loop
 from tests.support.virtual_site import VirtualSite, make_site
 
-SLOW = Point(name="slow", table="holding", address=90, type="uint16", every_s=60.0)
+SLOW = ModbusPoint(
+    name="slow", table="holding", address=90, type="uint16", every_s=60.0
+)
 
 
 def platform_counts(platform):

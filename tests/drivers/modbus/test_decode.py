@@ -27,7 +27,7 @@ from drivers.errors import PointError
 from drivers.modbus.decode import decoder
 from drivers.modbus.shortest import decimal32
 from drivers.modbus.write import encode
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from drivers.values import Flaw, Quality
 
 GOLDEN = """
@@ -76,7 +76,7 @@ float64  3.141592653589793      DCBA 18 2D 44 54 FB 21 09 40
 
 def point(type_, address=0, **more):
     more.setdefault("table", "holding")
-    return Point(name=more.pop("name", "x"), address=address, type=type_, **more)
+    return ModbusPoint(name=more.pop("name", "x"), address=address, type=type_, **more)
 
 
 def read(points, data, start=0):

@@ -19,13 +19,13 @@ from drivers.errors import (
 )
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.refusals import Refusals
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from drivers.values import Flaw, Quality
 from tests.support.modbus_memory import TIMING, MemoryBus
 
 
 def word(address, table="holding", **more):
-    return Point(
+    return ModbusPoint(
         name=f"p{address}", table=table, address=address, type="uint16", **more
     )
 
@@ -145,7 +145,7 @@ async def test_a_gone_port_is_the_workers_business():
 async def test_raw_bytes_stand_beside_each_point_where_asked_for():
     bus = MemoryBus()
     bus.registers = {("holding", 7): 0x1234, ("coil", 9): 1}
-    coil = Point(name="on", table="coil", address=9, type="bool")
+    coil = ModbusPoint(name="on", table="coil", address=9, type="bool")
 
     answer = await device(bus, [word(7), coil]).scan(["p7", "on"], want_raw=True)
 
@@ -221,7 +221,9 @@ async def test_random_holes_cost_little_more_than_the_best_plan_once_learned(see
     for _ in range(rnd.randrange(20, 90)):
         at += rnd.choice([0, 0, 0, 1, 3, 20])
         kind = rnd.choice(["uint16", "float32"])
-        points.append(Point(name=f"p{at}", table="holding", address=at, type=kind))
+        points.append(
+            ModbusPoint(name=f"p{at}", table="holding", address=at, type=kind)
+        )
         at += points[-1].registers
     bus.missing = {
         ("holding", a) for a in range(at + 10) if rnd.random() < rnd.choice([0.01, 0.1])
@@ -304,7 +306,7 @@ async def test_the_worst_case_is_one_time_out_whatever_the_number_of_points():
 
 async def test_a_write_goes_out_in_the_order_and_scale_of_its_reading():
     bus = MemoryBus()
-    point = Point(
+    point = ModbusPoint(
         name="setpoint",
         table="holding",
         address=10,

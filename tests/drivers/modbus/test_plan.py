@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from drivers.modbus.plan import Limits, Plan, plan
 from drivers.modbus.refusals import Refusals
-from drivers.profiles.model import REGISTERS, Point
+from drivers.profiles.model import REGISTERS, ModbusPoint
 
 TYPES = ["uint16", "int32", "float32", "uint64"]
 
 
 def words(*addresses, table="holding", type_="uint16"):
     return [
-        Point(name=f"{table}{a}", table=table, address=a, type=type_) for a in addresses
+        ModbusPoint(name=f"{table}{a}", table=table, address=a, type=type_)
+        for a in addresses
     ]
 
 
@@ -34,7 +35,7 @@ def layouts(draw):
             if at + REGISTERS[kind] > 0x10000:
                 break
             points.append(
-                Point(name=f"{table}{at}", table=table, address=at, type=kind)
+                ModbusPoint(name=f"{table}{at}", table=table, address=at, type=kind)
             )
             at += points[-1].registers
     return draw(st.permutations(points))

@@ -6,7 +6,8 @@ from fractions import Fraction
 import pytest
 
 from drivers.profiles.document import load_document
-from drivers.profiles.points import point_from_node, points_from_list, report_overlaps
+from drivers.profiles.modbus_points import report_overlaps
+from drivers.profiles.points import point_from_node, points_from_list
 from drivers.profiles.reading import MESSAGES, Report
 
 GOOD = "{name: a, table: holding, address: 'pdu:100', type: float32, unit: A}"

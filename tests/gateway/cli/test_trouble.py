@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.cli.trouble import other_orders
 from gateway.texts import set_language
 
@@ -17,7 +17,7 @@ def _english():
 
 
 def point(order, type_="float32", **more):
-    return Point(
+    return ModbusPoint(
         name="v", table="input", address=0, type=type_, word_order=order, **more
     )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.profiles.model import Point
+from drivers.profiles.model import ModbusPoint
 from gateway.config.line_load import (
     line_share,
     plan,
@@ -18,7 +18,7 @@ def line(baud=9600, framing="8N1"):
 
 def device(*spans, every_s=1.0, table="holding", max_registers=125):
     points = tuple(
-        Point(name=f"p{address}", table=table, address=address, type=kind)
+        ModbusPoint(name=f"p{address}", table=table, address=address, type=kind)
         for address, kind in spans
     )
     return Device(
