@@ -8,15 +8,14 @@ every unit has gone silent is closed after three failures: the worker reopens it
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import socket
 from typing import TYPE_CHECKING, Any
 
 from drivers.errors import BusError, TransientError
 from drivers.modbus.diagnosis import tcp_advice
 from drivers.modbus.line import Link, OwnBus
 from drivers.modbus.wire import tcp_frame, tcp_head, walk_tcp
+from drivers.tcp_port import open_tcp, why
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -27,11 +26,9 @@ if TYPE_CHECKING:
 
     Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
 
-CONNECT_S = 5.0
 FAILURES = 3
 _NUMBERS = 0x10000
 _EXCEPTION = 0x80
-_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
 
 class TcpBus(OwnBus):
@@ -64,37 +61,22 @@ class TcpBus(OwnBus):
             BusError: Nobody answers there within 5 s, or refuses.
         """
         await self.close()
-        loop = self._loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         link = Link(self)
         try:
-            async with asyncio.timeout(CONNECT_S):
-                if self._connect is None:
-                    await loop.create_connection(lambda: link, self._host, self._port)
-                else:
-                    await self._connect(lambda: link)
-        except (OSError, TimeoutError) as exc:
+            if self._connect is None:
+                await open_tcp(self._host, self._port, lambda: link)
+            else:
+                await self._connect(lambda: link)
+        except OSError as exc:
             await self.close()
-            reason = _why(exc) or f"no answer in {CONNECT_S:.0f} s"
             raise BusError(
-                f"{self.name}: cannot connect ({reason}); check the address, the port"
+                f"{self.name}: cannot connect ({why(exc)}); check the address, the port"
                 " and that no other master holds the device's only connection"
             ) from exc
         self._failures = 0
         self._failed.clear()
         self._served.clear()
-        self._set_options(link)
-
-    @staticmethod
-    def _set_options(link: Link) -> None:
-        """No delay, and let the kernel notice a peer that lost its power."""
-        sock = link.transport.get_extra_info("socket") if link.transport else None
-        if sock is None:
-            return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            if hasattr(socket, option):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     async def _ask(
         self, peer: Peer, request: Request, timing: Timing, timeout_s: float
@@ -165,10 +147,3 @@ class TcpBus(OwnBus):
         return tcp_advice(
             peer.unit, self._number, self._open[1], received, checked=self._checked
         )
-
-
-def _why(exc: OSError) -> str:
-    """In the system's plain words: asyncio's repeat the address as Python writes it."""
-    if exc.errno is not None and exc.errno > 0:
-        return os.strerror(exc.errno)
-    return exc.strerror or str(exc)
