@@ -52,6 +52,17 @@ counts = st.dictionaries(texts, st.integers(0, 2**40), max_size=4)
 records = st.one_of(
     st.builds(Scan, texts, instants, values, flaws),
     st.builds(
+        Scan,
+        texts,
+        instants,
+        values,
+        flaws,
+        flags=st.none() | st.dictionaries(texts, texts, min_size=1),
+        sampled=st.none() | st.dictionaries(texts, st.integers(0, 2**50), min_size=1),
+        age_ms=st.none() | st.dictionaries(texts, st.integers(0, 2**40), min_size=1),
+        pos=st.none() | st.dictionaries(texts, st.floats(-180, 180), min_size=1),
+    ),
+    st.builds(
         Gap,
         texts,
         st.lists(texts, max_size=3).map(tuple),
