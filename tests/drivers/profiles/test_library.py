@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 
 import pytest
 
 from drivers.errors import ProfileError
-from drivers.modbus.device import ModbusDevice
 from drivers.profiles import devices_page
-from drivers.profiles.document import load_document
 from drivers.profiles.library import (
     load_profile,
     profile_from_text,
@@ -19,113 +16,52 @@ from drivers.profiles.library import (
     quantities,
     read_profile,
 )
-from drivers.profiles.points import points_from_list
-from drivers.profiles.reading import Report
-from drivers.values import Flaw, Quality
-from tests.support.modbus_memory import TIMING, MemoryBus
+from tests.support.recordings import (
+    expected_flaws,
+    play,
+    points_of,
+    recording,
+    recording_names,
+)
 
 ROOT = Path(__file__).parents[3]
-RECORDINGS = ROOT / "tests" / "recordings"
-TABLE = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
-
-TEN = {
-    "acrel-adl400",
-    "acrel-adw300",
-    "chint-ddsu666",
-    "chint-dtsu666",
-    "eastron-sdm120",
-    "eastron-sdm630",
-    "generic-modbus",
-    "jxct-jxbs-3001-pm",
-    "renke-rs-fsxcs",
-    "tuf-2000m",
-}
+NAMES = profile_names()
 
 
-def crc(frame):
-    """MODBUS over Serial Line V1.02, 6.2.2, bit by bit."""
-    register = 0xFFFF
-    for byte in frame:
-        register ^= byte
-        for _ in range(8):
-            register = (register >> 1) ^ (0xA001 if register & 1 else 0)
-    return struct.pack("<H", register)
+def test_every_profile_has_its_recording_and_every_recording_its_profile():
+    assert recording_names() == sorted(NAMES)
 
 
-def recording(name):
-    text = (RECORDINGS / f"{name}.yaml").read_text(encoding="utf-8")
-    return load_document(text, name)
-
-
-def replay(root):
-    """A bus that holds what the recorded answers say; anything else reads A5A5."""
-    bus = MemoryBus(default=0xA5A5)
-    for exchange in root.get("exchanges").plain():
-        request, response = map(
-            bytes.fromhex, (exchange["request"], exchange["response"])
-        )
-        for frame in (request, response):
-            assert crc(frame[:-2]) == frame[-2:], frame.hex(" ")
-        unit, function, start, count = struct.unpack(">BBHH", request[:-2])
-        assert response[:2] == request[:2]
-        assert response[2] == len(response) - 5
-        assert unit == root.get("unit").value
-        data = response[3:-2]
-        if function in {1, 2}:
-            assert len(data) == (count + 7) // 8
-            values = [data[i // 8] >> i % 8 & 1 for i in range(count)]
-        else:
-            values = struct.unpack(f">{count}H", data)
-        for i, value in enumerate(values):
-            bus.registers[TABLE[function], start + i] = value
-    return bus
-
-
-def points_of(name, root):
-    added = root.get("points")
-    report = Report()
-    own = points_from_list(report, added.value, "points") if added else []
-    assert report.problems == []
-    return [*load_profile(name).points, *(point for point, _ in own)]
-
-
-def test_these_ten_come_with_the_gateway():
-    assert set(profile_names()) == TEN
-
-
-def test_every_recording_has_its_profile():
-    assert {path.stem for path in RECORDINGS.glob("*.yaml")} == TEN
-
-
-@pytest.mark.parametrize("name", sorted(TEN))
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_profile_decodes_bytes_that_are_not_ours(name):
-    root = recording(name)
-    bus, points = replay(root), points_of(name, root)
-    for point in points:
-        cells = range(point.address, point.address + point.registers)
-        assert {(point.table, at) for at in cells} <= bus.registers.keys(), point.name
-    profile = load_profile(name)
-    device = ModbusDevice(
-        name, root.get("unit").value, bus, points, TIMING, profile.max_registers
-    )
-    flaws = {
-        key: Flaw(Quality(quality), reason)
-        for key, (quality, reason) in (
-            root.get("flaws").plain() if root.get("flaws") else {}
-        ).items()
+    profile, root = load_profile(name), recording(name)
+    expected, flaws = root.get("expected").plain(), expected_flaws(root)
+
+    answer = await play(profile, root)
+
+    assert {k: repr(v) for k, v in answer.values.items()} == {
+        k: repr(v) for k, v in expected.items()
     }
+    assert answer.flaws == flaws
+    for own in ("flags", "sampled"):
+        if root.get(own):
+            assert getattr(answer, own) == root.get(own).plain()
+    # A point that no expected value and no flaw covers has not been shown to decode.
+    points = {point.name for point in points_of(profile, root)}
+    assert points
+    assert points <= expected.keys() | flaws.keys()
 
-    for _ in range(4):  # each with another size of request
-        answer = await device.scan([point.name for point in points])
 
-        assert {k: repr(v) for k, v in answer.values.items()} == {
-            k: repr(v) for k, v in root.get("expected").plain().items()
-        }
-        assert answer.flaws == flaws
-    assert {point.name for point in points} <= answer.values.keys() | flaws.keys()
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_says_where_its_bytes_come_from(name):
+    root = recording(name)
+
+    assert root.get("profile").value == name
+    for key in ("device", "firmware", "taken", "by"):
+        assert root.get(key).text, key
 
 
-@pytest.mark.parametrize("name", sorted(TEN))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_profile_speaks_the_vocabulary(name):
     known = quantities()
 
@@ -143,7 +79,7 @@ def test_the_vocabulary_is_in_both_languages_and_in_ascii_units():
         assert quantity.en, name
 
 
-@pytest.mark.parametrize("name", sorted(TEN))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_profile_names_where_it_comes_from(name):
     profile = load_profile(name)
 
