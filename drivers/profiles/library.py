@@ -2,7 +2,7 @@
 
 A profile is read like a site file: every mistake is listed with line, column and path,
 and an unknown key is one. What a point does not say itself it takes from the vocabulary
-(``quantities.yaml``): its label in both languages.
+(``quantities.yaml``): its label in both languages and its HJ 212 code.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import msgspec
 
 from drivers.errors import ProfileError
 from drivers.profiles.document import load_document, read_document
+from drivers.profiles.kinds import KINDS_OF_DEVICE
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.model import Evidence, Profile, Protocol
 from drivers.profiles.points import KINDS, points_from_list
-from drivers.profiles.reading import Report, Section
+from drivers.profiles.reading import Report, Section, closest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ KEYS = (
     "maker",
     "models",
     "protocol",
+    "kind",
     "evidence",
     "source",
     "notes",
@@ -45,6 +47,7 @@ KEYS = (
     "max_registers",
     "ambiguous",
     "transaction_id",
+    "template",
     "points",
 )
 EVIDENCE: tuple[str, ...] = get_args(Evidence)
@@ -60,6 +63,10 @@ class Quantity(msgspec.Struct, frozen=True):
     """UCUM code."""
     zh: str
     en: str
+    code: str | None = None
+    """HJ 212 factor code, where the standard has one."""
+    also: tuple[str, ...] = ()
+    """Other codes that are in use for it."""
 
 
 def profile_names() -> tuple[str, ...]:
@@ -120,8 +127,7 @@ def read_profile(text: str, name: str) -> tuple[Profile | None, list[Problem]]:
 def quantities() -> dict[str, Quantity]:
     """The vocabulary of point names."""
     root = load_document(_text(_VOCABULARY), _VOCABULARY)
-    plain = cast("dict[str, dict[str, str]]", root.plain())
-    return msgspec.convert(plain, dict[str, Quantity])
+    return msgspec.convert(root.plain(), dict[str, Quantity])
 
 
 def _text(file: str) -> str:
@@ -136,6 +142,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "maker": section.text("maker", required=True),
         "models": _models(section),
         "protocol": section.choice("protocol", tuple(KINDS)),
+        "kind": section.choice("kind", KINDS_OF_DEVICE),
         "evidence": section.choice("evidence", EVIDENCE, required=True),
         "source": section.text("source", required=True),
         "notes": notes.get("en"),
@@ -148,6 +155,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "max_registers": section.integer("max_registers", 4, 125),
         "ambiguous": section.boolean("ambiguous"),
         "transaction_id": section.choice("transaction_id", ("checked", "ignored")),
+        "template": _template(section),
         "points": _points(section),
     }
     return {key: value for key, value in fields.items() if value is not None}
@@ -222,9 +230,29 @@ def _points(section: Section) -> tuple[Point, ...]:
     return tuple(_labelled(point) for point, _ in read)
 
 
+def _template(section: Section) -> tuple[str, ...]:
+    """Names of the vocabulary: what the technician finds in the device's manual."""
+    names = []
+    for node in section.items("template"):
+        if node.text in quantities() and node.text not in names:
+            names.append(node.text)
+        else:
+            section.report.add(
+                node,
+                section.path_of("template"),
+                "template_name",
+                text="expected names of quantities.yaml, each once, found {found}",
+                found=shown(node),
+                meant=closest(node.text, quantities()),
+            )
+    return tuple(names)
+
+
 def _labelled(point: Point) -> Point:
+    """The point with the label and the code of its name, where it has none itself."""
     quantity = quantities().get(point.name)
-    if point.label or quantity is None:
+    if quantity is None:
         return point
-    label = {"zh": quantity.zh, "en": quantity.en}
-    return msgspec.structs.replace(point, label=label)
+    label = point.label or {"zh": quantity.zh, "en": quantity.en}
+    code = point.code or quantity.code
+    return msgspec.structs.replace(point, label=label, code=code)

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from drivers.profiles.address import format_both
+from drivers.profiles.kinds import DeviceKind
 
 Protocol = Literal["modbus", "dlt645", "ascii", "hj212", "gnss", "gpio"]
 """What a device speaks; a bus adds how it travels (``modbus-rtu``, ``modbus-tcp``)."""
@@ -121,6 +122,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     maker: str
     models: tuple[str, ...]
     protocol: Protocol = "modbus"
+    kind: DeviceKind = "any"
+    """What it is for: the group it stands in where profiles are listed."""
     evidence: Evidence
     source: str
     notes: str = ""
@@ -139,4 +142,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Offers one request size only: the first answer after a time-out is dropped."""
     transaction_id: Literal["checked", "ignored"] = "checked"
     """Modbus TCP: ``ignored`` for gateways that never echo the number."""
+    template: tuple[str, ...] = ()
+    """Quantities that such a device offers at addresses nobody can say beforehand."""
     points: tuple[Point, ...]

@@ -69,6 +69,7 @@ def test_a_profile_speaks_the_vocabulary(name):
         assert point.name in known, f"{point.name}: add it to quantities.yaml"
         assert point.unit == known[point.name].unit, point.name
         assert set(point.label) == {"zh", "en"}, point.name
+        assert point.code in (known[point.name].code, *known[point.name].also)
 
 
 def test_the_vocabulary_is_in_both_languages_and_in_ascii_units():
@@ -77,6 +78,22 @@ def test_the_vocabulary_is_in_both_languages_and_in_ascii_units():
         assert quantity.unit.isascii(), name
         assert quantity.zh, name
         assert quantity.en, name
+
+
+def test_codes_of_the_vocabulary_have_the_form_of_the_standard():
+    # HJ 212-2017, 6.6.5 and table B.3: a letter and digits, or a noise level.
+    code = re.compile(r"[aw][0-9]{5}|L[A-Z]|L[dn]|Ldn|Leq|LM[nx]|L[0-9]{1,2}")
+    for name, quantity in quantities().items():
+        for own in (quantity.code, *quantity.also):
+            assert own is None or code.fullmatch(own), name
+        assert not quantity.also or quantity.code, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_says_what_it_is_for(name):
+    profile = load_profile(name)
+
+    assert profile.kind != "any" or profile.evidence == "generic"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -138,6 +155,15 @@ def test_a_profile_may_be_short():
         ),
         ("evidence", "notes: {en: x}\nevidence", [(5, 8, "notes", "missing_key")]),
         ("models:", "modles:", [(4, 1, "modles", "misspelt_key")]),
+        ("evidence", "kind: meters\nevidence", [(5, 7, "kind", "choice")]),
+        (
+            "points:",
+            "template: [so2, o4, so2]\npoints:",
+            [
+                (7, 17, "template", "template_name"),
+                (7, 21, "template", "template_name"),
+            ],
+        ),
     ],
 )
 def test_each_mistake_has_its_place_and_cause(old, new, expected):
