@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PTY_MAJORS = range(136, 144)
 """Unix98 pty slaves (Linux, Documentation/admin-guide/devices.txt)."""
 _CHUNK = 4096
-_CC = 6
+_IFLAG, _CFLAG, _CC = 0, 2, 6
 _BY_ID = Path("/dev/serial/by-id")
 
 
@@ -170,7 +170,8 @@ def _open(device: str, baud: int, framing: str) -> tuple[serial.Serial, bool]:
         pty = os.major(Path(device).stat().st_rdev) in _PTY_MAJORS
     except OSError as exc:
         raise OSError(exc.errno, f"{exc.strerror}; {_what_is_there()}") from exc
-    # A pty has neither speed nor parity, and some kernels refuse to be told one.
+    # A pty has no parity and always eight bits, and some kernels refuse to be told
+    # otherwise: what it does keep is set below.
     bits, parity, stop = tuple("8N1" if pty else framing)
     try:
         port = serial.Serial(
@@ -188,11 +189,29 @@ def _open(device: str, baud: int, framing: str) -> tuple[serial.Serial, bool]:
         settings: list[Any] = termios.tcgetattr(port.fileno())
         settings[_CC][termios.VMIN] = 1
         settings[_CC][termios.VTIME] = 0
+        _set_framing(settings, framing, pty=pty)
         termios.tcsetattr(port.fileno(), termios.TCSANOW, settings)
     except termios.error as exc:
         port.close()
         raise OSError(exc.args[0], f"no serial port: {exc.args[1]}") from exc
     return port, not pty
+
+
+def _set_framing(settings: list[Any], framing: str, *, pty: bool) -> None:
+    """Have wrong parity noticed: such a byte becomes 0, and no frame's checksum fits.
+
+    Without INPCK the kernel hands on what the UART marked as wrong (termios(3)). On a
+    pty all this changes nothing but can be read from its other end, so that a
+    simulated line knows what the port is set to (7 bits show as ISTRIP).
+    """
+    bits, parity, stop = framing
+    settings[_IFLAG] &= ~(termios.INPCK | termios.ISTRIP)
+    settings[_IFLAG] |= termios.INPCK if parity != "N" else 0
+    if pty:
+        settings[_IFLAG] |= termios.ISTRIP if bits == "7" else 0
+        settings[_CFLAG] &= ~(termios.PARODD | termios.CSTOPB)
+        settings[_CFLAG] |= termios.PARODD if parity == "O" else 0
+        settings[_CFLAG] |= termios.CSTOPB if stop == "2" else 0
 
 
 def _why_not(exc: OSError) -> str:

@@ -241,3 +241,20 @@ async def test_reading_a_bench_unit_over_a_pty(tmp_path) -> None:
     ).to_bytes(4, "big")
     await bus.close()
     port.close()
+
+
+@pytest.mark.parametrize("framing", ["8N1", "8E1", "8O1", "8N2", "7E1"])
+async def test_the_other_end_of_a_pty_sees_what_the_port_is_set_to(
+    pty, framing
+) -> None:
+    master, link = pty
+    transport = await open_serial(str(link), 4800, framing, Kept)
+
+    iflag, _, cflag, _, speed, _, _ = termios.tcgetattr(master)
+    parity = ("O" if cflag & termios.PARODD else "E") if iflag & termios.INPCK else "N"
+    bits = 7 if iflag & termios.ISTRIP else 8
+    stop = 2 if cflag & termios.CSTOPB else 1
+
+    assert f"{bits}{parity}{stop}" == framing
+    assert speed == termios.B4800
+    transport.close()
