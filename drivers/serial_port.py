@@ -204,7 +204,7 @@ def _set_framing(settings: list[Any], framing: str, *, pty: bool) -> None:
     pty all this changes nothing but can be read from its other end, so that a
     simulated line knows what the port is set to (7 bits show as ISTRIP).
     """
-    bits, parity, stop = framing
+    bits, parity, stop = tuple(framing)
     settings[_IFLAG] &= ~(termios.INPCK | termios.ISTRIP)
     settings[_IFLAG] |= termios.INPCK if parity != "N" else 0
     if pty:
