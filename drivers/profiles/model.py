@@ -13,6 +13,7 @@ import msgspec
 
 from drivers.profiles.address import format_both
 from drivers.profiles.kinds import DeviceKind
+from drivers.profiles.watches import Contact, Counter
 
 Protocol = Literal["modbus", "dlt645", "ascii", "hj212", "gnss", "gpio"]
 """What a device speaks; a bus adds how it travels (``modbus-rtu``, ``modbus-tcp``)."""
@@ -69,6 +70,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     label: dict[str, str] = {}
     code: str | None = None
     """HJ 212 factor code where one exists."""
+    contact: Contact | None = None
+    """How it is watched, where it is a contact."""
+    counter: Counter | None = None
+    """How it is watched, where it only grows."""
 
     @property
     def where(self) -> str:

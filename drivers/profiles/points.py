@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from drivers.profiles import modbus_points
 from drivers.profiles.model import ModbusPoint, Point, Protocol
 from drivers.profiles.reading import Report, Section, Word, check_order, join, shown
+from drivers.profiles.watches import read_contact, read_counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 
 KEYS = (
     "name", "scale", "offset", "unit", "decimals", "enum", "bits", "minimum",
-    "maximum", "every", "label", "code",
+    "maximum", "every", "label", "code", "contact", "counter",
 )  # fmt: skip
 """What any point may say."""
 
@@ -169,6 +170,8 @@ def _common(section: Section, kind: Kind) -> dict[str, Any]:
         "every_s": section.duration("every", 0.01, 86400.0),
         "label": labels(section, "label"),
         "code": section.text("code"),
+        "contact": read_contact(section),
+        "counter": read_counter(section, scale),
     }
 
 

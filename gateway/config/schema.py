@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.profiles import modbus_points, points
+from drivers.profiles import modbus_points, points, watches
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.config import buses, devices, filters, loader, security, site_info, targets
 from gateway.texts import both
@@ -41,6 +41,7 @@ _LABEL: Schema = {
     "properties": {"zh": _TEXT, "en": _TEXT},
     "additionalProperties": False,
 }
+_SENTENCE: Schema = {**_LABEL, "required": ["zh", "en"]}
 _NAMED_NUMBERS: Schema = {
     "type": "object",
     "propertyNames": {"pattern": "^(-?[0-9]+|0x[0-9A-Fa-f]+)$"},
@@ -204,6 +205,25 @@ _POINT: Schema = {
     "label": _LABEL,
     "code": _TEXT,
 }
+_CONTACT: Schema = {
+    "kind": {"enum": list(watches.CONTACT_KINDS)},
+    "normal": {"type": ["boolean", "integer", "string"]},
+    "debounce": _DURATION,
+    "polls": {"type": "integer", "minimum": 1, "maximum": 100},
+    "severity": {"enum": list(watches.SEVERITIES)},
+    "edges": {**_TEXT, "pattern": NAME_PATTERN},
+    "text": _SENTENCE,
+    "text_normal": _SENTENCE,
+}
+_COUNTER: Schema = {
+    "bits": {"type": "integer", "minimum": 8, "maximum": 64},
+    "digits": {"type": "integer", "minimum": 3, "maximum": watches.MOST_DIGITS},
+    "max_rate": {
+        **_TEXT,
+        "pattern": r"^[0-9]+(\.[0-9]+)? ?/ ?(s|min|h)$",
+        "examples": ["50/s"],
+    },
+}
 
 
 def _bus() -> Schema:
@@ -255,8 +275,13 @@ def _point() -> Schema:
         "then": {"properties": {"type": {"const": "bool"}}},
         "else": {"required": ["type"], "anyOf": unitless},
     }
+    shapes = {
+        **_POINT,
+        "contact": _object("contact", watches.CONTACT_KEYS, _CONTACT, ()),
+        "counter": _object("counter", watches.COUNTER_KEYS, _COUNTER, ()),
+    }
     return {
-        **_object("point", tuple(keys), _POINT, ("name",)),
+        **_object("point", tuple(keys), shapes, ("name",)),
         "if": {"required": ["table"]},
         "then": modbus,
     }
