@@ -10,10 +10,12 @@ import asyncio
 import errno
 import os
 import select
+import termios
 import tty
 from typing import TYPE_CHECKING, Any, cast
 
 from simulators.station import RtuServer, Station, TcpServer
+from simulators.uart import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +24,25 @@ if TYPE_CHECKING:
 _LOOK_S = 0.02
 """How often a pty that nobody has open is looked at."""
 _READ_BYTES = 4096
+_BAUDS = {
+    getattr(termios, f"B{baud}"): baud
+    for baud in (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400)
+}
 
 
 class TcpPort:
     """Listens and serves a station; works on any loop that can ``create_server``."""
 
     def __init__(
-        self, station: Station, host: str = "127.0.0.1", port: int = 0
+        self,
+        station: Station,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        serve: Callable[[Station], _Server] = TcpServer,
     ) -> None:
         self.station = station
+        self._serve = serve
         self.host, self.port = host, port
         self._server: asyncio.AbstractServer | None = None
         self._open: set[_Tracked] = set()
@@ -42,7 +54,9 @@ class TcpPort:
         """Listen; port 0 chooses one and keeps it."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: _Tracked(self.station, self._open), self.host, self.port
+            lambda: _tracked(self._serve(self.station), self._open),
+            self.host,
+            self.port,
         )
         self._server = server
         self.port = cast("Any", server).sockets[0].getsockname()[1]
@@ -155,6 +169,22 @@ class PtyPort:
         if self._timer is not None:
             self._timer.cancel()
         self.unplug()
+
+    def settings(self) -> Settings:
+        """What the gateway has set its port to, as far as a pty shows it.
+
+        Linux keeps speed, PARODD and CSTOPB; parity itself shows as INPCK and seven
+        bits as ISTRIP (see ``drivers.serial_port``).
+        """
+        if self._master < 0:
+            return Settings()
+        iflag, _, cflag, _, _, speed, _ = termios.tcgetattr(self._master)
+        parity = "N"
+        if iflag & termios.INPCK:
+            parity = "O" if cflag & termios.PARODD else "E"
+        bits = 7 if iflag & termios.ISTRIP else 8
+        stop = 2 if cflag & termios.CSTOPB else 1
+        return Settings(_BAUDS.get(speed, 9600), bits, parity, stop)
 
     # -- the protocol's side --------------------------------------------------
 
