@@ -16,6 +16,7 @@ import msgspec
 
 from drivers.errors import ProfileError
 from drivers.profiles.document import load_document, read_document
+from drivers.profiles.gnss_points import DATUMS
 from drivers.profiles.kinds import KINDS_OF_DEVICE
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.model import Evidence, Profile, Protocol
@@ -47,6 +48,7 @@ KEYS = (
     "max_registers",
     "ambiguous",
     "transaction_id",
+    "datum",
     "template",
     "points",
 )
@@ -155,6 +157,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "max_registers": section.integer("max_registers", 4, 125),
         "ambiguous": section.boolean("ambiguous"),
         "transaction_id": section.choice("transaction_id", ("checked", "ignored")),
+        "datum": section.choice("datum", DATUMS),
         "template": _template(section),
         "points": _points(section),
     }

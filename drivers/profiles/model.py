@@ -147,6 +147,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Offers one request size only: the first answer after a time-out is dropped."""
     transaction_id: Literal["checked", "ignored"] = "checked"
     """Modbus TCP: ``ignored`` for gateways that never echo the number."""
+    datum: Literal["WGS-84", "CGCS2000"] = "WGS-84"
+    """GNSS: what positions refer to; never GCJ-02."""
     template: tuple[str, ...] = ()
     """Quantities that such a device offers at addresses nobody can say beforehand."""
     points: tuple[Point, ...]

@@ -189,6 +189,7 @@ _POINT: Schema = {
     "type": {"enum": list(modbus_points.TYPES)},
     "word_order": {"enum": list(modbus_points.WORD_ORDERS)},
     "bit": {"type": "integer", "minimum": 0, "maximum": 15},
+    "of": {"enum": list(gnss_points.GIVES)},
     "scale": {"type": "number", "not": {"const": 0}},
     "offset": _NUMBER,
     "unit": _TEXT,
