@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.profiles import modbus_points, points, watches
+from drivers.profiles import gnss_points, modbus_points, points, watches
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.config import buses, devices, filters, loader, security, site_info, targets
 from gateway.texts import both
