@@ -34,15 +34,9 @@ class TcpPort:
     """Listens and serves a station; works on any loop that can ``create_server``."""
 
     def __init__(
-        self,
-        station: Station,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        serve: Callable[[Station], _Server] = TcpServer,
+        self, station: Station, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.station = station
-        self._serve = serve
         self.host, self.port = host, port
         self._server: asyncio.AbstractServer | None = None
         self._open: set[_Tracked] = set()
@@ -54,9 +48,7 @@ class TcpPort:
         """Listen; port 0 chooses one and keeps it."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: _tracked(self._serve(self.station), self._open),
-            self.host,
-            self.port,
+            lambda: _Tracked(self.station, self._open), self.host, self.port
         )
         self._server = server
         self.port = cast("Any", server).sockets[0].getsockname()[1]
