@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drivers.values import Device as Driver
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
+    from gateway.config.model import TcpEndpoint
     from gateway.uplink.link import Connector
 
 
@@ -57,13 +58,30 @@ def _modbus_bus(conf: BusConf) -> Port:
             echo=line.echo == "yes",
         )
     if tcp is not None:
-        from drivers.modbus.tcp import TcpBus  # noqa: PLC0415 - see module
+        return _modbus_stream(conf, tcp)
+    assert line is not None  # noqa: S101 - as above
+    if conf.protocol == "modbus-ascii":
+        from drivers.modbus.ascii_bus import AsciiBus  # noqa: PLC0415 - see module
 
-        return TcpBus(tcp.host, tcp.port)
+        return AsciiBus(line.device, line.baud, line.framing, line.echo)
     from drivers.modbus.rtu import RtuBus  # noqa: PLC0415 - see module
 
-    assert line is not None  # noqa: S101 - as above
     return RtuBus(line.device, line.baud, line.framing, line.echo)
+
+
+def _modbus_stream(conf: BusConf, tcp: TcpEndpoint) -> Port:
+    """A Modbus TCP device or gateway, or a terminal server with a line behind it."""
+    if conf.protocol == "modbus-ascii":
+        from drivers.modbus.ascii_bus import AsciiTcpBus  # noqa: PLC0415 - see module
+
+        return AsciiTcpBus(tcp.host, tcp.port)
+    if conf.protocol == "modbus-rtu-tcp":
+        from drivers.modbus.stream import RtuTcpBus  # noqa: PLC0415 - see module
+
+        return RtuTcpBus(tcp.host, tcp.port)
+    from drivers.modbus.tcp import TcpBus  # noqa: PLC0415 - see module
+
+    return TcpBus(tcp.host, tcp.port)
 
 
 def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:

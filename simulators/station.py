@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+from simulators.ascii_wire import AsciiSplitter, ascii_frame
 from simulators.births import Birth, BirthLog
 from simulators.faults import Exchange, Piece, Plan, Switchboard
 from simulators.units import answer
@@ -233,7 +234,8 @@ class RtuServer(_Server):
 
     def __init__(self, station: Station, *, baud: int = 0, bits: int = 11) -> None:
         super().__init__(station)
-        self._splitter = RtuSplitter()
+        self._splitter: RtuSplitter | AsciiSplitter = RtuSplitter()
+        self._frame = _rtu
         self._byte_s = bits / baud if baud else 0.0
         self._heard_s = 0.0
         self._line_free_s = 0.0
@@ -246,7 +248,7 @@ class RtuServer(_Server):
         self._heard_s = now
         for unit, pdu, raw in self._splitter.feed(data):
             wire_s = len(raw) * self._byte_s
-            self._serve(unit, pdu, _rtu, transaction=0, raw=raw, wire_s=wire_s)
+            self._serve(unit, pdu, self._frame, transaction=0, raw=raw, wire_s=wire_s)
 
     def _send(self, data: bytes) -> None:
         if not self._byte_s:
@@ -259,6 +261,19 @@ class RtuServer(_Server):
             piece = data[i : i + lump]
             self._line_free_s += len(piece) * self._byte_s
             self._after(self._line_free_s - now, super()._send, piece)
+
+
+class AsciiServer(RtuServer):
+    """A serial line whose units speak ASCII: the same, in twice the characters."""
+
+    def __init__(self, station: Station, *, baud: int = 0, bits: int = 10) -> None:
+        super().__init__(station, baud=baud, bits=bits)
+        self._splitter = AsciiSplitter()
+        self._frame = _ascii
+
+
+def _ascii(request: Request, pdu: bytes) -> bytes:
+    return ascii_frame(request.unit, pdu)
 
 
 def _tcp(request: Request, pdu: bytes) -> bytes:

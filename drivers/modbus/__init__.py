@@ -1,8 +1,9 @@
-"""Modbus TCP and RTU: transactions that prove which request an answer belongs to.
+"""Modbus TCP, RTU and ASCII: transactions that prove which request an answer is to.
 
-``TcpBus`` and ``RtuBus`` are our own engine, ``PymodbusBus`` the same rules over
-pymodbus' client; all three are a ``transaction.Bus``. ``ModbusDevice`` plans and
-decodes what is read over one of them.
+``TcpBus``, ``RtuBus`` and ``AsciiBus``, and ``RtuTcpBus`` and ``AsciiTcpBus`` for what
+stands behind a terminal server, are our own engine, ``PymodbusBus`` the same rules over
+pymodbus' client; all are a ``transaction.Bus``. ``ModbusDevice`` plans and decodes what
+is read over one of them.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ from drivers.modbus.tcp import TcpBus
 from drivers.modbus.transaction import Bus, Reply, Span, Timing
 
 if TYPE_CHECKING:
+    from drivers.modbus.ascii_bus import AsciiBus, AsciiTcpBus
     from drivers.modbus.device import ModbusDevice
     from drivers.modbus.pymodbus_engine import PymodbusBus
+    from drivers.modbus.stream import RtuTcpBus
 
 __all__ = [
+    "AsciiBus",
+    "AsciiTcpBus",
     "Bus",
     "ModbusDevice",
     "PymodbusBus",
     "Reply",
     "RtuBus",
+    "RtuTcpBus",
     "Span",
     "TcpBus",
     "Timing",
@@ -31,6 +37,9 @@ __all__ = [
 ]
 
 _LATER = {
+    "AsciiBus": "drivers.modbus.ascii_bus",
+    "AsciiTcpBus": "drivers.modbus.ascii_bus",
+    "RtuTcpBus": "drivers.modbus.stream",
     # pymodbus costs 100 ms and some MiB: only a bus that asks for it pays.
     "PymodbusBus": "drivers.modbus.pymodbus_engine",
     "ModbusDevice": "drivers.modbus.device",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.modbus.wire import walk_rtu, walk_tcp
+from drivers.modbus.framing import ASCII, RTU
+from drivers.modbus.wire import walk_tcp
 
 if TYPE_CHECKING:
+    from drivers.modbus.framing import Framing
     from drivers.modbus.wire import Heard, Request
 
 _SHOWN = 40
@@ -20,26 +22,71 @@ def hexed(data: bytes) -> str:
     )
 
 
-def serial_advice(  # noqa: PLR0911 one return per cause
-    unit: int, request: Request, frame: bytes, received: bytes
+def serial_advice(
+    unit: int,
+    request: Request,
+    frame: bytes,
+    received: bytes,
+    framing: Framing = RTU,
 ) -> str:
     """Why nothing proved itself on a serial line, and what to do."""
     if not received:
         return "check the address, A/B wiring and supply, baud rate and framing"
+    if why := _on_a_line(unit, request, frame, received, framing):
+        return why
+    if framing is ASCII and _told_in(_seven_bits(received), unit, ASCII):
+        return "every eighth bit is a parity bit: set framing: 7E1, or as on the device"
+    return "these are no Modbus frames: check baud rate, framing and A/B wiring"
+
+
+def stream_advice(
+    unit: int, request: Request, frame: bytes, received: bytes, framing: Framing
+) -> str:
+    """Why nothing proved itself behind a terminal server, and what to do."""
+    if not received:
+        return (
+            "the connection stands; check the unit id, the terminal server's line"
+            " settings, and that its port is transparent, not Modbus TCP"
+        )
+    if why := _on_a_line(unit, request, frame, received, framing):
+        return why
+    return "these are no Modbus frames: check the terminal server's line settings"
+
+
+def _on_a_line(  # noqa: PLR0911 one return per cause
+    unit: int, request: Request, frame: bytes, received: bytes, framing: Framing
+) -> str:
+    """What the bytes say for sure where answers have no numbers; or nothing."""
     if received == frame:
         return (
             "only our own request came back: the adapter echoes, the device is silent"
         )
-    for heard in walk_rtu(received):
+    for heard in framing.walk(received):
         if heard.unit != unit:
             return f"unit {heard.unit} answered: is another master on the line?"
         if other := _other_answer(heard, request):
             return other
-    if any(heard.unit == unit for heard in walk_tcp(received)):
+    # A Modbus TCP device that answers RTU takes our first two bytes for its number.
+    number = int.from_bytes(frame[:2], "big")
+    if any(unit == h.unit or number == h.number for h in walk_tcp(received)):
         return "this is Modbus TCP framing: set the protocol to modbus-tcp"
-    if bytes((unit,)) + request.expect in received:
+    if framing is RTU and _told_in(_seven_bits(received), unit, ASCII):
+        return "this is ASCII framing: set the protocol to modbus-ascii"
+    if framing is ASCII and _told_in(received, unit, RTU):
+        return "this is RTU framing: set the protocol to modbus-rtu"
+    if framing.head(bytes((unit,)) + request.expect) in received:
         return "the answer is damaged or cut short: check noise, termination, parity"
-    return "these are no Modbus frames: check baud rate, framing and A/B wiring"
+    return ""
+
+
+def _told_in(received: bytes, unit: int, framing: Framing) -> bool:
+    """Whether the unit answered in this framing."""
+    return any(heard.unit == unit for heard in framing.walk(received))
+
+
+def _seven_bits(received: bytes) -> bytes:
+    """Characters without the parity bit that eight data bits show."""
+    return bytes(byte & 0x7F for byte in received).upper()
 
 
 def tcp_advice(  # noqa: PLR0911 one return per cause
@@ -58,8 +105,13 @@ def tcp_advice(  # noqa: PLR0911 one return per cause
             return f"unit {heard.unit} answered: check the unit id"
         if other := _other_answer(heard, request):
             return other
-    if any(heard.unit == unit for heard in walk_rtu(received)):
-        return "this is RTU framing: set the serial server to Modbus TCP"
+    if _told_in(received, unit, RTU):
+        return (
+            "this is RTU framing: set the protocol to modbus-rtu-tcp, or the serial"
+            " server to Modbus TCP"
+        )
+    if _told_in(received.upper(), unit, ASCII):
+        return "this is ASCII framing: set the protocol to modbus-ascii"
     if received[2:4] == b"\0\0":
         return "the answer is cut short: the device or the network drops bytes"
     return "this is no Modbus TCP: check host and port"

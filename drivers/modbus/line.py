@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from drivers.modbus.wire import Heard, Request
 
 BUFFER = 512
-"""Bytes kept while searching: twice the longest frame. Noise beyond it is forgotten."""
+"""Bytes kept while searching: twice the longest frame. Noise beyond it is forgotten.
+(ASCII frames are twice as long: see ``_keep``.)"""
 
 
 class Link(asyncio.Protocol):
@@ -56,6 +57,7 @@ class OwnBus(ProvedBus):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.link: Link | None = None
+        self._keep = BUFFER
         self._ending = "not opened"
         self._buffer = bytearray()
         self._heard = b""
@@ -84,8 +86,9 @@ class OwnBus(ProvedBus):
     def _encode(self, peer: Peer, request: Request, timing: Timing) -> bytes:
         """Frame a request; says what its answer looks like.
 
-        Sets ``_head``, ``_length`` and ``_body`` (the data inside it), ``_error_head``,
-        ``_error_length`` and ``_error_code`` (its offset), ``_wire_s`` (what request
+        Sets ``_head``, ``_length`` and ``_body`` (the data in its content),
+        ``_error_head``, ``_error_length`` and ``_error_code`` (its offset in the
+        content, see ``_content``), ``_wire_s`` (what request
         and answer spend on the wire), ``_earliest`` (relative to sending: no answer can
         have begun before) and ``_direct`` (no echo can look like an answer).
         """
@@ -105,6 +108,14 @@ class OwnBus(ProvedBus):
     @abstractmethod
     def _advice(self, peer: Peer, received: bytes) -> str:
         """What a person should look at when no answer was usable."""
+
+    def _content(self, frame: bytes) -> bytes:
+        """What an acceptable frame says; most say it in their own bytes."""
+        return frame
+
+    def _why_ended(self) -> str:
+        """What to look at when the connection ends under a request; or nothing."""
+        return ""
 
     async def _ready(self, peer: Peer, timing: Timing) -> None:
         """Wait until the unit (and the line) may be asked."""
@@ -175,7 +186,8 @@ class OwnBus(ProvedBus):
                 buffer.clear()
                 self._last_byte = now
                 frame = self._open[2] if self._open else b""
-                waiter.set_result(Answer(data[self._body], 0, frame, data))
+                body = self._content(data)[self._body]
+                waiter.set_result(Answer(body, 0, frame, data))
                 return
         self._search(waiter, data)
 
@@ -183,24 +195,25 @@ class OwnBus(ProvedBus):
         """The long way: pieces, noise, echoes, exceptions, frames of others."""
         now = self._last_byte = self._running().time()
         buffer = self._buffer
-        if len(self._heard) < BUFFER:
-            self._heard += data[: BUFFER - len(self._heard)]
+        keep = self._keep
+        if len(self._heard) < keep:
+            self._heard += data[: keep - len(self._heard)]
         if now < self._earliest:
             # It began before the request had left the wire: not an answer to it.
             self._since = len(buffer)
         self._strip_echo()
         at = self._find(self._head, self._length)
         if at >= 0:
-            body = bytes(buffer[at : at + self._length][self._body])
+            frame = bytes(buffer[at : at + self._length])
             del buffer[at : at + self._length]
-            waiter.set_result(self._answer(body))
+            waiter.set_result(self._answer(self._content(frame)[self._body]))
             return
         if buffer.find(self._error_head, self._since) >= 0:
             self._meet_exception(waiter, now)
             if waiter.done():
                 return
-        if len(buffer) > BUFFER:
-            cut = len(buffer) - BUFFER
+        if len(buffer) > keep:
+            cut = len(buffer) - keep
             del buffer[:cut]
             self._since = max(0, self._since - cut)
         self._discard(now)
@@ -215,7 +228,8 @@ class OwnBus(ProvedBus):
         if at < 0 or self._open is None:
             return
         peer, request, _ = self._open
-        code = self._buffer[at + self._error_code]
+        frame = bytes(self._buffer[at : at + self._error_length])
+        code = self._content(frame)[self._error_code]
         del self._buffer[at : at + self._error_length]
         if peer.proof.doubtful(request.function, code, now, self._checked):
             # Something better may still come; at the deadline it is believed, or not.
@@ -269,7 +283,7 @@ class OwnBus(ProvedBus):
         self._last_byte = now = self._running().time()
         self._buffer += data
         # First, so that a flood costs no more than a search of that much.
-        del self._buffer[:-BUFFER]
+        del self._buffer[: -self._keep]
         self._discard(now)
 
     def _discard(self, now: float) -> None:
@@ -295,7 +309,8 @@ class OwnBus(ProvedBus):
             frame = self._open[2] if self._open else b""
             waiter.set_exception(
                 BusError(
-                    f"{self.name}: the connection ended ({self._ending})",
+                    f"{self.name}: the connection ended ({self._ending})"
+                    f"{self._why_ended()}",
                     sent=frame,
                     received=self._heard,
                 )

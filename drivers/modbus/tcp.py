@@ -1,105 +1,42 @@
 """Modbus TCP: one connection, one open request, checked by number and by shape.
 
 The transaction id starts anywhere, goes on across reconnects and is never 0: a device
-that always answers 0 matches nothing unless its profile says so. A connection on which
-every unit has gone silent is closed after three failures: the worker reopens it.
+that always answers 0 matches nothing unless its profile says so.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from drivers.errors import BusError, TransientError
 from drivers.modbus.diagnosis import tcp_advice
-from drivers.modbus.line import Link, OwnBus
+from drivers.modbus.endpoint import FAILURES, Endpoint
 from drivers.modbus.wire import tcp_frame, tcp_head, walk_tcp
-from drivers.tcp_port import open_tcp, why
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
-    from drivers.modbus.bus import Answer, Peer
+    from drivers.modbus.bus import Peer
+    from drivers.modbus.endpoint import Connect
     from drivers.modbus.transaction import Timing
     from drivers.modbus.wire import Heard, Request
 
-    Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
+__all__ = ["FAILURES", "TcpBus"]
 
-FAILURES = 3
 _NUMBERS = 0x10000
 _EXCEPTION = 0x80
 
 
-class TcpBus(OwnBus):
+class TcpBus(Endpoint):
     """A Modbus TCP endpoint: a device, or a gateway with several units behind it."""
 
     def __init__(
         self, host: str, port: int = 502, *, connect: Connect | None = None
     ) -> None:
-        """Name the endpoint; nothing is opened yet.
-
-        Args:
-            host: Name or address.
-            port: TCP port.
-            connect: How to reach it instead: given a protocol factory, like
-                ``loop.create_connection``.
-        """
-        super().__init__(f"{host}:{port}")
-        self._host, self._port = host, port
-        self._connect = connect
+        """Name the endpoint; nothing is opened yet. Arguments as of ``Endpoint``."""
+        super().__init__(host, port, connect=connect)
         self._number = secrets.randbelow(_NUMBERS - 1) + 1
         self._checked = True
-        self._failures = 0
-        self._failed: set[int] = set()
-        self._served: set[int] = set()
-
-    async def open(self) -> None:
-        """Connect.
-
-        Raises:
-            BusError: Nobody answers there within 5 s, or refuses.
-        """
-        await self.close()
-        self._loop = asyncio.get_running_loop()
-        link = Link(self)
-        try:
-            if self._connect is None:
-                await open_tcp(self._host, self._port, lambda: link)
-            else:
-                await self._connect(lambda: link)
-        except OSError as exc:
-            await self.close()
-            raise BusError(
-                f"{self.name}: cannot connect ({why(exc)}); check the address, the port"
-                " and that no other master holds the device's only connection"
-            ) from exc
-        self._failures = 0
-        self._failed.clear()
-        self._served.clear()
-
-    async def _ask(
-        self, peer: Peer, request: Request, timing: Timing, timeout_s: float
-    ) -> Answer:
-        try:
-            answer = await super()._ask(peer, request, timing, timeout_s)
-        except TransientError as exc:
-            self._failures += 1
-            self._failed.add(peer.unit)
-            # One dead unit behind a gateway must not cost the others their connection.
-            if self._failures >= FAILURES and self._served <= self._failed:
-                await self.close()
-                raise BusError(
-                    f"{exc}; {self._failures} failures in a row on this connection,"
-                    " closing it",
-                    sent=exc.sent,
-                    received=exc.received,
-                ) from exc
-            raise
-        self._failures = 0
-        self._failed.clear()
-        self._served.add(peer.unit)
-        return answer
 
     def _encode(self, peer: Peer, request: Request, timing: Timing) -> bytes:
         number = self._number = self._number % (_NUMBERS - 1) + 1

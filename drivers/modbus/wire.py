@@ -5,6 +5,8 @@ Pure. One request is described once (:class:`Request`), whatever carries it::
     RTU   unit | function data... | crc lo hi
     TCP   id id 0 0 len len unit | function data...
 
+ASCII frames have a module of their own (``ascii``).
+
 Sources: MODBUS Application Protocol V1.1b3 (PDUs, limits), MODBUS over Serial Line
 V1.02 (2.5.1: frames, CRC, 1.5 and 3.5 characters), MODBUS Messaging on TCP/IP V1.0b.
 """
@@ -39,6 +41,8 @@ _MBAP = 7
 _MBAP_LENGTHS = range(3, 255)
 _RTU_SHORTEST = 5
 _RTU_WRITE = 8
+_REFUSAL = 3
+"""Unit, function, code."""
 
 
 class Request(NamedTuple):
@@ -180,6 +184,33 @@ def walk_rtu(buffer: bytes | bytearray) -> Iterator[Heard]:
             yield Heard(start, at, unit, plain, size, exception, -1)
         else:
             at += 1
+
+
+def answer_of(body: bytes, length: int, start: int, end: int) -> Heard | None:
+    """The answer that the content of a frame is, where the frame says its own end.
+
+    Args:
+        body: Unit and PDU, perhaps with more behind them.
+        length: Bytes of unit and PDU.
+        start: Where its frame began.
+        end: Where it ended.
+
+    Returns:
+        None where it is no answer to a read or a write: its length does not fit.
+    """
+    function, third = body[1], body[2]
+    plain = function & ~_EXCEPTION
+    size = exception = 0
+    if function in _READS:
+        size, fits = third, length == 3 + third
+    elif function in _WRITES:
+        fits = length == _RTU_WRITE - 2
+    else:
+        exception = third
+        fits = length == _REFUSAL and (plain in _READS or plain in _WRITES)
+    if not fits:
+        return None
+    return Heard(start, end, body[0], plain, size, exception, -1)
 
 
 # -- TCP ----------------------------------------------------------------------

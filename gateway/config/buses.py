@@ -40,7 +40,8 @@ MANNERS: dict[BusProtocol, Manner] = {
     "modbus-rtu": Manner(("serial",)),
     "modbus-ascii": Manner(("serial", "tcp"), framing="7E1", timeout_s=1.0),
     "modbus-tcp": Manner(("tcp",), port=502),
-    "modbus-rtu-tcp": Manner(("tcp",)),
+    # The line behind a terminal server takes its time, and only the server knows which.
+    "modbus-rtu-tcp": Manner(("tcp",), timeout_s=1.0),
     # Meters answer within 500 ms, terminal servers and radio links add to that.
     "dlt645": Manner(("serial", "tcp"), baud=2400, framing="8E1", timeout_s=1.0),
     "ascii": Manner(("serial", "tcp"), timeout_s=2.0),

@@ -17,12 +17,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import pytest
 
-from drivers.modbus import PymodbusBus, RtuBus, TcpBus
+from drivers.modbus import (
+    AsciiBus,
+    AsciiTcpBus,
+    PymodbusBus,
+    RtuBus,
+    RtuTcpBus,
+    TcpBus,
+)
 from drivers.modbus.proof import Shape, UnitProof
 from drivers.modbus.wire import READ_FUNCTION, data_bytes
 from simulators.faults import Fault
-from simulators.ports import TcpPort, serve_pty
-from simulators.station import RtuServer, TcpServer
+from simulators.ports import PtyPort, TcpPort, serve_pty
+from simulators.station import AsciiServer, RtuServer, TcpServer
+from simulators.terminal import TerminalPort
 from tests.support.fault_bench import FaultBench, Row
 from tests.support.virtual import run_virtual, running_loop
 
@@ -62,6 +70,11 @@ KINDS = [
 ENGINES = ("own", "pymodbus")
 LINES = ("rtu", "tcp", "gateway")
 """``gateway``: a serial server that hands late answers over under the open number."""
+OWN_LINES = ("ascii", "rtu-tcp", "ascii-tcp")
+"""Our engine's alone; with ``-tcp`` a terminal server in transparent mode."""
+ALL = [(engine, line) for engine in ENGINES for line in LINES] + [
+    ("own", line) for line in OWN_LINES
+]
 
 
 class Renumbering(TcpServer):
@@ -77,16 +90,28 @@ class Renumbering(TcpServer):
         super()._send(self._newest + data[2:])
 
 
+SERVERS = {
+    "rtu": RtuServer,
+    "rtu-tcp": RtuServer,
+    "ascii": AsciiServer,
+    "ascii-tcp": AsciiServer,
+    "tcp": TcpServer,
+    "gateway": Renumbering,
+}
+
+
 def virtual_bus(bench: FaultBench, engine: str, line: str) -> ProvedBus:
     loop = running_loop()
-    if line == "rtu" and engine == "own":
+    serve = SERVERS[line]
+    if engine == "own" and line in ("rtu", "ascii"):
         wire = loop.line("line")
-        wire.attach(lambda: RtuServer(bench.station))
-        return RtuBus("line", 115200, open_port=wire.open_port)
-    serve = {"rtu": RtuServer, "tcp": TcpServer, "gateway": Renumbering}[line]
+        wire.attach(lambda: serve(bench.station))
+        kind = RtuBus if line == "rtu" else AsciiBus
+        return kind("line", 115200, open_port=wire.open_port)
     loop.net.listen(lambda: serve(bench.station), "plc", 502)
     if engine == "own":
-        return TcpBus("plc")
+        own = {"rtu-tcp": RtuTcpBus, "ascii-tcp": AsciiTcpBus}.get(line, TcpBus)
+        return own("plc", 502)
     return PymodbusBus("plc", rtu_over_tcp=line == "rtu")
 
 
@@ -115,8 +140,7 @@ def judge(row: Row, share: float = SHARE) -> None:
     assert row.share >= share, said
 
 
-@pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("engine", "line"), ALL)
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_no_good_value_is_wrong_or_stale(kind: Kind, engine: str, line: str) -> None:
     for pace in PACES:
@@ -158,26 +182,36 @@ async def run_real(real: Real, polls: int, folder: Path) -> Row:
         pace="back to back",
         seed=SEED,
     )
-    if line == "socket":
-        port = TcpPort(bench.station)
-        await port.open()
-        bus: ProvedBus = (
-            TcpBus("127.0.0.1", port.port)
-            if engine == "own"
-            else PymodbusBus("127.0.0.1", port.port)
-        )
-    else:
-        link = folder / f"{kind}-{engine}"
-        pty = serve_pty(bench.station, link)
-        bus = (
-            RtuBus(str(link), 115200)
-            if engine == "own"
-            else PymodbusBus(device=str(link), baud=115200)
-        )
+    port, bus = await real_bus(bench, real, folder)
     try:
         return await bench.run(bus, row, polls, every_s=0.0)
     finally:
-        (port if line == "socket" else pty).close()
+        port.close()
+
+
+async def real_bus(
+    bench: FaultBench, real: Real, folder: Path
+) -> tuple[TcpPort | PtyPort | TerminalPort, ProvedBus]:
+    kind, engine, line = real
+    if line == "socket":
+        port = TcpPort(bench.station)
+        await port.open()
+        own = engine == "own"
+        return port, (TcpBus if own else PymodbusBus)("127.0.0.1", port.port)
+    if line == "terminal":
+        server = TerminalPort(bench.station)
+        await server.open()
+        return server, RtuTcpBus("127.0.0.1", server.port)
+    link = folder / f"{kind}-{engine}-{line}"
+    if line == "ascii-pty":
+        pty = PtyPort(link, lambda: AsciiServer(bench.station))
+        bench.station.on_vanish = pty.vanish
+        pty.open()
+        return pty, AsciiBus(str(link), 115200)
+    pty = serve_pty(bench.station, link)
+    if engine == "own":
+        return pty, RtuBus(str(link), 115200)
+    return pty, PymodbusBus(device=str(link), baud=115200)
 
 
 async def run_reals(polls: int, folder: Path, kinds: list[Kind]) -> list[Row]:
@@ -187,6 +221,9 @@ async def run_reals(polls: int, folder: Path, kinds: list[Kind]) -> list[Row]:
         for kind in kinds
         for engine in ENGINES
         for line in ("pty", "socket")
+    ]
+    reals += [
+        Real(kind, "own", line) for kind in kinds for line in ("ascii-pty", "terminal")
     ]
     return await asyncio.gather(*(run_real(real, polls, folder) for real in reals))
 
@@ -205,8 +242,7 @@ def test_the_bar_in_full(tmp_path) -> None:
     rows = [
         run_one(kind, engine, line, pace, POLLS_BARS)
         for kind in KINDS
-        for engine in ENGINES
-        for line in LINES
+        for engine, line in ALL
         for pace in PACES
     ]
     rows += asyncio.run(run_reals(REAL_POLLS_BARS, tmp_path, KINDS))
