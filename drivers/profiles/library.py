@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import msgspec
 
 from drivers.errors import ProfileError
+from drivers.profiles.dlt645_items import edition_of
 from drivers.profiles.document import load_document, read_document
 from drivers.profiles.gnss_points import DATUMS
 from drivers.profiles.kinds import KINDS_OF_DEVICE
@@ -49,6 +50,7 @@ KEYS = (
     "ambiguous",
     "transaction_id",
     "datum",
+    "edition",
     "template",
     "points",
 )
@@ -160,6 +162,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "datum": section.choice("datum", DATUMS),
         "template": _template(section),
         "points": _points(section),
+        "edition": _edition(section),
     }
     return {key: value for key, value in fields.items() if value is not None}
 
@@ -249,6 +252,22 @@ def _template(section: Section) -> tuple[str, ...]:
                 meant=closest(node.text, quantities()),
             )
     return tuple(names)
+
+
+def _edition(section: Section) -> str | None:
+    """The edition a meter speaks; every identifier has to belong to it."""
+    edition = section.choice("edition", ("2007", "1997"))
+    for index, node in enumerate(section.items("points")):
+        di = node.get("di")
+        if di is not None and edition_of(di.text) != (edition or "2007"):
+            section.report.add(
+                di,
+                f"points[{index}].di",
+                "dlt645_edition",
+                edition=edition or "2007",
+                found=di.text,
+            )
+    return edition
 
 
 def _labelled(point: Point) -> Point:

@@ -149,6 +149,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Modbus TCP: ``ignored`` for gateways that never echo the number."""
     datum: Literal["WGS-84", "CGCS2000"] = "WGS-84"
     """GNSS: what positions refer to; never GCJ-02."""
+    edition: Literal["2007", "1997"] = "2007"
+    """DL/T 645: the edition of the standard that its identifiers belong to."""
     template: tuple[str, ...] = ()
     """Quantities that such a device offers at addresses nobody can say beforehand."""
     points: tuple[Point, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drivers.profiles import gnss_points, modbus_points
+from drivers.profiles import dlt645_points, gnss_points, modbus_points
 from drivers.profiles.model import ModbusPoint, Point, Protocol
 from drivers.profiles.reading import Report, Section, Word, check_order, join, shown
 from drivers.profiles.watches import read_contact, read_counter
@@ -51,6 +51,12 @@ KINDS: Mapping[Protocol, Kind] = {
         modbus_points.read_modbus,
         modbus_points.needs_unit,
         modbus_points.widest_bit,
+    ),
+    "dlt645": Kind(
+        dlt645_points.Dlt645Point,
+        dlt645_points.KEYS,
+        dlt645_points.read_dlt645,
+        widest_bit=dlt645_points.widest_bit,
     ),
     "gnss": Kind(gnss_points.GnssPoint, gnss_points.KEYS, gnss_points.read_gnss),
 }

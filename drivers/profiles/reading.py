@@ -78,6 +78,17 @@ MESSAGES: dict[str, str] = {
     "write_limits": "expected write_min and write_max on a writable number, "
     "found {found}",
     "limits_not_writable": "expected writable: true beside {key}, found none",
+    "dlt645_di": "expected an identifier of 8 hex digits (4 for DL/T "
+    "645-1997), found {found}",
+    "dlt645_unknown": "expected an identifier of the table, or its format beside "
+    "it, found {found}",
+    "dlt645_format": "expected a format such as XXX.X, hhmmss, N12, A6 or B16, "
+    "found {found}",
+    "dlt645_part": "expected a part that has a value, found {found}",
+    "dlt645_text": "expected no {key} with format {found}: it is no number",
+    "dlt645_unit": "expected the unit {expected} of this identifier, or a scale "
+    "beside {found}",
+    "dlt645_edition": "expected identifiers of the edition {edition}, found {found}",
     "overlap": "expected registers of its own, found {where} shared with {other} "
     "at {place}",
 }

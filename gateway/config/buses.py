@@ -21,6 +21,7 @@ WAYS = ("serial", "tcp", "listen", "gpsd", "chip")
 """How a bus may be reached: each bus says exactly one."""
 KEYS = (
     "protocol", *WAYS, "baud", "framing", "echo", "engine", "timeout", "pause",
+    "broadcast_time",
 )  # fmt: skip
 ONLY_SERIAL = ("baud", "framing", "echo")
 
@@ -82,6 +83,11 @@ def read_bus(report: Report, name: str, node: Node, path: str) -> Bus | None:
     engine = _engine(section, protocol)
     timeout_s = section.duration("timeout", 0.01, 60.0)
     pause_s = section.duration("pause", 0.0, 10.0)
+    broadcast_time = section.boolean("broadcast_time")
+    if section.has("broadcast_time") and protocol != "dlt645":
+        section.wrong(
+            "broadcast_time", "not_with", name="broadcast_time", protocol=protocol
+        )
     if any(not problem.warning for problem in report.problems[before:]):
         return None
     return Bus(
@@ -92,6 +98,7 @@ def read_bus(report: Report, name: str, node: Node, path: str) -> Bus | None:
         chip=chip,
         timeout_s=manner.timeout_s if timeout_s is None else timeout_s,
         pause_s=pause_s or 0.0,
+        broadcast_time=bool(broadcast_time),
         **ends,
     )
 

@@ -12,6 +12,7 @@ from gateway.config.model import Device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from drivers.profiles.document import Mark, Node
     from drivers.profiles.model import Point, Profile, Protocol
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from gateway.config.model import Bus
 
 ONLY_MODBUS = ("max_registers", "transaction_id")
-_METER = re.compile(r"[0-9]{12}\Z")
+ONLY_DLT645 = ("ct", "pt")
+# Any meter (the only one of its line), or one known by its last digits (shortened).
+_METER = re.compile(r"(?=[0-9A]{12}\Z)(AA)*[0-9]*\Z")
 _OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "timeout", "pause",
-    "max_reply", "max_registers", "ambiguous", "transaction_id", "label",
+    "max_reply", "max_registers", "ambiguous", "transaction_id", "ct", "pt", "label",
 )  # fmt: skip
 
 
@@ -91,6 +94,10 @@ class DeviceReader:
             )
         if bus.family != "modbus":
             for key in ONLY_MODBUS:
+                if section.has(key):
+                    section.wrong(key, "not_with", name=key, protocol=bus.protocol)
+        if bus.family != "dlt645":
+            for key in ONLY_DLT645:
                 if section.has(key):
                     section.wrong(key, "not_with", name=key, protocol=bus.protocol)
         return bus.family
@@ -190,4 +197,15 @@ def _traits(section: Section, profile: Profile | None) -> dict[str, Any]:
             key: getattr(profile, key) if value is None else value
             for key, value in own.items()
         }
-    return {key: value for key, value in own.items() if value is not None}
+    ratios = {key: _transformer(section, key) for key in ONLY_DLT645}
+    said = {**own, **ratios}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _transformer(section: Section, key: str) -> Fraction | None:
+    """A ratio above 0, exactly as written."""
+    ratio = section.fraction(key)
+    if ratio is not None and ratio <= 0:
+        section.wrong(key, "ratio_zero", found=section.at(key).text)
+        return None
+    return ratio

@@ -8,12 +8,14 @@ what differs.
 from __future__ import annotations
 
 import ipaddress
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from drivers.profiles.model import Point, Profile, Protocol
+from gateway.config.places import Fence, Mobile, Reception, Track
 
 Engine = Literal["own", "pymodbus"]
 BusProtocol = Literal[
@@ -73,6 +75,8 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     """A GPIO chip, such as ``/dev/gpiochip0``."""
     timeout_s: float = 0.5
     pause_s: float = 0.0
+    broadcast_time: bool = False
+    """DL/T 645: the meters' clocks may be set by broadcast, once a day."""
 
     @property
     def family(self) -> Protocol:
@@ -116,7 +120,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: bool = False
     """It offers answers of one size only: see ``drivers.modbus.transaction.Timing``."""
     transaction_id: Literal["checked", "ignored"] = "checked"
+    ct: Fraction = Fraction(1)
+    """DL/T 645: current transformer ratio; 1: values stay secondary."""
+    pt: Fraction = Fraction(1)
+    """DL/T 645: voltage transformer ratio."""
     label: dict[str, str] = {}
+    reception: Reception | None = None
+    """When no fix, or a sudden loss of it, is told; None: as usual, where it has a
+    position."""
+    track: Track | None = None
+    """A thinned line of where it went; None: none is told."""
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +244,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     buses: dict[str, Bus] = {}
     devices: dict[str, Device] = {}
     targets: dict[str, MqttTarget] = {}
+    fences: dict[str, Fence] = {}
+    mobile: Mobile | None = None
+    """Set where the station moves."""
     clock_trust: Literal["ntp", "always"] = "ntp"
     clock_wait_s: float | None = 3600.0
     """Records wait so long for a trusted clock while a platform could have them;

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.profiles import gnss_points, modbus_points, points, watches
+from drivers.profiles import dlt645_items, gnss_points, modbus_points, points, watches
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.config import buses, devices, filters, loader, security, site_info, targets
 from gateway.texts import both
@@ -35,6 +35,7 @@ _TEXT: Schema = {"type": "string"}
 _VARIABLE: Schema = {**_TEXT, "pattern": f"^{security.VARIABLE}$"}
 _CREDENTIAL: Schema = {**_TEXT, "pattern": f"^{security.CREDENTIAL}$"}
 _NUMBER: Schema = {"type": "number"}
+_RATIO: Schema = {"type": "number", "exclusiveMinimum": 0}
 _BOOLEAN: Schema = {"type": "boolean"}
 _LABEL: Schema = {
     "type": "object",
@@ -118,6 +119,7 @@ _BUS: Schema = {
     "engine": {"enum": ["own", "pymodbus"]},
     "timeout": _DURATION,
     "pause": _DURATION,
+    "broadcast_time": _BOOLEAN,
 }
 _DEVICE: Schema = {
     "bus": _TEXT,
@@ -137,6 +139,8 @@ _DEVICE: Schema = {
     "max_registers": {"type": "integer", "minimum": 1, "maximum": 125},
     "ambiguous": _BOOLEAN,
     "transaction_id": {"enum": ["checked", "ignored"]},
+    "ct": _RATIO,
+    "pt": _RATIO,
     "label": _LABEL,
 }
 _TARGET: Schema = {
@@ -205,6 +209,11 @@ _POINT: Schema = {
     "every": _DURATION,
     "label": _LABEL,
     "code": _TEXT,
+    "di": {**_TEXT, "pattern": "^([0-9A-Fa-f]{8}|[0-9A-Fa-f]{4})$"},
+    "part": _TEXT,
+    "format": {**_TEXT, "examples": ["XXX.X", "N12", "A6", "B16"]},
+    "sign": {"enum": list(dlt645_items.SIGNS)},
+    "ratio": {"enum": list(dlt645_items.RATIOS)},
 }
 _CONTACT: Schema = {
     "kind": {"enum": list(watches.CONTACT_KINDS)},
