@@ -1,4 +1,4 @@
-r"""A line of UARTs behind a pty, in a process of its own: ``python -m simulators.line``.
+r"""A line of UARTs behind a pty, as a process: ``python -m simulators.line``.
 
     ecogate simulate line --config line.yaml --pty /tmp/line-1
 
