@@ -17,6 +17,7 @@ import msgspec
 from drivers.errors import ProfileError
 from drivers.profiles.dlt645_items import edition_of
 from drivers.profiles.document import load_document, read_document
+from drivers.profiles.fingerprint import read_fingerprint
 from drivers.profiles.gnss_points import DATUMS
 from drivers.profiles.kinds import KINDS_OF_DEVICE
 from drivers.profiles.modbus_points import report_overlaps
@@ -52,6 +53,7 @@ KEYS = (
     "datum",
     "edition",
     "template",
+    "fingerprint",
     "points",
 )
 EVIDENCE: tuple[str, ...] = get_args(Evidence)
@@ -161,6 +163,7 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "transaction_id": section.choice("transaction_id", ("checked", "ignored")),
         "datum": section.choice("datum", DATUMS),
         "template": _template(section),
+        "fingerprint": read_fingerprint(section) or None,
         "points": _points(section),
         "edition": _edition(section),
     }

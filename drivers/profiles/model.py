@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from drivers.profiles.address import format_both
+from drivers.profiles.fingerprint import Trait
 from drivers.profiles.kinds import DeviceKind
 from drivers.profiles.watches import Contact, Counter
 
@@ -153,4 +154,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """DL/T 645: the edition of the standard that its identifiers belong to."""
     template: tuple[str, ...] = ()
     """Quantities that such a device offers at addresses nobody can say beforehand."""
+    fingerprint: tuple[Trait, ...] = ()
+    """What tells it from others when a bus is searched."""
     points: tuple[Point, ...]
