@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drivers.profiles import bases
+from drivers.profiles.document import Mark
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.points import labels, points_from_list
 from drivers.profiles.reading import Report, Section, closest, shown
 from gateway.config.model import Device
+from gateway.config.place_keys import read_watches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
-    from drivers.profiles.document import Mark, Node
+    from drivers.profiles.document import Node
     from drivers.profiles.model import Point, Profile, Protocol
     from gateway.config.library import Library
     from gateway.config.model import Bus
@@ -25,23 +28,38 @@ ONLY_DLT645 = ("ct", "pt")
 _METER = re.compile(r"(?=[0-9A]{12}\Z)(AA)*[0-9]*\Z")
 _OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
-    "bus", "address", "profile", "every", "asset", "points", "timeout", "pause",
+    "bus", "address", "profile", "every", "asset", "points", "only", "timeout", "pause",
     "max_reply", "max_registers", "ambiguous", "transaction_id", "ct", "pt", "label",
+    "reception", "track",
 )  # fmt: skip
+
+
+class PointList(NamedTuple):
+    """The points that a device writes itself."""
+
+    points: tuple[tuple[Point, Node], ...]
+    built_on: frozenset[str]
+    """Points of the profile that these take the place of, under other names."""
 
 
 class DeviceReader:
     """Reads devices of one site; lists of points shared by an alias are read once."""
 
     def __init__(
-        self, report: Report, library: Library, buses: Mapping[str, Bus]
+        self,
+        report: Report,
+        library: Library,
+        buses: Mapping[str, Bus],
+        timezone: str,
     ) -> None:
         self._report = report
+        self._timezone = timezone
         self._library = library
         self._buses = buses
         self._names: tuple[str, ...] | None = None
         self._profiles: dict[str, Profile | None] = {}
-        self._lists: dict[int, list[tuple[Point, Node]]] = {}
+        self._nodes: dict[str, Mapping[str, Node]] = {}
+        self._lists: dict[tuple[int, str], PointList] = {}
 
     def read(self, name: str, node: Node, path: str) -> Device | None:
         """Read one device; None when anything but a warning was wrong with it."""
@@ -59,6 +77,7 @@ class DeviceReader:
         if not section.has("profile") and not section.has("points"):
             report.add(node, path, "no_points")
         traits = _traits(section, profile)
+        watched = read_watches(section, points)
         asset = section.text("asset")
         label = labels(section, "label")
         failed = any(not problem.warning for problem in report.problems[before:])
@@ -72,8 +91,10 @@ class DeviceReader:
             points=tuple(points),
             profile=profile,
             asset=asset,
+            timezone=self._timezone,
             label=label or {},
             **traits,
+            **watched,
         )
 
     def _protocol(
@@ -128,36 +149,95 @@ class DeviceReader:
     def _points(
         self, section: Section, profile: Profile | None, protocol: Protocol
     ) -> list[Point]:
-        """The profile's points, those of the same name replaced, the others added."""
+        """The profile's points, those named or built on here replaced, others added."""
         own_node = section.get("points")
-        own: list[tuple[Point, Node]] = []
+        only = self._only(section, profile, own_node)
+        own, built_on = PointList((), frozenset())
         if own_node is not None:
-            known = self._lists.get(id(own_node))
-            if known is None:
-                nodes = section.items("points")
-                if isinstance(own_node.value, list) and not nodes:
-                    section.wrong("points", "empty")
-                known = points_from_list(
-                    self._report, nodes, section.path_of("points"), protocol
-                )
-                self._lists[id(own_node)] = known
-                if profile is None:
-                    report_overlaps(self._report, known, section.path_of("points"))
-            own = known
+            # Lists shared by an alias are read once for each profile they build on.
+            key = id(own_node), profile.profile if profile else ""
+            if key not in self._lists:
+                self._lists[key] = self._read_list(section, own_node, profile, protocol)
+            own, built_on = self._lists[key]
         if profile is None:
             return [point for point, _ in own]
         if not own:
             return list(profile.points)
-        replaced = {point.name for point, _ in own}
+        replaced = {point.name for point, _ in own} | built_on
         at_profile = section.at("profile")
         placed: list[tuple[Point, Node | Mark]] = [
             (point, at_profile)
             for point in profile.points
-            if point.name not in replaced
+            if point.name not in replaced and not only
         ]
         placed += own
         report_overlaps(self._report, placed, section.path_of("points"))
         return [point for point, _ in placed]
+
+    def _read_list(
+        self,
+        section: Section,
+        own_node: Node,
+        profile: Profile | None,
+        protocol: Protocol,
+    ) -> PointList:
+        nodes, path = section.items("points"), section.path_of("points")
+        if isinstance(own_node.value, list) and not nodes:
+            section.wrong("points", "empty")
+        nodes, built_on = self._joined(nodes, profile, path)
+        known = points_from_list(self._report, nodes, path, protocol)
+        if profile is None:
+            report_overlaps(self._report, known, path)
+        return PointList(tuple(known), frozenset(built_on))
+
+    def _joined(
+        self, nodes: Sequence[Node], profile: Profile | None, path: str
+    ) -> tuple[list[Node], set[str]]:
+        """Points that build on one of the profile's, made whole; and which those are.
+
+        One whose base is not there is reported and left out: what it lacks would only
+        be said again.
+        """
+        whole: list[Node] = []
+        built_on: set[str] = set()
+        for index, node in enumerate(nodes):
+            base = node.get(bases.KEY)
+            if base is None:
+                whole.append(node)
+                continue
+            at = f"{path}[{index}].{bases.KEY}"
+            if profile is None:
+                self._report.add(base, at, "base_alone")
+                continue
+            known = self._nodes_of(profile.profile)
+            found = known.get(base.text)
+            if found is None:
+                self._report.add(
+                    base,
+                    at,
+                    "unknown_base",
+                    profile=profile.profile,
+                    found=base.text,
+                    meant=closest(base.text, tuple(known)),
+                )
+                continue
+            built_on.add(base.text)
+            whole.append(bases.joined(node, found, Mark(base.line, base.column)))
+        return whole, built_on
+
+    def _nodes_of(self, profile: str) -> Mapping[str, Node]:
+        if profile not in self._nodes:
+            self._nodes[profile] = self._library.nodes(profile)
+        return self._nodes[profile]
+
+    def _only(
+        self, section: Section, profile: Profile | None, points: Node | None
+    ) -> bool:
+        """Whether what the profile offers beside the points written here is left."""
+        said = section.choice("only", ("named",)) is not None
+        if said and (points is None or not section.has("profile")):
+            section.wrong("only", "only_alone")
+        return said and profile is not None
 
 
 def read_address(section: Section, protocol: Protocol) -> int | str | None:

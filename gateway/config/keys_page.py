@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from drivers.profiles import points, watches
-from gateway.config import buses, devices, loader, site_info, targets
+from gateway.config import buses, devices, loader, place_keys, site_info, targets
 from gateway.texts import both
 
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -22,7 +22,15 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("point", "`points` (here and in profiles / 此处与设备配置文件通用)", points.KEYS),
     ("contact", "`contact` of a point / 点的 `contact`", watches.CONTACT_KEYS),
     ("counter", "`counter` of a point / 点的 `counter`", watches.COUNTER_KEYS),
+    (
+        "reception",
+        "`reception` of a device / 设备的 `reception`",
+        place_keys.RECEPTION_KEYS,
+    ),
+    ("track", "`track` of a device / 设备的 `track`", place_keys.TRACK_KEYS),
     ("target", "`targets.<name>`", targets.KEYS),
+    ("fence", "`fences.<name>`", place_keys.FENCE_KEYS),
+    ("mobile", "`mobile`", place_keys.MOBILE_KEYS),
 )
 _REQUIRED = {
     "top": {"gateway", "buffer"},
@@ -32,6 +40,8 @@ _REQUIRED = {
     "device": {"bus", "address", "every"},
     "point": {"name", "table", "address", "type", "unit"},
     "target": {"mqtt"},
+    "fence": {"device", "rule"},
+    "mobile": {"position"},
 }
 
 _HEAD = """\

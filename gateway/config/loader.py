@@ -19,6 +19,8 @@ from gateway.config.files import text_of
 from gateway.config.filters import check_devices
 from gateway.config.library import Library, SiteLibrary
 from gateway.config.model import BufferLimits, Site, SiteInfo
+from gateway.config.place_checks import check_edges, check_positions
+from gateway.config.place_keys import read_fence, read_mobile
 from gateway.config.problems import SiteError
 from gateway.config.site_info import read_assets, read_site_info
 from gateway.config.targets import read_target
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from gateway.config.model import Bus, Device, MqttTarget
+    from gateway.config.places import Fence
 
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
+    "fences", "mobile",
 )  # fmt: skip
 BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through", "endurance")
 CLOCK_KEYS = ("trust", "wait")
@@ -104,13 +108,17 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     buffer = _buffer(section, folder)
     trust, wait_s = _clock(section)
     buses = _buses(section)
-    devices = _devices(section, library, buses)
+    devices = _devices(section, library, buses, info.timezone)
     targets = _targets(section, folder)
+    fences = _fences(section)
+    mobile = read_mobile(section)
     check_references(report, root)
     check_devices(report, root)
     check_addresses(report, root, devices, buses)
     check_ports(report, root, buses)
     check_load(report, root, devices, buses)
+    check_positions(report, root, devices)
+    check_edges(report, root, devices)
     if report.failed or gateway is None or buffer is None:
         return None
     if not targets:
@@ -123,6 +131,8 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         buses=buses,
         devices=devices,
         targets=targets,
+        fences=fences,
+        mobile=mobile,
         clock_trust=trust,
         clock_wait_s=wait_s,
         source=path.absolute(),
@@ -183,9 +193,9 @@ def _buses(section: Section) -> dict[str, Bus]:
 
 
 def _devices(
-    section: Section, library: Library, buses: dict[str, Bus]
+    section: Section, library: Library, buses: dict[str, Bus], timezone: str
 ) -> dict[str, Device]:
-    reader = DeviceReader(section.report, library, buses)
+    reader = DeviceReader(section.report, library, buses, timezone)
     devices: dict[str, Device] = {}
     for name, node, _ in section.entries("devices"):
         check_name(section.report, name, section.at("devices"), "devices")
@@ -193,6 +203,16 @@ def _devices(
         if device is not None:
             devices[name] = device
     return devices
+
+
+def _fences(section: Section) -> dict[str, Fence]:
+    fences: dict[str, Fence] = {}
+    for name, node, _ in section.entries("fences"):
+        check_name(section.report, name, section.at("fences"), "fences")
+        fence = read_fence(section.report, name, node, f"fences.{name}")
+        if fence is not None:
+            fences[name] = fence
+    return fences
 
 
 def _targets(section: Section, folder: Path) -> dict[str, MqttTarget]:

@@ -120,6 +120,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: bool = False
     """It offers answers of one size only: see ``drivers.modbus.transaction.Timing``."""
     transaction_id: Literal["checked", "ignored"] = "checked"
+    timezone: str = "Asia/Shanghai"
+    """What its clock shows: the site's civil time."""
     ct: Fraction = Fraction(1)
     """DL/T 645: current transformer ratio; 1: values stay secondary."""
     pt: Fraction = Fraction(1)

@@ -14,7 +14,17 @@ from typing import Any
 
 from drivers.profiles import dlt645_items, gnss_points, modbus_points, points, watches
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
-from gateway.config import buses, devices, filters, loader, security, site_info, targets
+from gateway.config import (
+    buses,
+    devices,
+    filters,
+    loader,
+    place_keys,
+    places,
+    security,
+    site_info,
+    targets,
+)
 from gateway.texts import both
 
 Schema = dict[str, Any]
@@ -62,6 +72,8 @@ def site_schema() -> Schema:
         "targets": _map(
             _object("target", targets.KEYS, _TARGET, ("mqtt",)), NAME_PATTERN
         ),
+        "fences": _map(_fence(), NAME_PATTERN),
+        "mobile": _object("mobile", place_keys.MOBILE_KEYS, _MOBILE, ("position",)),
     }
     root = _object("top", loader.KEYS, top, ("gateway", "buffer"))
     return {
@@ -215,6 +227,34 @@ _POINT: Schema = {
     "sign": {"enum": list(dlt645_items.SIGNS)},
     "ratio": {"enum": list(dlt645_items.RATIOS)},
 }
+_PLACE: Schema = {
+    "type": "array",
+    "prefixItems": [
+        {"type": "number", "minimum": -180, "maximum": 180},
+        {"type": "number", "minimum": -90, "maximum": 90},
+    ],
+    "minItems": 2,
+    "maxItems": 2,
+}
+_FENCE: Schema = {
+    "device": _TEXT,
+    "rule": {"enum": list(places.RULES)},
+    "circle": _PLACE,
+    "radius_m": {"type": "number", "minimum": 1},
+    "polygon": {"type": "array", "items": _PLACE, "minItems": 3},
+    "dwell": _DURATION,
+    "margin_m": {"type": "number", "minimum": 0},
+    "accuracy_m": {"type": "number", "exclusiveMinimum": 0},
+    "max_hdop": {"type": "number", "exclusiveMinimum": 0},
+    "severity": {"enum": list(watches.SEVERITIES)},
+    "label": _LABEL,
+}
+_MOBILE: Schema = {"position": _TEXT, "max_age": _DURATION}
+_RECEPTION: Schema = {
+    "no_fix": {"anyOf": [_DURATION, {"const": "never"}]},
+    "jamming": _BOOLEAN,
+}
+_TRACK: Schema = {"every": _DURATION, "within_m": {"type": "number", "minimum": 0.5}}
 _CONTACT: Schema = {
     "kind": {"enum": list(watches.CONTACT_KINDS)},
     "normal": {"type": ["boolean", "integer", "string"]},
@@ -257,9 +297,21 @@ def _bus() -> Schema:
     return {**_object("bus", buses.KEYS, _BUS, ("protocol",)), "allOf": rules}
 
 
+def _fence() -> Schema:
+    """A circle with its radius, or a polygon."""
+    fence = _object("fence", place_keys.FENCE_KEYS, _FENCE, ("device", "rule"))
+    circle = {"required": ["circle", "radius_m"]}
+    return {**fence, "oneOf": [circle, {"required": ["polygon"]}]}
+
+
 def _device() -> Schema:
+    shapes = {
+        **_DEVICE,
+        "reception": _object("reception", place_keys.RECEPTION_KEYS, _RECEPTION, ()),
+        "track": _object("track", place_keys.TRACK_KEYS, _TRACK, ()),
+    }
     return {
-        **_object("device", devices.KEYS, _DEVICE, ("bus", "every")),
+        **_object("device", devices.KEYS, shapes, ("bus", "every")),
         "anyOf": [{"required": ["profile"]}, {"required": ["points"]}],
     }
 

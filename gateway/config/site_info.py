@@ -116,8 +116,8 @@ def _position(section: Section) -> tuple[float, float] | None:
             meant=f"[{latitude}, {longitude}]" if swapped else "",
         )
         return None
-    if not _in_china(longitude, latitude):
-        swapped = _in_china(latitude, longitude)
+    if not in_china(longitude, latitude):
+        swapped = in_china(latitude, longitude)
         section.wrong(
             "position",
             "position_abroad",
@@ -128,7 +128,8 @@ def _position(section: Section) -> tuple[float, float] | None:
     return float(longitude), float(latitude)
 
 
-def _in_china(longitude: float, latitude: float) -> bool:
+def in_china(longitude: float, latitude: float) -> bool:
+    """Whether a place lies within China's land and sea, with a margin."""
     return (
         _LONGITUDE[0] <= longitude <= _LONGITUDE[1]
         and _LATITUDE[0] <= latitude <= _LATITUDE[1]
