@@ -73,6 +73,8 @@ class Quantity(msgspec.Struct, frozen=True):
     """HJ 212 factor code, where the standard has one."""
     also: tuple[str, ...] = ()
     """Other codes that are in use for it."""
+    bit: bool = False
+    """Whether it is yes or no."""
 
 
 def profile_names() -> tuple[str, ...]:
