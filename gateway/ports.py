@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 from drivers.modbus.transaction import Timing
 from gateway.notify import Notifier
@@ -15,8 +16,10 @@ from gateway.notify import Notifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drivers.hj212.device import Line as Hj212Line
     from drivers.modbus.transaction import Bus as ModbusBus
     from drivers.port import Port
+    from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
     from gateway.config.model import Bus as BusConf
@@ -30,6 +33,8 @@ def make_bus(conf: BusConf) -> Port:
     match conf.family:
         case "modbus":
             return _modbus_bus(conf)
+        case "hj212":
+            return _hj212_bus(conf)
         case other:
             raise NotImplementedError(other)
 
@@ -39,6 +44,8 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     match bus.family:
         case "modbus":
             return _modbus_device(conf, bus, port)
+        case "hj212":
+            return _hj212_device(conf, bus, port)
         case other:
             raise NotImplementedError(other)
 
@@ -101,6 +108,35 @@ def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         cast("tuple[ModbusPoint, ...]", conf.points),
         timing,
         conf.max_registers,
+        zone=ZoneInfo(conf.timezone),
+    )
+
+
+def _hj212_bus(conf: BusConf) -> Port:
+    from drivers.hj212 import listener  # noqa: PLC0415 - see module
+
+    answer = conf.answers
+    if conf.listen is not None:
+        return listener.listening_port(
+            conf.listen.host, conf.listen.port, answer=answer
+        )
+    if conf.tcp is not None:
+        return listener.tcp_port(conf.tcp.host, conf.tcp.port, answer=answer)
+    line = conf.serial
+    assert line is not None  # noqa: S101 - the loader gives each bus one of them
+    return listener.serial_port(line.device, line.baud, line.framing, answer=answer)
+
+
+def _hj212_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    from drivers.hj212.device import Hj212Device  # noqa: PLC0415 - see module
+
+    return Hj212Device(
+        conf.name,
+        cast("str | None", conf.address),
+        cast("Hj212Line", port),
+        cast("tuple[Hj212Point, ...]", conf.points),
+        timeout_s=conf.timeout_s or bus.timeout_s,
+        zone=ZoneInfo(conf.timezone),
     )
 
 

@@ -10,8 +10,12 @@ import math
 import struct
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
+from drivers.modbus.loop import flaw_of, limits_of, mapped, signal_of
+from drivers.modbus.shaped import BAD_BCD, digits
 from drivers.modbus.shortest import decimal32
 from drivers.values import Flaw, Quality, Value
 
@@ -29,10 +33,14 @@ Step = Callable[[Any, Values, Flaws], None]
 """Takes a raw number as unpacked: an int, or a float of a float type."""
 
 
+_NEVER_PLAIN = frozenset({"bcd16", "bcd32", "bcd64", "text", "datetime"})
+
+
 def is_plain(point: ModbusPoint) -> bool:
     """Whether the raw number is the value as it stands."""
     return not (
         point.scale != 1
+        or point.type in _NEVER_PLAIN
         or point.offset
         or point.decimals is not None
         or point.not_available
@@ -40,6 +48,7 @@ def is_plain(point: ModbusPoint) -> bool:
         or point.bits
         or point.minimum is not None
         or point.maximum is not None
+        or point.loop is not None
     )
 
 
@@ -47,6 +56,14 @@ def step_of(point: ModbusPoint, code: str) -> Step:
     """What one raw value of one point becomes."""
     if point.type == "bool":
         return _bool_step(point)
+    if point.loop is not None:
+        return _loop_step(point, code)
+    if point.type.startswith("bcd"):
+        return _bcd_step(point)
+    return _number_step(point, code)
+
+
+def _number_step(point: ModbusPoint, code: str) -> Step:
     convert = _converter(point, code)
     name, enum = point.name, dict(point.enum) or None
     refused = frozenset(point.not_available)
@@ -95,6 +112,45 @@ def _bool_step(point: ModbusPoint) -> Step:
             flaws[name] = NOT_AVAILABLE
         else:
             values[name] = bool(raw & mask)
+
+    return step
+
+
+def _bcd_step(point: ModbusPoint) -> Step:
+    """Digits first, unless the code means no value; then as any whole number."""
+    name, refused = point.name, frozenset(point.not_available)
+    plain = _number_step(msgspec.structs.replace(point, not_available=()), "Q")
+
+    def step(raw: int, values: Values, flaws: Flaws) -> None:
+        number = digits(raw)
+        if raw in refused:
+            flaws[name] = NOT_AVAILABLE
+        elif number is None:
+            flaws[name] = BAD_BCD
+        else:
+            plain(number, values, flaws)
+
+    return step
+
+
+def _loop_step(point: ModbusPoint, code: str) -> Step:
+    """The signal is judged, then mapped; a broken one has no value."""
+    assert point.loop is not None  # noqa: S101 - asked for such only
+    name, limits = point.name, limits_of(point.loop)
+    bare = signal_of(point)
+    bare = msgspec.structs.replace(bare, minimum=None, maximum=None)
+    signal, value = step_of(bare, code), step_of(mapped(point), code)
+
+    def step(raw: Any, values: Values, flaws: Flaws) -> None:  # noqa: ANN401 - a number
+        seen: Values = {}
+        signal(raw, seen, flaws)
+        if name not in seen:
+            return
+        flaw = flaw_of(cast("float", seen[name]), limits)
+        if flaw is None or flaw.quality is Quality.UNCERTAIN:
+            value(raw, values, flaws)
+        if flaw is not None:
+            flaws[name] = flaw
 
     return step
 

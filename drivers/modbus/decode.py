@@ -23,6 +23,7 @@ What a value is:
 
 What is no value: a ``not_available`` code, NaN and infinity, a code outside ``enum``.
 Outside ``minimum``..``maximum`` the value is kept and called UNCERTAIN, never clamped.
+BCD, texts and times: see ``shaped``; a 4-20 mA signal and its range: see ``loop``.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ from drivers.modbus.convert import (
     is_plain,
     step_of,
 )
+from drivers.modbus.shaped import shaped_step
 from drivers.modbus.shortest import decimal32
+from drivers.profiles.model import SHAPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import tzinfo
 
     from drivers.profiles.model import ModbusPoint, WordOrder
 
@@ -57,6 +61,9 @@ _CODES = {
     "uint64": "Q",
     "float32": "f",
     "float64": "d",
+    "bcd16": "H",
+    "bcd32": "I",
+    "bcd64": "Q",
 }
 _UNSIGNED = {"f": "I", "d": "Q"}
 _LAYOUT: dict[WordOrder, tuple[str, bool]] = {
@@ -68,11 +75,19 @@ _LAYOUT: dict[WordOrder, tuple[str, bool]] = {
 """Word order -> (struct byte order, swap the bytes of each register first)."""
 
 
-def decoder(points: Sequence[ModbusPoint], start: int) -> Decoder:
-    """Compile a decoder for points of one table whose wanted span begins at start."""
+def decoder(
+    points: Sequence[ModbusPoint], start: int, zone: tzinfo | None = None
+) -> Decoder:
+    """Compile a decoder for points of one table whose wanted span begins at start.
+
+    Args:
+        points: Of one table.
+        start: Zero-based address that the wanted span begins at.
+        zone: What the instrument's civil times are read in; UTC where none is given.
+    """
     if points[0].table in {"coil", "discrete"}:
         return _BitDecoder(points)
-    return _RegisterDecoder(points, start)
+    return _RegisterDecoder(points, start, zone)
 
 
 class Decoder(Protocol):
@@ -137,9 +152,13 @@ class _Layer:
             self._addresses.append(address)
         return len(self._addresses) - 1
 
-    def add(self, point: ModbusPoint, index: int, code: str) -> None:
+    def add(
+        self, point: ModbusPoint, index: int, code: str, zone: tzinfo | None
+    ) -> None:
         """Say what becomes of the slot's raw value."""
-        if code == "f" and is_plain(point):
+        if point.type in SHAPED:
+            self.steps.append((index, shaped_step(point, zone)))
+        elif code == "f" and is_plain(point):
             self._floats.append((index, point.name))
         elif code not in "fd" and point.type != "bool" and is_plain(point):
             self._plain.append((index, point.name))
@@ -167,10 +186,12 @@ def _picker(
 
 
 class _RegisterDecoder:
-    def __init__(self, points: Sequence[ModbusPoint], start: int) -> None:
+    def __init__(
+        self, points: Sequence[ModbusPoint], start: int, zone: tzinfo | None
+    ) -> None:
         self._start = start
         self._extents = tuple((p.name, p.address, 2 * p.registers) for p in points)
-        self._layers = _layers(points, start)
+        self._layers = _layers(points, start, zone)
         self._swap = any(layer.swapped for layer in self._layers)
 
     def decode(
@@ -196,24 +217,31 @@ class _RegisterDecoder:
         }
 
 
-def _layers(points: Iterable[ModbusPoint], start: int) -> list[_Layer]:
+def _layers(
+    points: Iterable[ModbusPoint], start: int, zone: tzinfo | None
+) -> list[_Layer]:
     layers: list[_Layer] = []
     slots: dict[tuple[int, str, WordOrder], tuple[_Layer, int]] = {}
     for point in sorted(points, key=lambda p: p.address):
-        code = _CODES[point.type]
+        order: WordOrder = point.word_order
+        if point.type in SHAPED:
+            # Bytes as received: their reader knows their order.
+            code, order = f"{2 * point.registers}s", "ABCD"
+        else:
+            code = _CODES[point.type]
         if point.not_available:
             code = _UNSIGNED.get(code, code)
-        key = (point.address, code, point.word_order)
+        key = (point.address, code, order)
         if key not in slots:
             for layer in layers:
-                if layer.order == point.word_order and layer.end <= point.address:
+                if layer.order == order and layer.end <= point.address:
                     break
             else:
-                layer = _Layer(point.word_order, start)
+                layer = _Layer(order, start)
                 layers.append(layer)
             slots[key] = layer, layer.index(point.address, code)
         layer, index = slots[key]
-        layer.add(point, index, code)
+        layer.add(point, index, code, zone)
     for layer in layers:
         layer.compile()
     return layers

@@ -33,6 +33,7 @@ from drivers.values import Answer, Flaw, Quality, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import tzinfo
 
     from drivers.errors import DriverError
     from drivers.modbus.decode import Decoder
@@ -82,6 +83,7 @@ class ModbusDevice:
         *,
         limits: Limits | None = None,
         refusals: Refusals | None = None,
+        zone: tzinfo | None = None,
     ) -> None:
         """Set up a unit; nothing is sent.
 
@@ -94,6 +96,7 @@ class ModbusDevice:
             max_registers: The most registers it accepts in one request.
             limits: All limits of a plan; overrides ``max_registers``.
             refusals: What is known to be refused (tests, or carried over a reload).
+            zone: The civil time that its clock shows; None: UTC.
         """
         self.name = name
         self.unit = unit
@@ -102,6 +105,7 @@ class ModbusDevice:
         self._timing = timing
         self._limits = limits or Limits(registers=max_registers)
         self._refusals = refusals or Refusals()
+        self._zone = zone
         self._plans: dict[tuple[str, ...], _Ready] = {}
 
     @property
@@ -211,7 +215,7 @@ class ModbusDevice:
         planned = plan(chosen.values(), self._limits, self._refusals)
         ready = _Ready(
             self._refusals.version,
-            tuple(_asked(b) for b in planned.blocks),
+            tuple(self._asked(b) for b in planned.blocks),
             planned.unsupported,
         )
         if len(self._plans) >= _MOST_PLANS:
@@ -255,7 +259,13 @@ class ModbusDevice:
         elif scan.refusals > _SEARCH_REQUESTS:
             scan.put_off(refused.points)
         else:
-            todo.extendleft(_asked(part, searching=True) for part in reversed(parts))
+            todo.extendleft(
+                self._asked(part, searching=True) for part in reversed(parts)
+            )
+
+    def _asked(self, wanted: Block, *, searching: bool = False) -> _Asked:
+        reader = decode.decoder(wanted.points, wanted.span.start, self._zone)
+        return _Asked(wanted, reader, searching)
 
     def _give_up(self, left: Iterable[_Asked], exc: DriverError, scan: _Scan) -> None:
         for asked in left:
@@ -309,11 +319,6 @@ class _Scan:
         return Answer(
             self.values, self.flaws, self.answered, self.raw, detail, waited_s
         )
-
-
-def _asked(wanted: Block, *, searching: bool = False) -> _Asked:
-    reader = decode.decoder(wanted.points, wanted.span.start)
-    return _Asked(wanted, reader, searching)
 
 
 def _words(point: ModbusPoint, reply: Reply) -> tuple[int, ...]:

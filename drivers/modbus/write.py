@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from drivers.errors import PointError
+from drivers.modbus.shaped import packed as packed_digits
 from drivers.modbus.shortest import decimal32
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ _FORMATS = {
     "uint64": "Q",
     "float32": "f",
     "float64": "d",
+    "bcd16": "H",
+    "bcd32": "I",
+    "bcd64": "Q",
 }
+_BCD = frozenset({"bcd16", "bcd32", "bcd64"})
 
 
 def encode(point: ModbusPoint, value: Value) -> tuple[int, ...]:
@@ -48,6 +53,8 @@ def encode(point: ModbusPoint, value: Value) -> tuple[int, ...]:
     if point.type == "bool":
         return (int(_truth(point, value)),)
     raw = _raw(point, value)
+    if point.type in _BCD:
+        raw = _digits(point, raw)
     try:
         packed = struct.pack(">" + _FORMATS[point.type], raw)
     except (struct.error, OverflowError):
@@ -79,6 +86,15 @@ def _check_writable(point: ModbusPoint) -> None:
         raise _refuse(
             point, "not_writable", "one bit of a register cannot be written alone"
         )
+
+
+def _digits(point: ModbusPoint, raw: int | float) -> int:
+    code = packed_digits(int(raw), point.registers)
+    if code is None:
+        raise _refuse(
+            point, "not_representable", f"raw value {raw} does not fit {point.type}"
+        )
+    return code
 
 
 def _truth(point: ModbusPoint, value: Value) -> bool:

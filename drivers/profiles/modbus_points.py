@@ -12,7 +12,17 @@ from drivers.profiles.address import (
     parse_address,
     propose,
 )
-from drivers.profiles.model import REGISTERS, ModbusPoint, PointType, Table, WordOrder
+from drivers.profiles.layouts import EXAMPLES, TEXT_LAYOUTS, layout_of
+from drivers.profiles.loops import read_loop
+from drivers.profiles.model import (
+    REGISTERS,
+    SHAPED,
+    Encoding,
+    ModbusPoint,
+    PointType,
+    Table,
+    WordOrder,
+)
 from drivers.profiles.reading import Word, check_order, join, shown
 
 if TYPE_CHECKING:
@@ -26,24 +36,33 @@ TABLES: tuple[str, ...] = get_args(Table)
 TYPES: tuple[str, ...] = get_args(PointType)
 WORD_ORDERS: tuple[str, ...] = get_args(WordOrder)
 BIT_TABLES = ("coil", "discrete")
+ENCODINGS: tuple[str, ...] = get_args(Encoding)
 KEYS = (
-    "table", "address", "type", "word_order", "bit", "not_available", "writable",
-    "write_min", "write_max",
+    "table", "address", "type", "length", "layout", "encoding", "word_order", "bit",
+    "loop", "not_available", "writable", "write_min", "write_max",
 )  # fmt: skip
 
 _LAST_REGISTER = 0xFFFF
+_LONGEST_TEXT = 125
+_ONLY_NUMBERS = (
+    "scale", "offset", "decimals", "minimum", "maximum", "not_available", "writable",
+    "loop", "unit",
+)  # fmt: skip
 
 
 def read_modbus(section: Section) -> dict[str, Any]:
     """The fields that only a Modbus point has; None where absent or wrong."""
     table, kind = _table_and_type(section)
     _check_bool(section, kind)
-    width = 16 * REGISTERS[kind] if kind else 64
+    shape = _shape(section, kind)
+    width = 16 * REGISTERS[kind] if kind in REGISTERS else 64
     return {
         "table": table,
         "type": kind,
-        "address": _address(section, table, kind),
+        "address": _address(section, table, kind, shape["length"]),
+        **shape,
         "word_order": section.choice("word_order", WORD_ORDERS),
+        "loop": read_loop(section, kind),
         "bit": _bit(section, table, kind),
         "not_available": _codes(section, "not_available", width),
         **_limits(section, table, kind),
@@ -115,6 +134,32 @@ def _check_bool(section: Section, kind: PointType | None) -> None:
             section.wrong(key, "only_integers", key=key, found=kind)
 
 
+def _shape(section: Section, kind: PointType | None) -> dict[str, Any]:
+    """What only texts and times say: how long they are, and how they are written."""
+    length, layout, encoding = None, None, None
+    shaped = {"text": ("length", "layout", "encoding"), "datetime": ("layout",)}
+    for key in ("length", "layout", "encoding"):
+        if section.has(key) and kind is not None and key not in shaped.get(kind, ()):
+            section.wrong(key, "not_with_type", key=key, found=kind)
+    if kind in SHAPED:
+        for key in _ONLY_NUMBERS:
+            if section.has(key):
+                section.wrong(key, "not_with_type", key=key, found=kind)
+    if kind == "text":
+        length = section.integer("length", 1, _LONGEST_TEXT, required=True)
+        layout = section.choice("layout", TEXT_LAYOUTS) or TEXT_LAYOUTS[0]
+        encoding = section.choice("encoding", ENCODINGS)
+        if section.has("word_order"):
+            section.wrong("word_order", "not_with_type", key="word_order", found=kind)
+    elif kind == "datetime":
+        layout = section.text("layout", required=True)
+        known = layout_of(layout) if layout is not None else None
+        if layout is not None and known is None:
+            section.wrong("layout", "layout", found=layout, forms=", ".join(EXAMPLES))
+        length = known.registers if known else None
+    return {"length": length, "layout": layout, "encoding": encoding}
+
+
 def _table_and_type(section: Section) -> tuple[Table | None, PointType | None]:
     table = section.choice("table", TABLES, required=True)
     in_bits = table in BIT_TABLES
@@ -127,7 +172,7 @@ def _table_and_type(section: Section) -> tuple[Table | None, PointType | None]:
 
 
 def _address(
-    section: Section, table: Table | None, kind: PointType | None
+    section: Section, table: Table | None, kind: PointType | None, length: int | None
 ) -> int | None:
     node = section.get("address", required=True)
     if node is None:
@@ -158,7 +203,7 @@ def _address(
             meant=exc.hint,
         )
         return None
-    count = REGISTERS[kind] if kind else 1
+    count = length or (REGISTERS.get(kind, 1) if kind else 1)
     if address + count - 1 > _LAST_REGISTER:
         section.wrong("address", "address_end", count=count, first=format_pdu(address))
         return None

@@ -29,8 +29,16 @@ PointType = Literal[
     "uint64",
     "float32",
     "float64",
+    "bcd16",
+    "bcd32",
+    "bcd64",
+    "text",
+    "datetime",
 ]
+SHAPED = frozenset({"text", "datetime"})
+"""Types that are no number."""
 WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Encoding = Literal["ascii", "utf-8", "gbk"]
 Evidence = Literal["hardware-recorded", "manual", "code", "generic"]
 
 REGISTERS: dict[str, int] = {
@@ -43,7 +51,12 @@ REGISTERS: dict[str, int] = {
     "int64": 4,
     "uint64": 4,
     "float64": 4,
+    "bcd16": 1,
+    "bcd32": 2,
+    "bcd64": 4,
 }
+"""Of those types whose size is their own; a text says how long it is, a time's layout
+how many it takes."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +100,23 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         return ""
 
 
+class Loop(msgspec.Struct, frozen=True):
+    """What a current or voltage signal stands for: ``start`` is ``low``, ``end`` high.
+
+    With a live zero (``start`` above 0, as 4 of 4-20 mA) a signal below 0.9 times it is
+    a broken wire; above 1.05 times ``end`` it is none of the transmitter's either. In
+    between it is converted and never clamped, and beyond 0.95 times ``start`` or 1.025
+    times ``end`` it is uncertain. For 4-20 mA these are 3.6, 3.8, 20.5 and 21 mA:
+    NAMUR NE 43 keeps 3.8 to 20.5 mA for measuring, and what is below 3.6 and above
+    21 mA for failures. Signals of other ranges have the same proportions.
+    """
+
+    low: Fraction
+    high: Fraction
+    start: Fraction = Fraction(4)
+    end: Fraction = Fraction(20)
+
+
 class ModbusPoint(Point, frozen=True, kw_only=True):
     """A coil, a discrete input, or one or more registers."""
 
@@ -102,11 +132,20 @@ class ModbusPoint(Point, frozen=True, kw_only=True):
     writable: bool = False
     write_min: float | None = None
     write_max: float | None = None
+    length: int = 0
+    """Registers of a text or a time; else 0."""
+    layout: str = ""
+    """How a text or a time stands in them: see ``layouts``."""
+    encoding: Encoding = "ascii"
+    """Of a text."""
+    loop: Loop | None = None
+    """What the signal that ``raw * scale + offset`` gives (mA, V) stands for; the
+    value and its unit are then those of the measured quantity."""
 
     @property
     def registers(self) -> int:
         """Registers (or bits, in a bit table) that the point occupies."""
-        return REGISTERS[self.type]
+        return self.length or REGISTERS[self.type]
 
     @property
     def where(self) -> str:
@@ -116,8 +155,9 @@ class ModbusPoint(Point, frozen=True, kw_only=True):
     @property
     def form(self) -> str:
         """Its type, and the order of words where that is not the usual one."""
+        layout = f" {self.layout}" if self.layout else ""
         plain = self.registers == 1 or self.word_order == "ABCD"
-        return self.type if plain else f"{self.type} {self.word_order}"
+        return self.type + layout + ("" if plain else f" {self.word_order}")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

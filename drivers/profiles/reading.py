@@ -73,6 +73,11 @@ MESSAGES: dict[str, str] = {
     "rate_form": "expected a number and its time such as 50/s, 10/min or 120/h, "
     "found {found}",
     "order": "expected {low_key} <= {high_key}, found {low} and {high}",
+    "not_with_type": "expected no {key} with type {found}",
+    "layout": "expected a layout such as {forms}, found {found}",
+    "loop_beside": "expected no {key} beside loop",
+    "loop_flat": "expected high to differ from low, found {found} for both",
+    "loop_range": "expected to above from ({low}), found {found}",
     "not_writable_table": "expected table coil or holding for a writable point, "
     "found {found}",
     "write_limits": "expected write_min and write_max on a writable number, "

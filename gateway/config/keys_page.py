@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from drivers.profiles import points, watches
+from drivers.profiles import bases, points, watches
 from gateway.config import buses, devices, loader, place_keys, site_info, targets
 from gateway.texts import both
 
@@ -20,6 +20,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("bus", "`buses.<name>`", buses.KEYS),
     ("device", "`devices.<name>`", devices.KEYS),
     ("point", "`points` (here and in profiles / 此处与设备配置文件通用)", points.KEYS),
+    ("point", "`points`, in a site file only / 仅用于站点文件", (bases.KEY,)),
+    *(
+        ("point", f"`points` of protocol / 协议 {protocol}", kind.keys)
+        for protocol, kind in points.KINDS.items()
+    ),
     ("contact", "`contact` of a point / 点的 `contact`", watches.CONTACT_KEYS),
     ("counter", "`counter` of a point / 点的 `counter`", watches.COUNTER_KEYS),
     (

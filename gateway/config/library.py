@@ -16,9 +16,10 @@ from drivers.profiles.reading import Report
 from gateway.config.files import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from drivers.profiles.document import Node
     from drivers.profiles.model import Profile
 
 FOLDER = "profiles"
@@ -30,6 +31,10 @@ class Library(Protocol):
 
     def load(self, name: str) -> Profile | None:
         """The profile of this name; None: it has mistakes, which are reported."""
+        ...
+
+    def nodes(self, name: str) -> Mapping[str, Node]:
+        """Point by point, what this profile has written, for those that build on it."""
         ...
 
     def names(self) -> Sequence[str]:
@@ -90,6 +95,18 @@ class SiteLibrary:
             report.add(Mark(1, 1), "", "profile_shadows", warning=True, name=name)
         self._take_over(report, self.file_of(name))
         return profile
+
+    def nodes(self, name: str) -> Mapping[str, Node]:
+        """Point by point, what this profile has written; none where it is not read."""
+        from drivers.profiles.bases import (  # noqa: PLC0415 - not always
+            packaged_nodes,
+            point_nodes,
+        )
+
+        if name not in self.own_names():
+            return packaged_nodes(name)
+        text = text_of(self.file_of(name), Report())  # said when it was loaded
+        return point_nodes(text or "", name)
 
     def _look(self) -> list[str]:
         try:

@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.profiles import dlt645_items, gnss_points, modbus_points, points, watches
+from drivers.profiles import (
+    bases,
+    dlt645_items,
+    gnss_points,
+    layouts,
+    loops,
+    modbus_points,
+    points,
+    watches,
+)
+from drivers.profiles.model import SHAPED
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.config import (
     buses,
@@ -145,6 +155,7 @@ _DEVICE: Schema = {
     "every": _DURATION,
     "asset": _TEXT,
     "points": {"type": "array", "items": {"$ref": "#/$defs/point"}, "minItems": 1},
+    "only": {"const": "named"},
     "timeout": _DURATION,
     "pause": _DURATION,
     "max_reply": _DURATION,
@@ -203,6 +214,22 @@ _POINT: Schema = {
         "examples": ["pdu:100", "pdu:0x2006", "4x:40101"],
     },
     "type": {"enum": list(modbus_points.TYPES)},
+    "length": {"type": "integer", "minimum": 1, "maximum": 125},
+    "layout": {
+        "anyOf": [
+            {"enum": [*layouts.TEXT_LAYOUTS, *layouts.UNIX_LAYOUTS]},
+            {**_TEXT, "pattern": f"^{layouts.PATTERN}$"},
+        ],
+        "examples": ["low_high", "unix32", "bcd:YYMDhms"],
+    },
+    "encoding": {"enum": list(modbus_points.ENCODINGS)},
+    "loop": {
+        "type": "object",
+        "properties": dict.fromkeys(loops.KEYS, _NUMBER),
+        "required": ["low", "high"],
+        "additionalProperties": False,
+    },
+    "base": _TEXT,
     "word_order": {"enum": list(modbus_points.WORD_ORDERS)},
     "bit": {"type": "integer", "minimum": 0, "maximum": 15},
     "of": {"enum": list(gnss_points.GIVES)},
@@ -321,14 +348,15 @@ def _point() -> Schema:
 
     Of Modbus, the one with tables: bits need no type, and numbers need a unit.
     """
-    keys = dict.fromkeys(points.KEYS)
+    keys = dict.fromkeys((*points.KEYS, bases.KEY))
     for kind in points.KINDS.values():
         keys |= dict.fromkeys(kind.keys)
+    unitless_types = ["bool", *sorted(SHAPED)]
     unitless = [
         {"required": ["unit"]},
         {"required": ["enum"]},
         {"required": ["bits"]},
-        {"required": ["type"], "properties": {"type": {"const": "bool"}}},
+        {"required": ["type"], "properties": {"type": {"enum": unitless_types}}},
     ]
     in_bits = {"properties": {"table": {"enum": list(modbus_points.BIT_TABLES)}}}
     modbus = {
@@ -344,7 +372,8 @@ def _point() -> Schema:
     }
     return {
         **_object("point", tuple(keys), shapes, ("name",)),
-        "if": {"required": ["table"]},
+        # A point with a base takes from it what it does not say.
+        "if": {"required": ["table"], "not": {"required": [bases.KEY]}},
         "then": modbus,
     }
 

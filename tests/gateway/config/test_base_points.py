@@ -1,0 +1,213 @@
+"""Points of a site file that build on a point of their device's profile."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from gateway.config import load_problems
+
+PROFILE = """\
+profile: ai8
+maker: Any
+models: [AI-8]
+evidence: generic
+source: a test
+points:
+  - {name: ai1, table: input, address: "pdu:0", type: uint16, scale: 0.001, unit: mA, maximum: 22, label: {zh: 通道1, en: Channel 1}, code: x1}
+  - {name: ai2, table: input, address: "pdu:1", type: uint16, scale: 0.001, unit: mA}
+  - {name: ai3, table: input, address: "pdu:2", type: int16, unit: "1", not_available: [-32768]}
+"""
+GNSS = """\
+profile: rover
+protocol: gnss
+maker: Any
+models: [R]
+evidence: generic
+source: a test
+points:
+  - {name: height, field: altitude}
+"""
+SITE = """\
+gateway: g
+buffer: {path: ./data}
+buses:
+  line: {protocol: modbus-tcp, tcp: "127.0.0.1:502"}
+devices:
+  adc:
+    bus: line
+    address: 1
+    profile: ai8
+    every: 1s
+    %s
+    points:
+%s
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "ai8.yaml").write_text(PROFILE, "utf-8")
+
+    def read(*points, more="pause: 0s", site=SITE):
+        file = tmp_path / "site.yaml"
+        lines = "\n".join(f"      - {point}" for point in points)
+        file.write_text(site % (more, lines), "utf-8")
+        loaded, problems = load_problems(file)
+        said = [
+            (p.line, p.column, p.path, p.code, p.meant)
+            for p in problems
+            if not p.warning
+        ]
+        return loaded and {p.name: p for p in loaded.devices["adc"].points}, said
+
+    return read
+
+
+def test_a_channel_takes_its_place_and_type_and_stands_for_something_else(load):
+    points, problems = load(
+        "{base: ai1, name: tank_level, unit: m, loop: {low: 0, high: 5}}"
+    )
+
+    level = points["tank_level"]
+    assert problems == []
+    assert list(points) == ["ai2", "ai3", "tank_level"]
+    assert (level.table, level.address, level.type) == ("input", 0, "uint16")
+    assert level.scale == Fraction(1, 1000)
+    assert (level.unit, level.loop.low, level.loop.high) == ("m", 0, 5)
+    # What belongs to the channel's name, or to the bare signal, stays with it.
+    assert (level.label, level.code, level.maximum) == ({}, None, None)
+
+
+def test_what_a_point_says_itself_goes_first(load):
+    points, problems = load("{base: ai3, name: flow, scale: 0.5, unit: m3/h}")
+
+    assert problems == []
+    assert points["flow"].scale == Fraction(1, 2)
+    assert points["flow"].not_available == (0x8000,)
+
+
+def test_only_named_points_are_polled_where_the_device_says_so(load):
+    points, problems = load(
+        "{base: ai2, name: ph, unit: '1', loop: {low: 0, high: 14}}",
+        more="only: named",
+    )
+
+    assert problems == []
+    assert list(points) == ["ph"]
+
+
+def test_several_channels_and_a_point_of_their_own(load):
+    points, problems = load(
+        "{base: ai1, name: ph, unit: '1', loop: {low: 0, high: 14}}",
+        "{base: ai2, name: level, unit: m, loop: {low: 0, high: 5}}",
+        "{name: extra, table: input, address: 'pdu:9', type: uint16, unit: V}",
+    )
+
+    assert problems == []
+    assert list(points) == ["ai3", "ph", "level", "extra"]
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        # A signal's unit is not the measured quantity's.
+        (
+            "{base: ai1, name: level, loop: {low: 0, high: 5}}",
+            [(13, 9, "devices.adc.points.level", "unit_missing", "")],
+        ),
+        (
+            "{base: ai4, name: level, unit: m}",
+            [(13, 16, "devices.adc.points[0].base", "unknown_base", "ai1")],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, type: bool}",
+            [
+                (13, 16, "devices.adc.points.level.scale", "scale_bool", ""),
+                (13, 9, "devices.adc.points.level", "bit_missing", ""),
+            ],
+        ),
+        (
+            "{base: ai1, unit: m}",
+            [(13, 9, "devices.adc.points[0]", "missing_key", "")],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, skale: 2}",
+            [(13, 43, "devices.adc.points.level.skale", "misspelt_key", "scale")],
+        ),
+        (
+            "{base: ai1, name: ai2, unit: m}",
+            [],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, loop: {low: 1, high: 1}}",
+            [(13, 64, "devices.adc.points.level.loop.high", "loop_flat", "")],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, loop: {low: 1, high: 2, from: 30}}",
+            [(13, 49, "devices.adc.points.level.loop.to", "loop_range", "")],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, loop: {low: 1, to: 30}}",
+            [(13, 49, "devices.adc.points.level.loop", "missing_key", "")],
+        ),
+        (
+            "{base: ai1, name: level, unit: m, loop: {low: 1, high: 2}, writable: true}",
+            None,
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place_and_cause(load, point, expected):
+    _, problems = load(point)
+
+    if expected is None:
+        assert "loop_beside" in [code for *_, code, _ in problems]
+    else:
+        assert sorted(problems) == sorted(expected)
+
+
+def test_one_channel_cannot_be_two_points(load):
+    _, problems = load(
+        "{base: ai1, name: ph, unit: '1'}", "{base: ai1, name: level, unit: m}"
+    )
+
+    assert [code for *_, code, _ in problems] == ["overlap"]
+
+
+def test_base_and_only_need_a_profile(tmp_path):
+    file = tmp_path / "site.yaml"
+    text = SITE.replace("    profile: ai8\n", "") % (
+        "only: named",
+        "      - {base: ai1, name: ph, unit: '1'}",
+    )
+    file.write_text(text, "utf-8")
+
+    _, problems = load_problems(file)
+
+    assert {p.code for p in problems if not p.warning} == {"base_alone", "only_alone"}
+
+
+def test_a_shared_list_builds_on_each_device_s_own_profile(tmp_path, load):
+    (tmp_path / "profiles" / "other.yaml").write_text(
+        PROFILE.replace("profile: ai8", "profile: other").replace("pdu:0", "pdu:40"),
+        "utf-8",
+    )
+    site = SITE.replace("points:", "points: &channels") + (
+        "  adc-2: {bus: line, address: 2, profile: other, every: 1s,"
+        " points: *channels}\n"
+    )
+    file = tmp_path / "site.yaml"
+    line = "      - {base: ai1, name: ph, unit: '1', loop: {low: 0, high: 14}}"
+    file.write_text(site % ("pause: 0s", line), "utf-8")
+
+    loaded, problems = load_problems(file)
+
+    assert [p for p in problems if not p.warning] == []
+    places = {
+        name: {p.name: p.address for p in device.points}["ph"]
+        for name, device in loaded.devices.items()
+    }
+    assert places == {"adc": 0, "adc-2": 40}
