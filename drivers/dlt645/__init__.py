@@ -1,0 +1,21 @@
+"""DL/T 645 meters: the frame, the line, the meter; only ever read."""
+
+from drivers.dlt645.device import Dlt645Device
+from drivers.dlt645.frame import Finder, Frame, Function, request
+from drivers.dlt645.line import Dlt645Line, Timing, serial, tcp
+from drivers.dlt645.search import AddressSearch, Outcome, Probe
+
+__all__ = [
+    "AddressSearch",
+    "Dlt645Device",
+    "Dlt645Line",
+    "Finder",
+    "Frame",
+    "Function",
+    "Outcome",
+    "Probe",
+    "Timing",
+    "request",
+    "serial",
+    "tcp",
+]
