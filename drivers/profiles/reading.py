@@ -69,6 +69,8 @@ MESSAGES: dict[str, str] = {
     "unit_missing": "expected a unit (a UCUM code such as A, kW, Cel, mg/m3; "
     '"1" for a plain number), found none',
     "unit_ascii": "expected a UCUM code such as Cel, mg/m3, m3/h, found {found}",
+    "hj212_code": "expected a factor code of letters and digits such as a21026, "
+    "found {found}",
     "not_both": "expected {other} or {name}, found both",
     "rate_form": "expected a number and its time such as 50/s, 10/min or 120/h, "
     "found {found}",

@@ -21,7 +21,7 @@ WAYS = ("serial", "tcp", "listen", "gpsd", "chip")
 """How a bus may be reached: each bus says exactly one."""
 KEYS = (
     "protocol", *WAYS, "baud", "framing", "echo", "engine", "timeout", "pause",
-    "broadcast_time",
+    "broadcast_time", "answer",
 )  # fmt: skip
 ONLY_SERIAL = ("baud", "framing", "echo")
 
@@ -88,6 +88,9 @@ def read_bus(report: Report, name: str, node: Node, path: str) -> Bus | None:
         section.wrong(
             "broadcast_time", "not_with", name="broadcast_time", protocol=protocol
         )
+    answer = section.boolean("answer")
+    if section.has("answer") and protocol != "hj212":
+        section.wrong("answer", "not_with", name="answer", protocol=protocol)
     if any(not problem.warning for problem in report.problems[before:]):
         return None
     return Bus(
@@ -99,6 +102,7 @@ def read_bus(report: Report, name: str, node: Node, path: str) -> Bus | None:
         timeout_s=manner.timeout_s if timeout_s is None else timeout_s,
         pause_s=pause_s or 0.0,
         broadcast_time=bool(broadcast_time),
+        answer=answer,
         **ends,
     )
 

@@ -77,6 +77,17 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: float = 0.0
     broadcast_time: bool = False
     """DL/T 645: the meters' clocks may be set by broadcast, once a day."""
+    answer: bool | None = None
+    """HJ 212: whether frames that ask for it are confirmed; None: as ``answers``."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether frames are confirmed.
+
+        Who connects to us speaks to us; on a line, we may be listening to a talk that
+        somebody else answers.
+        """
+        return self.listen is not None if self.answer is None else self.answer
 
     @property
     def family(self) -> Protocol:

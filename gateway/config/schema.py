@@ -16,6 +16,7 @@ from drivers.profiles import (
     bases,
     dlt645_items,
     gnss_points,
+    hj212_points,
     layouts,
     loops,
     modbus_points,
@@ -142,6 +143,7 @@ _BUS: Schema = {
     "timeout": _DURATION,
     "pause": _DURATION,
     "broadcast_time": _BOOLEAN,
+    "answer": _BOOLEAN,
 }
 _DEVICE: Schema = {
     "bus": _TEXT,
@@ -205,7 +207,16 @@ _TARGET: Schema = {
     "receipts": _BOOLEAN,
     "receipt_wait": _DURATION,
 }
+_FACTOR: Schema = {**_TEXT, "pattern": "^[0-9A-Za-z]{1,24}$"}
 _POINT: Schema = {
+    "factor": {**_FACTOR, "examples": ["a21026", "w01018"]},
+    "field": {
+        **_TEXT,
+        "pattern": "^[0-9A-Za-z]{1,16}$",
+        "examples": list(hj212_points.FIELDS[:9]),
+    },
+    "cn": {"enum": list(hj212_points.COMMANDS)},
+    "factor_2005": {**_FACTOR, "examples": ["011"]},
     "name": {**_TEXT, "pattern": NAME_PATTERN},
     "table": {"enum": list(modbus_points.TABLES)},
     "address": {

@@ -1,0 +1,140 @@
+"""From what is to be said to bytes: segments, and their split into packets.
+
+Strict: what leaves here has the standard's order, forms and limits. Numbers are text
+that the caller wrote in the factor's format; nothing is rounded here.
+
+Source: HJ 212-2017, 6.3.2 and annex C (C.47 to C.50: each packet has a QN of its own
+and is answered by itself); HJ 212-2025, 6.3.2 and 8.1.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from drivers.hj212.cp import parse
+from drivers.hj212.frame import SEGMENT_LIMIT
+from drivers.hj212.segment import ANSWER_WANTED, CP_LIMIT, SPLIT, VERSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drivers.hj212.cp import Item
+    from drivers.hj212.deviations import Deviation
+    from drivers.hj212.segment import Segment
+
+_MOST_PACKETS = {2005: 9999, 2017: 9999, 2025: 9}
+"""PNUM has four digits; with HJ 212-2025's total length of six, one is left."""
+_CODES = {year: code for code, year in VERSIONS.items()}
+
+
+def flag(version: int, *, answer: bool, split: bool = False) -> int:
+    """The Flag of a version: 2017 gives 4 to 7, 2025 gives 8 to 11."""
+    return _CODES[version] << 2 | (SPLIT if split else 0) | (ANSWER_WANTED & answer)
+
+
+def encode_items(items: Sequence[Item]) -> str:
+    """What stands between ``CP=&&`` and ``&&``."""
+    return ";".join(
+        ",".join(f"{name}={value}" for name, value in item) for item in items
+    )
+
+
+def encode(segment: Segment) -> bytes:
+    """The bytes of a segment; ``frame.pack`` puts the frame around them.
+
+    Raises:
+        SegmentError: A name or value is none of the standard's.
+        ValueError: Something that a segment of ours always says is missing, or it is
+            longer than the standard allows: ``split`` it.
+    """
+    if segment.qn is None or segment.flag is None:
+        raise ValueError("expected QN and Flag in a segment of ours")
+    if (segment.pnum is None) == bool(segment.flag & SPLIT):
+        raise ValueError(f"expected PNUM and PNO with Flag bit 1, got {segment.flag}")
+    inside = encode_items(segment.items)
+    noted: list[Deviation] = []
+    if parse(inside, (), noted) != segment.items or noted:
+        raise ValueError(f"expected items of the standard's form, got {noted}")
+    head = [
+        f"QN={segment.qn}",
+        f"ST={segment.st}",
+        f"CN={segment.cn}",
+        f"PW={segment.pw}",
+        f"MN={segment.mn}",
+        f"Flag={segment.flag}",
+    ]
+    if segment.pnum is not None:
+        head += [f"PNUM={segment.pnum}", f"PNO={segment.pno}"]
+    if segment.rf:
+        head.append("RF=1")
+    data = f"{';'.join(head)};CP=&&{inside}&&".encode()
+    size = len(inside.encode())
+    if size > CP_LIMIT or len(data) > SEGMENT_LIMIT:
+        raise ValueError(
+            f"expected at most {CP_LIMIT} bytes of CP and {SEGMENT_LIMIT} in all, got"
+            f" {size} and {len(data)}; split it"
+        )
+    return data
+
+
+def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
+    """One segment as packets that each keep to the limits.
+
+    Items stay whole, and each packet repeats the names that stand alone at the front
+    (``DataTime``), so that each says by itself what its values are of.
+
+    Args:
+        whole: Everything; its QN is the first packet's.
+        next_qn: Gives the QN of each further packet, since each is answered alone.
+
+    Raises:
+        ValueError: An item is too long for any packet, or there are too many packets.
+    """
+    room = min(CP_LIMIT, SEGMENT_LIMIT - _head_size(whole))
+    if _size(whole.items) <= room:
+        return [whole]
+    common = _leading(whole.items)
+    groups: list[list[Item]] = [[]]
+    for item in whole.items[len(common) :]:
+        if groups[-1] and _size([*common, *groups[-1], item]) > room:
+            groups.append([])
+        groups[-1].append(item)
+    most = _MOST_PACKETS[whole.version]
+    longest = max(_size([*common, *group]) for group in groups)
+    if len(groups) > most or longest > room:
+        raise ValueError(
+            f"expected at most {most} packets of {room} bytes, got {len(groups)}"
+            f" of up to {longest}"
+        )
+    with_numbers = (whole.flag or 0) | SPLIT
+    return [
+        replace(
+            whole,
+            qn=whole.qn if number == 1 else next_qn(),
+            flag=with_numbers,
+            pnum=len(groups),
+            pno=number,
+            items=(*common, *group),
+        )
+        for number, group in enumerate(groups, 1)
+    ]
+
+
+def _leading(items: Sequence[Item]) -> tuple[Item, ...]:
+    count = 0
+    while count < len(items) and "-" not in items[count][0][0]:
+        count += 1
+    return tuple(items[:count])
+
+
+def _size(items: Sequence[Item]) -> int:
+    return len(encode_items(items).encode())
+
+
+def _head_size(segment: Segment) -> int:
+    """Of everything around the items, split as finely as can be."""
+    named = "QN=12345678901234567;ST=;CN=2011;PW=;MN=;Flag=255;PNUM=9999;PNO=9999;RF=1;"
+    values = len(segment.st) + len(segment.pw) + len(segment.mn)
+    return len(named) + len("CP=&&&&") + values

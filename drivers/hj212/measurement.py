@@ -1,0 +1,86 @@
+"""What one frame, or the packets of one message, measured at one time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from drivers.hj212.deviations import Refusal
+from drivers.hj212.fields import read_time
+from drivers.hj212.segment import SegmentError
+
+if TYPE_CHECKING:
+    from drivers.hj212.segment import Segment
+
+DATA_TIME = "DataTime"
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """Values of one DataTime, as they stood in the frame."""
+
+    mn: str
+    st: str
+    cn: int
+    version: int
+    qn: str | None
+    rf: bool
+    data_time: datetime
+    """Local time of the site; of averages the beginning of their period."""
+    values: dict[str, str]
+    """Names such as ``a21026-Rtd``; DataTime is not among them."""
+    arrived_s: float
+    """Loop time; of several frames, of the first."""
+
+    def and_also(self, other: Measurement) -> Measurement | None:
+        """Both as one, where both are of the same thing and time and share no name."""
+        alike = (self.mn, self.st, self.cn, self.version, self.rf, self.data_time) == (
+            other.mn, other.st, other.cn, other.version, other.rf, other.data_time
+        )  # fmt: skip
+        if not alike or not self.values.keys().isdisjoint(other.values):
+            return None
+        return replace(self, values=self.values | other.values, qn=other.qn)
+
+    def tells_the_same(self, other: Measurement) -> bool:
+        """Whether the other one adds nothing: sent again, or doubled on its way."""
+        return (
+            self.data_time == other.data_time
+            and other.values.items() <= self.values.items()
+        )
+
+
+def measured(
+    segment: Segment, arrived_s: float, data_time: datetime | None = None
+) -> Measurement:
+    """The measurement of one segment.
+
+    Args:
+        segment: Of a data command.
+        arrived_s: Loop time when its last byte came.
+        data_time: For a packet that leaves it to the one before.
+
+    Raises:
+        SegmentError: It does not say what time its values are of.
+    """
+    own = segment.get(DATA_TIME)
+    at = read_time(own) if own is not None else data_time
+    if at is None:
+        raise SegmentError(Refusal.NO_DATA_TIME, "expected DataTime", str(segment.cn))
+    return Measurement(
+        mn=segment.mn,
+        st=segment.st,
+        cn=segment.cn,
+        version=segment.version,
+        qn=segment.qn,
+        rf=segment.rf,
+        data_time=at,
+        values={
+            name: value
+            for item in segment.items
+            for name, value in item
+            if name != DATA_TIME
+        },
+        arrived_s=arrived_s,
+    )
