@@ -1,0 +1,128 @@
+"""What answers one question of one device: compiled once, asked of every message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from drivers.ascii.checks import covered
+from drivers.ascii.cut import Fields, cut, split
+from drivers.ascii.record_time import sampled_ms
+from drivers.ascii.sending import fill
+from drivers.profiles.dialogue import Columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from drivers.ascii.framing import Message
+    from drivers.profiles.dialogue import Ask, Dialogue, Frame
+
+_TEXT: Final = frozenset((*range(0x20, 0x80), ord("\t")))
+_UNPRINTABLE: Final = bytes(byte for byte in range(256) if byte not in _TEXT)
+_MOST_COLUMNS: Final = 256
+
+
+class Answered(NamedTuple):
+    """A message that answers."""
+
+    fields: Fields
+    body: bytes
+    sampled: int | None
+    """When the instrument took it, UTC ms by its own clock."""
+
+
+class Refused(NamedTuple):
+    """A message that says the question cannot be answered."""
+
+    reason: str
+    body: bytes
+
+
+class Expect:
+    """Tells the answer to one ask of one device from everything else."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        ask: Ask,
+        address: str | None,
+        wanted: Iterable[str] = (),
+    ) -> None:
+        """Compile.
+
+        Args:
+            dialogue: The device's.
+            ask: One of its asks.
+            address: What the device is called on its line.
+            wanted: Fields that are read; a line that names them all is a header.
+
+        Raises:
+            ProfileError: The ask needs an address.
+        """
+        self.ask = ask
+        self.frame: Frame = ask.frame
+        self._address = address
+        self._starts = fill(ask.starts, address).decode("latin-1")
+        self._any_case = dialogue.any_case
+        self._front = dialogue.prompts + " \t"
+        self._errors = tuple(
+            (text.lower(), reason) for text, reason in dialogue.errors.items()
+        )
+        self._wanted = frozenset(wanted)
+        self._header: tuple[str, ...] | None = None
+        self.face = (ask.frame, ask.check, self._starts, ask.cut, address)
+        """Two that look the same cannot be told apart by what they expect."""
+        if "address" not in str(ask.cut):
+            self.face = (*self.face[:4], None)
+
+    def accepts(self, message: Message) -> bool:
+        """Whether this message could be the answer."""
+        return isinstance(self.judge(message), Answered)
+
+    def judge(self, message: Message) -> Answered | Refused | None:
+        """What the message is to this question; None: nothing.
+
+        A message whose check does not hold, with bytes that are no text, or of another
+        form is nothing, however much of it could be read.
+        """
+        body = covered(self.ask.check, message.framed)
+        if body is None or len(body) != len(body.translate(None, _UNPRINTABLE)):
+            return None
+        text = body.decode("latin-1").lstrip(self._front)
+        shape = text.lower()
+        for wording, reason in self._errors:
+            if wording in shape:
+                return Refused(reason, message.body)
+        starts = self._starts.lower() if self._any_case else self._starts
+        if not (shape if self._any_case else text).startswith(starts):
+            return None
+        return self._cut(text[len(starts) :], message)
+
+    def _cut(self, text: str, message: Message) -> Answered | None:
+        way = self.ask.cut
+        if isinstance(way, Columns) and way.header and self._is_header(way, text):
+            return None
+        fields = cut(
+            way,
+            text,
+            self._address,
+            any_case=self._any_case,
+            header=self._header,
+        )
+        if fields is None:
+            return None
+        sampled = None
+        if self.ask.time is not None:
+            sampled = sampled_ms(self.ask.time, way, fields)
+            if sampled is None:
+                return None
+        return Answered(fields, message.body, sampled)
+
+    def _is_header(self, way: Columns, text: str) -> bool:
+        """Whether the line names the columns; they are kept then."""
+        names = split(way.separator, text, _MOST_COLUMNS)
+        if not self._wanted or not self._wanted <= set(names):
+            return False
+        while names and not names[-1]:
+            names.pop()
+        self._header = tuple(names)
+        return True

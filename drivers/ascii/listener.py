@@ -1,0 +1,136 @@
+"""One ASCII instrument that speaks unasked, as a bus worker sees it.
+
+Each kind of message it sends is a measurement of its own: the newest one that nobody
+has taken yet is kept, an older one that was not taken is counted as superseded. A scan
+takes each measurement once; where none has come since the last scan it waits for one,
+up to the device's time-out. Points of different messages may stand in one scan, but a
+point's value is always from one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from drivers.ascii.device import Record, Scan, prepare
+from drivers.ascii.expect import Answered
+from drivers.errors import PointError, ProfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from drivers.ascii.device import Prepared
+    from drivers.ascii.framing import Message
+    from drivers.ascii.line import AsciiLine, Timing
+    from drivers.profiles.ascii_points import AsciiPoint
+    from drivers.profiles.dialogue import Dialogue, Frame
+    from drivers.values import Answer, Value
+
+
+class _Heard(NamedTuple):
+    answer: Answered
+    at: float
+
+
+class ListeningDevice:
+    """One configured instrument; implements ``drivers.values.Device``."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str | None,
+        port: AsciiLine,
+        points: Iterable[AsciiPoint],
+        dialogue: Dialogue,
+        timing: Timing,
+    ) -> None:
+        """Set up an instrument and listen from now on; see ``AsciiDevice``."""
+        self.name = name
+        self._who = address
+        self._port = port
+        self._points = {point.name: point for point in points}
+        self._timing = timing
+        self._broken = ""
+        self._kinds: list[Prepared] = []
+        try:
+            self._kinds = prepare(dialogue, address, self._points.values())
+        except ProfileError as exc:
+            self._broken = f"device {name}: {exc}"
+        self._newest: dict[str, _Heard] = {}
+        self._records = {
+            each.ask.name: Record(each.ask.stale_after_s)
+            for each in self._kinds
+            if each.ask.stale_after_s is not None
+        }
+        self.frames: tuple[Frame, ...] = tuple({k.expect.frame for k in self._kinds})
+        self._tally = port.tally(address)
+        port.listen(self)
+
+    def heard(self, message: Message) -> bool:
+        """Keep a message that is one of this instrument's; see ``line.Listener``."""
+        for each in self._kinds:
+            verdict = each.expect.judge(message)
+            if isinstance(verdict, Answered):
+                self._tally.heard += 1
+                self._tally.superseded += each.ask.name in self._newest
+                self._newest[each.ask.name] = _Heard(verdict, message.began)
+                return True
+        return False
+
+    async def scan(
+        self,
+        points: Sequence[str],
+        *,
+        wait_s: float | None = None,
+        want_raw: bool = False,
+    ) -> Answer:
+        """Take what came since the last scan; see ``drivers.values.Device.scan``.
+
+        Raises:
+            BusError: The port is gone.
+            ProfileError: A name is no point of this device.
+        """
+        loop = asyncio.get_running_loop()
+        scan = Scan(self._points, points, want_raw=want_raw)
+        if self._broken:
+            return scan.broken(self._broken)
+        wanted = set(points)
+        kinds = [
+            each
+            for each in self._kinds
+            if any(point.name in wanted for point in each.points)
+        ]
+        timeout_s = self._timing.timeout_s
+        self._port.end_gaps()
+        await self._port.wait_for(
+            lambda: all(each.ask.name in self._newest for each in kinds),
+            min(timeout_s, wait_s or timeout_s),
+        )
+        now = loop.time()
+        for each in kinds:
+            heard = self._newest.pop(each.ask.name, None)
+            if heard is None:
+                scan.note(f"device {self.name}: nothing heard of {each.ask.name}")
+                scan.all_bad(each.points, "no_data")
+                continue
+            record = self._records.get(each.ask.name)
+            stale = record is not None and record.stale(heard.answer.body, now)
+            age_ms = max(0, round(1000 * (now - heard.at)))
+            scan.take(each, heard.answer, stale=stale, age_ms=age_ms)
+        return scan.answer(now)
+
+    async def write(self, point: str, value: Value) -> None:
+        """Nothing of an ASCII instrument is written.
+
+        Raises:
+            PointError: Always.
+        """
+        del value
+        raise PointError(
+            f"device {self.name}, {point}: nothing is written to an ASCII instrument",
+            reason="not_writable",
+        )
+
+    def worst_case_s(self, points: Sequence[str]) -> float:
+        """The longest time this scan can hold the line if nothing is said."""
+        return self._timing.timeout_s if points else 0.0
