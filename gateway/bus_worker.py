@@ -101,6 +101,9 @@ class BusWorker:
         self._among = among
         self._make_device = make_device
         self._port = SharedBus(port, self.commands)
+        use_clock = getattr(port, "use_clock", None)
+        if use_clock is not None:  # a port that may set its devices' clocks
+            use_clock(self._trusted_ms)
         self._clock = clock
         self._on_time = on_time
         self._sink = self._next_sink = sink
@@ -396,6 +399,11 @@ class BusWorker:
         elif unit.since is None and unit.state == "online":
             unit.since = at
             log.info(t("log.device_first", device=unit.conf.name, bus=self.name))
+
+    def _trusted_ms(self) -> int | None:
+        """UTC milliseconds, where the clock may be relied on."""
+        at = self._clock.now()
+        return at.wall_ms if at.trusted else None
 
     # -- the port -----------------------------------------------------------
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drivers.hj212.device import Line as Hj212Line
     from drivers.modbus.transaction import Bus as ModbusBus
     from drivers.port import Port
+    from drivers.profiles.dlt645_points import Dlt645Point
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
@@ -33,6 +34,8 @@ def make_bus(conf: BusConf) -> Port:
     match conf.family:
         case "modbus":
             return _modbus_bus(conf)
+        case "dlt645":
+            return _dlt645_bus(conf)
         case "hj212":
             return _hj212_bus(conf)
         case other:
@@ -44,6 +47,8 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     match bus.family:
         case "modbus":
             return _modbus_device(conf, bus, port)
+        case "dlt645":
+            return _dlt645_device(conf, bus, port)
         case "hj212":
             return _hj212_device(conf, bus, port)
         case other:
@@ -137,6 +142,36 @@ def _hj212_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         cast("tuple[Hj212Point, ...]", conf.points),
         timeout_s=conf.timeout_s or bus.timeout_s,
         zone=ZoneInfo(conf.timezone),
+    )
+
+
+def _dlt645_bus(conf: BusConf) -> Port:
+    from drivers import dlt645  # noqa: PLC0415 - see module
+
+    allowed = conf.broadcast_time
+    if conf.tcp is not None:
+        return dlt645.tcp(conf.tcp.host, conf.tcp.port, may_set_time=allowed)
+    line = conf.serial
+    assert line is not None  # noqa: S101 - the loader gives each bus one of both
+    return dlt645.serial(line.device, line.baud, line.framing, may_set_time=allowed)
+
+
+def _dlt645_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    from drivers import dlt645  # noqa: PLC0415 - see module
+
+    timing = dlt645.Timing(
+        timeout_s=conf.timeout_s or bus.timeout_s,
+        pause_s=max(bus.pause_s, conf.pause_s),
+        max_reply_s=conf.max_reply_s,
+    )
+    return dlt645.Dlt645Device(
+        conf.name,
+        cast("str", conf.address),
+        cast("dlt645.Dlt645Line", port),
+        cast("tuple[Dlt645Point, ...]", conf.points),
+        timing,
+        ct=conf.ct,
+        pt=conf.pt,
     )
 
 

@@ -35,7 +35,7 @@ from drivers.dlt645.ghosts import Ghosts, Key
 from drivers.dlt645.refusals import ERRORS, named
 from drivers.dlt645.search import Outcome
 from drivers.dlt645.stats import MeterStats, Tally
-from drivers.dlt645.timekeeping import TimeKeeper, broadcast_data
+from drivers.dlt645.timekeeping import TimeKeeper, broadcast_data, local_time
 from drivers.errors import (
     BadFrameError,
     PointUnsupportedError,
@@ -107,6 +107,15 @@ class Dlt645Line:
         self._idle = bytearray()
         self._asking = ""
         wire.on_idle = self._overheard
+
+    def use_clock(self, utc_ms: Callable[[], int | None]) -> None:
+        """Take the gateway's clock: UTC ms, None while nobody vouches for it."""
+
+        def now() -> datetime | None:
+            told = utc_ms()
+            return None if told is None else local_time(told)
+
+        self.now = now
 
     @property
     def name(self) -> str:

@@ -30,6 +30,11 @@ def near_midnight(at: datetime) -> bool:
     return not NEAR_MIDNIGHT < passed < timedelta(days=1) - NEAR_MIDNIGHT
 
 
+def local_time(utc_ms: int) -> datetime:
+    """What a meter's clock should show, without a zone."""
+    return datetime.fromtimestamp(utc_ms / 1000, CHINA).replace(tzinfo=None)
+
+
 def broadcast_data(at: datetime) -> bytes:
     """The six bytes of a time: seconds first, BCD."""
     return bytes.fromhex(at.strftime("%y%m%d%H%M%S"))[::-1]

@@ -60,6 +60,8 @@ def check_addresses(
         if bus is not None and bus.family == "gpio":
             continue  # a chip has no addresses: several contacts may be one device
         first = seen.setdefault((device.bus, device.address), device.name)
+        if bus is not None and bus.family == "dlt645" and first == device.name:
+            first = _answers_too(device, seen)
         if first != device.name:
             other = _entry(root, "devices", first)
             other_place = other.get("address") or other
@@ -72,6 +74,15 @@ def check_addresses(
                 other=first,
                 place=f"{other_place.line}:{other_place.column}",
             )
+
+
+def _answers_too(device: Device, seen: dict[tuple[str, int | str | None], str]) -> str:
+    """The meter that answers to this address as well: AA stands for any digits."""
+    for (bus, address), name in seen.items():
+        pairs = zip(str(address), str(device.address), strict=False)
+        if bus == device.bus and all(a == b or "A" in (a, b) for a, b in pairs):
+            return name
+    return device.name
 
 
 def check_ports(report: Report, root: Node, buses: dict[str, Bus]) -> None:
