@@ -16,9 +16,11 @@ from gateway.notify import Notifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drivers.ascii import AsciiLine
     from drivers.hj212.device import Line as Hj212Line
     from drivers.modbus.transaction import Bus as ModbusBus
     from drivers.port import Port
+    from drivers.profiles.ascii_points import AsciiPoint
     from drivers.profiles.dlt645_points import Dlt645Point
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
@@ -38,6 +40,8 @@ def make_bus(conf: BusConf) -> Port:
             return _dlt645_bus(conf)
         case "hj212":
             return _hj212_bus(conf)
+        case "ascii":
+            return _ascii_bus(conf)
         case other:
             raise NotImplementedError(other)
 
@@ -51,6 +55,8 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
             return _dlt645_device(conf, bus, port)
         case "hj212":
             return _hj212_device(conf, bus, port)
+        case "ascii":
+            return _ascii_device(conf, bus, port)
         case other:
             raise NotImplementedError(other)
 
@@ -172,6 +178,37 @@ def _dlt645_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         timing,
         ct=conf.ct,
         pt=conf.pt,
+    )
+
+
+def _ascii_bus(conf: BusConf) -> Port:
+    from drivers.ascii import serial_ascii, tcp_ascii  # noqa: PLC0415 - see module
+
+    if conf.tcp is not None:
+        return tcp_ascii(conf.tcp.host, conf.tcp.port)
+    line = conf.serial
+    assert line is not None  # noqa: S101 - the loader gives each bus one of both
+    return serial_ascii(line.device, line.baud, line.framing)
+
+
+def _ascii_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    from drivers import ascii as spoken  # noqa: PLC0415 - see module
+
+    assert conf.profile is not None  # noqa: S101 - the loader wants one
+    assert conf.profile.dialogue is not None  # noqa: S101 - the loader wants one
+    timing = spoken.Timing(
+        timeout_s=conf.timeout_s or bus.timeout_s,
+        pause_s=max(bus.pause_s, conf.pause_s),
+        max_reply_s=conf.max_reply_s,
+    )
+    return spoken.make_device(
+        conf.name,
+        cast("str | None", conf.address),
+        cast("AsciiLine", port),
+        cast("tuple[AsciiPoint, ...]", conf.points),
+        conf.profile.dialogue,
+        timing,
+        zone=ZoneInfo(conf.timezone),
     )
 
 

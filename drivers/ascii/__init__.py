@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from drivers.ascii.device import AsciiDevice
@@ -37,7 +38,9 @@ def make_device(
     points: Iterable[AsciiPoint],
     dialogue: Dialogue,
     timing: Timing,
+    *,
+    zone: tzinfo = UTC,
 ) -> AsciiDevice | ListeningDevice:
     """The instrument, asked or listened to; see ``AsciiDevice``."""
     kind = AsciiDevice if dialogue.mode == "ask" else ListeningDevice
-    return kind(name, address, port, points, dialogue, timing)
+    return kind(name, address, port, points, dialogue, timing, zone=zone)

@@ -9,6 +9,7 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.ascii.expect import Expect
@@ -62,7 +63,10 @@ class Record:
 
 
 def prepare(
-    dialogue: Dialogue, address: str | None, points: Iterable[AsciiPoint]
+    dialogue: Dialogue,
+    address: str | None,
+    points: Iterable[AsciiPoint],
+    zone: tzinfo = UTC,
 ) -> list[Prepared]:
     """The asks that these points need, in the dialogue's order.
 
@@ -79,7 +83,7 @@ def prepare(
     return [
         Prepared(
             ask,
-            Expect(dialogue, ask, own, _wanted(ask, groups[ask.name])),
+            Expect(dialogue, ask, own, _wanted(ask, groups[ask.name]), zone),
             tuple((fill(step.send, own), step.until) for step in ask.steps),
             tuple(groups[ask.name]),
             Reader(ask, groups[ask.name], dialogue.invalid),
@@ -112,6 +116,8 @@ class AsciiDevice:
         points: Iterable[AsciiPoint],
         dialogue: Dialogue,
         timing: Timing,
+        *,
+        zone: tzinfo = UTC,
     ) -> None:
         """Set up an instrument; nothing is sent.
 
@@ -122,6 +128,7 @@ class AsciiDevice:
             points: Everything that may be asked for.
             dialogue: How it is spoken to.
             timing: How long it may take.
+            zone: Of its clock, where its profile does not say.
         """
         self.name = name
         self._who = address
@@ -131,7 +138,7 @@ class AsciiDevice:
         self._broken = ""
         self._asks: list[Prepared] = []
         try:
-            self._asks = prepare(dialogue, address, self._points.values())
+            self._asks = prepare(dialogue, address, self._points.values(), zone)
         except ProfileError as exc:
             self._broken = f"device {name}: {exc}"
         self._records = {

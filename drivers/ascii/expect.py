@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drivers.ascii.checks import covered
@@ -46,6 +47,7 @@ class Expect:
         ask: Ask,
         address: str | None,
         wanted: Iterable[str] = (),
+        zone: tzinfo = UTC,
     ) -> None:
         """Compile.
 
@@ -54,6 +56,7 @@ class Expect:
             ask: One of its asks.
             address: What the device is called on its line.
             wanted: Fields that are read; a line that names them all is a header.
+            zone: Of the instrument's clock, where its profile does not say.
 
         Raises:
             ProfileError: The ask needs an address.
@@ -61,6 +64,7 @@ class Expect:
         self.ask = ask
         self.frame: Frame = ask.frame
         self._address = address
+        self._zone = zone
         self._starts = fill(ask.starts, address).decode("latin-1")
         self._any_case = dialogue.any_case
         self._front = dialogue.prompts + " \t"
@@ -112,7 +116,7 @@ class Expect:
             return None
         sampled = None
         if self.ask.time is not None:
-            sampled = sampled_ms(self.ask.time, way, fields)
+            sampled = sampled_ms(self.ask.time, way, fields, self._zone)
             if sampled is None:
                 return None
         return Answered(fields, message.body, sampled)

@@ -10,6 +10,7 @@ point's value is always from one message.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.ascii.device import Record, Scan, prepare
@@ -43,6 +44,8 @@ class ListeningDevice:
         points: Iterable[AsciiPoint],
         dialogue: Dialogue,
         timing: Timing,
+        *,
+        zone: tzinfo = UTC,
     ) -> None:
         """Set up an instrument and listen from now on; see ``AsciiDevice``."""
         self.name = name
@@ -53,7 +56,7 @@ class ListeningDevice:
         self._broken = ""
         self._kinds: list[Prepared] = []
         try:
-            self._kinds = prepare(dialogue, address, self._points.values())
+            self._kinds = prepare(dialogue, address, self._points.values(), zone)
         except ProfileError as exc:
             self._broken = f"device {name}: {exc}"
         self._newest: dict[str, _Heard] = {}

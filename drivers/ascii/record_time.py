@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +27,17 @@ _LONGEST: Final = 40
 _LAST_HOUR: Final = 24
 
 
-def sampled_ms(time: RecordTime, way: Cut, fields: Fields) -> int | None:
-    """UTC milliseconds of the record; None: that is no time."""
+def sampled_ms(
+    time: RecordTime, way: Cut, fields: Fields, zone: tzinfo = UTC
+) -> int | None:
+    """UTC milliseconds of the record; None: that is no time.
+
+    Args:
+        time: Where it stands, and how it is written.
+        way: How the message was cut.
+        fields: Of the message.
+        zone: Of the instrument's clock, where the profile does not say.
+    """
     told = [field(way, fields, name) for name in time.fields]
     if None in told:
         return None
@@ -47,6 +56,8 @@ def sampled_ms(time: RecordTime, way: Cut, fields: Fields) -> int | None:
     if hour > _LAST_HOUR or (hour == _LAST_HOUR and int(parts["mm"])):
         return None
     year = int(parts.get("YYYY") or 2000 + int(parts["YY"]))
+    minutes = time.zone_min
+    own = zone if minutes is None else timezone(timedelta(minutes=minutes))
     try:
         local = datetime(
             year,
@@ -55,13 +66,13 @@ def sampled_ms(time: RecordTime, way: Cut, fields: Fields) -> int | None:
             hour % 24,
             int(parts["mm"]),
             int(parts.get("ss") or 0),
-            tzinfo=UTC,
+            tzinfo=own,
         )
     except ValueError:
         return None
     if hour == _LAST_HOUR:  # the end of a day, as some write it
         local += timedelta(days=1)
-    return round(local.timestamp() * 1000) - time.zone_min * 60_000
+    return round(local.timestamp() * 1000)
 
 
 @cache

@@ -137,8 +137,8 @@ class RecordTime(msgspec.Struct, frozen=True, kw_only=True):
     """Joined by a blank."""
     form: str
     """``MM/DD/YY hh:mm``: YYYY YY MM DD hh mm ss, MON for a month's three letters."""
-    zone_min: int = 480
-    """Minutes that the instrument's clock is ahead of UTC."""
+    zone_min: int | None = None
+    """Minutes that the instrument's clock is ahead of UTC; None: the site's zone."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ _ZONE = re.compile(r"([+-])([01][0-9]):([0-5][0-9])\Z")
 _TIME_WORDS = re.compile(r"YYYY|YY|MON|MM|DD|hh|mm|ss")
 _LINE = Frame(ends=(b"\r", b"\n"))
 _MOST_ASKS = 64
+_LARGEST_ID = 127
 
 
 def read_dialogue(section: Section, key: str = "dialogue") -> Dialogue | None:
@@ -147,6 +148,47 @@ def report_points(
                     fields=_fields_there(ask.cut),
                     found=field,
                 )
+
+
+def report_address(
+    section: Section, dialogue: Dialogue | None, address: str | None
+) -> None:
+    """Report what a device's address lacks, or that it has no dialogue at all."""
+    if dialogue is None:
+        section.report.add(
+            section.node,
+            section.path,
+            "dialogue_missing",
+            text="expected a profile with a dialogue, found none",
+        )
+        return
+    own = address or dialogue.address
+    wants = {kind for ask in dialogue.asks for kind in _wanted_of_address(ask)}
+    if "address" in wants and not own:
+        section.report.add(
+            section.node,
+            section.path,
+            "dialogue_address",
+            text="expected an address, as the dialogue needs one, found none",
+        )
+    if "id" in wants and own and not (own.isdecimal() and int(own) <= _LARGEST_ID):
+        section.wrong(
+            "address",
+            "dialogue_id",
+            text="expected an instrument id from 0 to 127, found {found}",
+            found=own,
+        )
+
+
+def _wanted_of_address(ask: Ask) -> Iterable[str]:
+    """Which placeholders of an address are not left out where there is none."""
+    texts_ = [step.send for step in ask.steps]
+    for parts in (*texts_, ask.starts):
+        optional = False
+        for kind, _ in parts:
+            optional = kind == "if" or (optional and kind != "end")
+            if kind in ("address", "id") and not optional:
+                yield kind
 
 
 def _fields_wanted(point: AsciiPoint, ask: Ask) -> list[str]:
@@ -359,7 +401,7 @@ def _time(section: Section) -> RecordTime | None:
                 inner, "form", "expected year, month, day, hh and mm as MM/DD/YY hh:mm"
             )
     zone = inner.text("zone")
-    zone_min = 480
+    zone_min: int | None = None
     if zone is not None:
         found = _ZONE.match(zone)
         if found is None:

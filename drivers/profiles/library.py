@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import msgspec
 
 from drivers.errors import ProfileError
+from drivers.profiles.dialogue_reader import read_dialogue, report_points
 from drivers.profiles.dlt645_items import edition_of
 from drivers.profiles.document import load_document, read_document
 from drivers.profiles.fingerprint import read_fingerprint
@@ -28,6 +29,7 @@ from drivers.profiles.reading import Report, Section, closest, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from drivers.profiles.dialogue import Dialogue
     from drivers.profiles.document import Node
     from drivers.profiles.model import Point
     from drivers.profiles.reading import Problem
@@ -52,6 +54,7 @@ KEYS = (
     "transaction_id",
     "datum",
     "edition",
+    "dialogue",
     "template",
     "fingerprint",
     "points",
@@ -144,6 +147,7 @@ def _text(file: str) -> str:
 
 def _fields(section: Section, name: str) -> dict[str, Any]:
     notes = _notes(section)
+    dialogue = read_dialogue(section)
     fields = {
         "profile": _own_name(section, name),
         "revision": section.integer("revision", 1, 9999),
@@ -166,7 +170,8 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "datum": section.choice("datum", DATUMS),
         "template": _template(section),
         "fingerprint": read_fingerprint(section) or None,
-        "points": _points(section),
+        "dialogue": dialogue,
+        "points": _points(section, dialogue),
         "edition": _edition(section),
     }
     return {key: value for key, value in fields.items() if value is not None}
@@ -227,7 +232,7 @@ def _framing(section: Section) -> str | None:
     return framing
 
 
-def _points(section: Section) -> tuple[Point, ...]:
+def _points(section: Section, dialogue: Dialogue | None) -> tuple[Point, ...]:
     """The points; only a generic profile may have none."""
     nodes: Sequence[Node] = section.items("points", required=True)
     if not nodes and section.has("points"):
@@ -238,6 +243,7 @@ def _points(section: Section) -> tuple[Point, ...]:
     protocol = said.value if said is not None and said.value in KINDS else "modbus"
     read = points_from_list(section.report, nodes, "points", cast("Protocol", protocol))
     report_overlaps(section.report, read, "points")
+    report_points(section.report, dialogue, read, "points")
     return tuple(_labelled(point) for point, _ in read)
 
 

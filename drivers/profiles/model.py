@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from drivers.profiles.address import format_both
+from drivers.profiles.dialogue import Dialogue
 from drivers.profiles.fingerprint import Trait
 from drivers.profiles.kinds import DeviceKind
 from drivers.profiles.watches import Contact, Counter
@@ -190,6 +191,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Modbus TCP: ``ignored`` for gateways that never echo the number."""
     datum: Literal["WGS-84", "CGCS2000"] = "WGS-84"
     """GNSS: what positions refer to; never GCJ-02."""
+    dialogue: Dialogue | None = None
+    """ASCII: what is sent, and how the answer is framed, checked and cut."""
     edition: Literal["2007", "1997"] = "2007"
     """DL/T 645: the edition of the standard that its identifiers belong to."""
     template: tuple[str, ...] = ()

@@ -10,7 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drivers.profiles import dlt645_points, gnss_points, hj212_points, modbus_points
+from drivers.profiles import (
+    ascii_points,
+    dlt645_points,
+    gnss_points,
+    hj212_points,
+    modbus_points,
+)
 from drivers.profiles.model import ModbusPoint, Point, Protocol
 from drivers.profiles.reading import Report, Section, Word, check_order, join, shown
 from drivers.profiles.watches import read_contact, read_counter
@@ -59,6 +65,13 @@ KINDS: Mapping[Protocol, Kind] = {
         widest_bit=dlt645_points.widest_bit,
     ),
     "gnss": Kind(gnss_points.GnssPoint, gnss_points.KEYS, gnss_points.read_gnss),
+    "ascii": Kind(
+        ascii_points.AsciiPoint,
+        ascii_points.KEYS,
+        ascii_points.read_ascii,
+        ascii_points.needs_unit,
+        ascii_points.widest_bit,
+    ),
     "hj212": Kind(
         hj212_points.Hj212Point,
         hj212_points.KEYS,

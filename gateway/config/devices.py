@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivers.profiles import bases
+from drivers.profiles.dialogue_reader import report_address, report_points
 from drivers.profiles.document import Mark
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.points import labels, points_from_list
@@ -73,6 +74,9 @@ class DeviceReader:
         profile = self._profile(section)
         protocol = self._protocol(section, bus, profile)
         address = read_address(section, protocol)
+        if protocol == "ascii" and (profile is not None or not section.has("profile")):
+            own = address if isinstance(address, str) else None
+            report_address(section, profile.dialogue if profile else None, own)
         points = self._points(section, profile, protocol)
         if not section.has("profile") and not section.has("points"):
             report.add(node, path, "no_points")
@@ -186,6 +190,8 @@ class DeviceReader:
             section.wrong("points", "empty")
         nodes, built_on = self._joined(nodes, profile, path)
         known = points_from_list(self._report, nodes, path, protocol)
+        if profile is not None and profile.dialogue is not None:
+            report_points(self._report, profile.dialogue, known, path)
         if profile is None:
             report_overlaps(self._report, known, path)
         return PointList(tuple(known), frozenset(built_on))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.profiles import (
+    ascii_points,
     bases,
     dlt645_items,
     gnss_points,
@@ -212,9 +213,31 @@ _POINT: Schema = {
     "factor": {**_FACTOR, "examples": ["a21026", "w01018"]},
     "field": {
         **_TEXT,
-        "pattern": "^[0-9A-Za-z]{1,16}$",
-        "examples": list(hj212_points.FIELDS[:9]),
+        "type": ["string", "integer"],
+        "examples": [*hj212_points.FIELDS[:9], 3, "5-10"],
     },
+    "ask": _TEXT,
+    "written": {"enum": list(ascii_points.WRITTEN)},
+    "mask": {"type": "integer", "minimum": 1},
+    "units": {"type": "object", "additionalProperties": _TEXT},
+    "unit_field": {"type": ["string", "integer"]},
+    "unit_mask": {"type": "integer", "minimum": 1, "maximum": 255},
+    "times": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "field": {"type": ["string", "integer"]},
+                "written": {"enum": list(ascii_points.WRITTEN)},
+                "mask": {"type": "integer", "minimum": 1},
+                "by": {"type": "object", "additionalProperties": _NUMBER},
+            },
+            "required": ["field", "by"],
+            "additionalProperties": False,
+        },
+    },
+    "invalid": {"type": "array", "items": {"type": ["string", "number"]}},
+    "status": {"enum": ["heeded", "ignored"]},
     "cn": {"enum": list(hj212_points.COMMANDS)},
     "factor_2005": {**_FACTOR, "examples": ["011"]},
     "name": {**_TEXT, "pattern": NAME_PATTERN},
