@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo
 
 from drivers.modbus.transaction import Timing
 from gateway.notify import Notifier
+from gateway.release import RELEASED_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drivers.ascii import AsciiLine
+    from drivers.gnss import GnssPort
     from drivers.hj212.device import Line as Hj212Line
     from drivers.modbus.transaction import Bus as ModbusBus
     from drivers.port import Port
     from drivers.profiles.ascii_points import AsciiPoint
     from drivers.profiles.dlt645_points import Dlt645Point
+    from drivers.profiles.gnss_points import GnssPoint
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
@@ -42,6 +45,8 @@ def make_bus(conf: BusConf) -> Port:
             return _hj212_bus(conf)
         case "ascii":
             return _ascii_bus(conf)
+        case "gnss":
+            return _gnss_bus(conf)
         case other:
             raise NotImplementedError(other)
 
@@ -57,6 +62,8 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
             return _hj212_device(conf, bus, port)
         case "ascii":
             return _ascii_device(conf, bus, port)
+        case "gnss":
+            return _gnss_device(conf, bus, port)
         case other:
             raise NotImplementedError(other)
 
@@ -120,6 +127,30 @@ def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         timing,
         conf.max_registers,
         zone=ZoneInfo(conf.timezone),
+    )
+
+
+def _gnss_bus(conf: BusConf) -> Port:
+    from drivers.gnss import gpsd_port, serial_port, tcp_port  # noqa: PLC0415
+
+    if conf.gpsd is not None:
+        return gpsd_port(conf.gpsd.host, conf.gpsd.port, past_ms=RELEASED_MS)
+    if conf.tcp is not None:
+        return tcp_port(conf.tcp.host, conf.tcp.port, past_ms=RELEASED_MS)
+    line = conf.serial
+    assert line is not None  # noqa: S101 - the loader gives each bus one of them
+    return serial_port(line.device, line.baud, line.framing, past_ms=RELEASED_MS)
+
+
+def _gnss_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
+    from drivers.gnss import GnssDevice  # noqa: PLC0415 - see module
+
+    return GnssDevice(
+        conf.name,
+        cast("GnssPort", port),
+        cast("tuple[GnssPoint, ...]", conf.points),
+        timeout_s=conf.timeout_s or bus.timeout_s,
+        datum=conf.profile.datum if conf.profile else "WGS-84",
     )
 
 
