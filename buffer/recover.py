@@ -126,7 +126,10 @@ class _Opening:
         water = self._water(known)
         cursors, parked = self._cursors()
         high, unclean = self._high(max(known, water), cursors)
-        self._account(stored, cursors, water=water, high=high, unclean=unclean)
+        given = Intervals.of([(1, known)])
+        if state is not None and not unclean:
+            given = Intervals(state.given)
+        self._account(stored, cursors, given, water=water, high=high, unclean=unclean)
         store.durable = known
         store.said = water
         last_ms = self._last_ms()
@@ -134,9 +137,6 @@ class _Opening:
         # Until this run's first commit nothing newer than the last one's is durable:
         # killed before it, the next start still knows since when nothing was stored.
         store.alive_ms = last_ms or self._wall_ms
-        given = Intervals.of([(1, known)])
-        if state is not None and not unclean:
-            given = Intervals(state.given)
         self._start(cursors, parked, high, given)
         return Opened(store, cursors, parked, high, given, ended)
 
@@ -199,6 +199,7 @@ class _Opening:
         self,
         stored: Intervals,
         cursors: dict[str, Cursor],
+        given: Intervals,
         *,
         water: int,
         high: int,
@@ -215,6 +216,8 @@ class _Opening:
         # be among what is gone.
         certain = not unclean and not self._found.control_damaged
         drafts = self._damaged(lost.clip(1, last), certain=certain)
+        # Sent just before the stop and not proved: it may have arrived.
+        drafts = losses.unsure(given, drafts)
         tail = lost.clip(last + 1, high)
         for first, end in tail.pairs():
             drafts.append(self._unclean(first, end))

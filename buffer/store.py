@@ -255,6 +255,9 @@ class Store:
         self.alive_ms, self.water = work.safe_ms, max(self.water, work.water)
         if work.groups:
             self.said = self.water
+            # Else a kill together with damage to these rows would be bounded by less
+            # than these rows and what came after them.
+            self._hint(work.wall_ms)
 
     def _write(
         self, cls: PriorityClass, entries: Sequence[Entry], stamp: bytes, wall_ms: int
