@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Literal
 
 from drivers.profiles.model import ModbusPoint
+from simulators.shaped import BCD_DIGITS, bcd_bytes, text_bytes, time_bytes
 from simulators.waveform import Wave, state, wave
 from simulators.wire import BIT_TABLES, ILLEGAL_ADDRESS, RefusedError, pack_bits
 
@@ -43,6 +44,7 @@ _LIMITS = {
         ("uint64", 64),
     )
 }
+_LIMITS |= {name: (0, 10**digits - 1) for name, digits in BCD_DIGITS.items()}
 SPARE_REGISTERS = 8
 """Readable zeros around a table's points: planners may read a register more."""
 
@@ -55,8 +57,14 @@ def to_words(raw: float, kind: str, order: str) -> tuple[int, ...]:
         kind: A profile's type, not ``bool``.
         order: ``ABCD``, ``CDAB``, ``BADC`` or ``DCBA``.
     """
+    if kind in BCD_DIGITS:
+        return laid_out(bcd_bytes(int(raw), kind), order)
     number = raw if kind.startswith("float") else int(raw)
-    data = struct.pack(">" + _FORMATS[kind], number)
+    return laid_out(struct.pack(">" + _FORMATS[kind], number), order)
+
+
+def laid_out(data: bytes, order: str) -> tuple[int, ...]:
+    """Registers of these bytes, the most significant first, in the order of a wire."""
     words = [data[i : i + 2] for i in range(0, len(data), 2)]
     if order in {"CDAB", "DCBA"}:
         words.reverse()
@@ -92,10 +100,19 @@ class _Shown:
     def words(self, utc_s: float) -> tuple[int, ...]:
         """What its registers hold now; for a bit, the whole register."""
         point = self.point
+        if point.type == "text":
+            text = f"SIM {self._unit:03d}"
+            return laid_out(text_bytes(text, point), "ABCD")
+        if point.type == "datetime":
+            return laid_out(time_bytes(utc_s, point.layout), point.word_order)
         value = self.value(utc_s)
         if point.type == "bool":
             return (int(value) << (point.bit or 0),)
         named = bool(point.enum or point.bits)
+        if point.loop is not None:
+            loop = point.loop
+            share = (value - float(loop.low)) / float(loop.high - loop.low)
+            value = float(loop.start) + share * float(loop.end - loop.start)
         raw = value if named else (value - float(point.offset)) / float(point.scale)
         if point.type not in _LIMITS:
             return to_words(raw, point.type, point.word_order)
@@ -116,6 +133,8 @@ def _range(point: ModbusPoint) -> tuple[float, float]:
             for limit in _LIMITS[point.type]
         ]
         low, high = min(ends), max(ends)
+    if point.loop is not None:
+        low, high = sorted((float(point.loop.low), float(point.loop.high)))
     if point.minimum is not None:
         low = max(low, point.minimum)
     if point.maximum is not None:
@@ -241,6 +260,9 @@ class Expectation:
             return None
         expected = shown.value(utc_s)
         resolution = 0.0 if point.type not in _LIMITS else abs(float(point.scale))
+        if point.loop is not None:
+            loop = point.loop
+            resolution *= abs(float((loop.high - loop.low) / (loop.end - loop.start)))
         if point.decimals is not None:
             resolution = max(resolution, 10.0**-point.decimals)
         allowed = resolution + slack_s * shown.wave.slope + 1e-5 * abs(expected)
