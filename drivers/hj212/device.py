@@ -92,6 +92,11 @@ class Hj212Device:
         self._inbox = Inbox(address, wanted, fields - OF_FACTOR)
         line.subscribe(self._inbox)
 
+    @property
+    def points(self) -> tuple[Hj212Point, ...]:
+        """Everything that may be asked for."""
+        return tuple(self._points.values())
+
     async def scan(
         self,
         points: Sequence[str],

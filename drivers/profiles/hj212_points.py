@@ -34,6 +34,7 @@ _USUAL = {
 }  # fmt: skip
 _MINUTE = 2051
 _FACTOR = re.compile(r"[0-9A-Za-z]{1,24}\Z")
+_STANDARD = re.compile(r"[aw][0-9]{5}\Z")
 _FIELD = re.compile(r"[0-9A-Za-z]{1,16}\Z")
 
 
@@ -71,7 +72,7 @@ def read_hj212(section: Section) -> dict[str, Any]:
         "field": field,
         "cn": cn or _USUAL.get(field or "Rtd", _MINUTE),
         "factor_2005": _word(section, "factor_2005"),
-        "code": None if section.has("code") else factor,
+        "code": None if section.has("code") else _code(factor),
     }
 
 
@@ -79,6 +80,11 @@ def needs_unit(section: Section) -> bool:
     """Whether a number without a unit would say nothing."""
     node = section.get("field")
     return node is None or node.value not in (*WORDS, "RS")
+
+
+def _code(factor: str | None) -> str | None:
+    """The factor, where it is a code of the standard and none that a maker chose."""
+    return factor if factor is not None and _STANDARD.match(factor) else None
 
 
 def _word(section: Section, key: str, *, required: bool = False) -> str | None:
