@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
@@ -99,3 +100,51 @@ def test_what_was_on_its_way_when_it_was_evicted_may_have_arrived(tmp_path):
     assert (first.first, first.certain) == (1, False)
     assert rest
     assert all(loss.certain for loss in rest)
+
+
+def test_what_was_on_its_way_at_a_clean_stop_may_have_arrived(tmp_path):
+    async def life():
+        buffer = await _open(tmp_path)
+        await _put(buffer, 20)
+        await buffer.read("platform", 0, 5, 10_000)  # sent; the link ends before PUBACK
+        await buffer.close()
+        _damage(tmp_path)
+        buffer = await _open(tmp_path)
+        losses = buffer.losses()
+        await buffer.close()
+        return losses
+
+    losses = run_virtual(life())
+
+    assert {loss.certain for loss in losses if loss.first <= 5} == {False}
+
+
+@pytest.mark.sentence(2)
+def test_the_bound_of_a_kill_holds_with_the_last_commit_damaged(tmp_path):
+    async def life():
+        buffer = await _open(tmp_path)
+        before, now = {}, _live(tmp_path)
+        for n in range(340):  # 60 a second: commits follow one another
+            buffer.append(b"x" * 90, cls=PriorityClass.LIVE, subject="fan-2", t_ms=n)
+            await asyncio.sleep(1 / 60)
+            if (seen := _live(tmp_path)) != now:
+                before, now = now, seen
+        buffer.abandon()
+        for path in _live(tmp_path):
+            path.unlink()
+        for path, raw in before.items():
+            path.write_bytes(raw)
+        buffer = await _open(tmp_path)
+        losses = buffer.losses()
+        await buffer.close()
+        return losses
+
+    losses = run_virtual(life())
+
+    gone = 340 - min(loss.first for loss in losses) + 1
+    assert gone > 42, "a commit, and what came after it"
+    assert sum(loss.at_most for loss in losses) >= gone
+
+
+def _live(folder):
+    return {path: path.read_bytes() for path in folder.glob("live-*")}
