@@ -1,4 +1,4 @@
-"""``ecogate profile list | show NAME | check FILE``: devices as data."""
+"""``ecogate profile list [WORD] | show NAME | check FILE``: devices as data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import msgspec
 from drivers.profiles.document import DocumentError, decode_text
 from drivers.profiles.library import load_profile, profile_names, read_profile
 from drivers.profiles.reading import Report, closest
+from drivers.profiles.template import site_lines
 from gateway.cli.arguments import add_site, site_path_if_any
 from gateway.cli.check import coloured, problem_as_json, report_errors
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import paint, print_json, table, terminal_columns
+from gateway.cli.profile_list import listing, matching
 from gateway.config.library import FOLDER, SiteLibrary
 from gateway.texts import language, t
 
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``profile list|show NAME [--site PATH]``, ``profile check FILE ...``."""
+    """``profile list [WORD ...]``, ``show NAME`` [--site PATH], ``check FILE ...``."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="ACTION")
     every = verbs.add_parser("list", help=t("profile.help.list"))
+    every.add_argument("words", nargs="*", metavar="WORD", help=t("profile.help.words"))
     show = verbs.add_parser("show", help=t("profile.help.show"))
     show.add_argument("name", help=t("profile.help.name"))
     for verb in (every, show):
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out the action."""
     if args.verb == "list":
-        return _list(_Shown(args), as_json=args.json)
+        return _list(_Shown(args), args.words, as_json=args.json)
     if args.verb == "show":
         return _show(args.name, _Shown(args), as_json=args.json)
     return _check(args.files, as_json=args.json)
@@ -86,27 +89,17 @@ class _Shown:
         return self._library.load(name) if name in self.own else load_profile(name)
 
 
-def _list(library: _Shown, *, as_json: bool) -> int:
-    """List all; status 2 when one of the site's own cannot be used."""
-    profiles = library.all()
+def _list(library: _Shown, words: list[str], *, as_json: bool) -> int:
+    """List them; status 2 when one of the site's own cannot be used."""
+    profiles = matching(library.all(), words)
     if as_json:
         print_json([_entry(profile, library) for profile in profiles])
         return library.status()
-    rows = [
-        (p.profile, p.maker, ", ".join(p.models), str(len(p.points)), p.evidence)
-        for p in profiles
-    ]
-    heads = ("name", "maker", "models", "points", "evidence")
-    print(
-        table(
-            [t(f"profile.column.{head}") for head in heads],
-            rows,
-            right=(3,),
-            cut=(2, 1),
-            columns=terminal_columns(),
-        )
-    )
-    if own := library.own:
+    if not profiles:
+        print(t("profile.none", words=" ".join(words)))
+        return library.status()
+    print(listing(profiles, terminal_columns()))
+    if own := [p.profile for p in profiles if p.profile in library.own]:
         print(t("profile.own", names=", ".join(own), folder=library.folder))
     return library.status()
 
@@ -117,8 +110,11 @@ def _entry(profile: Profile, library: _Shown) -> dict[str, object]:
         "profile": profile.profile,
         "maker": profile.maker,
         "models": profile.models,
+        "kind": profile.kind,
+        "protocol": profile.protocol,
         "evidence": profile.evidence,
         "points": len(profile.points),
+        "template": profile.template,
         **({"file": str(library.own[profile.profile])} if own else {}),
     }
 
@@ -133,12 +129,19 @@ def _show(name: str, library: _Shown, *, as_json: bool) -> int:
     print(
         paint(f"{profile.profile}  {profile.maker} {', '.join(profile.models)}", "bold")
     )
-    print(t("profile.source", source=profile.source, evidence=profile.evidence))
+    evidence = t(f"profile.evidence.{profile.evidence}")
+    print(t("profile.source", source=profile.source, evidence=evidence))
     notes = (language() == "zh" and profile.notes_zh) or profile.notes
     if notes:
         print(paint(notes.strip(), "yellow"))
-    print()
-    print(points_table(profile))
+    if profile.points:
+        print()
+        print(points_table(profile))
+    if profile.template:
+        print()
+        print(t("profile.fill_in"))
+        print()
+        print(site_lines(profile))
     return library.status()
 
 

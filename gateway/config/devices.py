@@ -80,6 +80,8 @@ class DeviceReader:
         points = self._points(section, profile, protocol)
         if not section.has("profile") and not section.has("points"):
             report.add(node, path, "no_points")
+        elif profile and not profile.points and not section.has("points"):
+            section.wrong("profile", "points_to_fill", profile=profile.profile)
         traits = _traits(section, profile)
         watched = read_watches(section, points)
         asset = section.text("asset")
@@ -192,6 +194,10 @@ class DeviceReader:
         known = points_from_list(self._report, nodes, path, protocol)
         if profile is not None and profile.dialogue is not None:
             report_points(self._report, profile.dialogue, known, path)
+        if profile is not None and profile.template:
+            from drivers.profiles.template import takes_after  # noqa: PLC0415 - rarely
+
+            known = [(takes_after(profile, point), at) for point, at in known]
         if profile is None:
             report_overlaps(self._report, known, path)
         return PointList(tuple(known), frozenset(built_on))

@@ -4,8 +4,8 @@ A recording says where its bytes come from (``device``, ``firmware``, ``taken``,
 ``none`` where no device was recorded), then the talk as its protocol likes it
 (``exchanges:`` of request and response, or ``stream:`` of what is pushed), then
 ``expected:`` values and ``flaws:`` as ``{point: [quality, reason]}``; where the
-instrument has its own, also ``flags:`` and ``sampled:``. ``points:`` are what a site
-file would add.
+instrument has its own, also ``flags:`` and ``sampled:`` (for each point, or one time
+for all). ``points:`` are what a site file would add.
 
 ``tests/support/play_<protocol>.py`` turns one into an answer::
 

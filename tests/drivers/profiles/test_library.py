@@ -43,9 +43,12 @@ async def test_a_profile_decodes_bytes_that_are_not_ours(name):
         k: repr(v) for k, v in expected.items()
     }
     assert answer.flaws == flaws
-    for own in ("flags", "sampled"):
-        if root.get(own):
-            assert getattr(answer, own) == root.get(own).plain()
+    if root.get("flags"):
+        assert answer.flags == root.get("flags").plain()
+    if root.get("sampled"):
+        said = root.get("sampled").plain()
+        whole = said if isinstance(said, dict) else dict.fromkeys(answer.sampled, said)
+        assert answer.sampled == whole
     # A point that no expected value and no flaw covers has not been shown to decode.
     points = {point.name for point in points_of(profile, root)}
     assert points
@@ -197,3 +200,46 @@ def test_all_mistakes_are_told_at_once_by_line():
 def test_an_unknown_profile_names_those_there_are():
     with pytest.raises(ProfileError, match=r"eastron-sdm630.*found 'sdm630'"):
         load_profile("sdm630")
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("generic-")])
+def test_a_template_comes_without_addresses_and_its_example_fills_it_in(name):
+    profile, root = load_profile(name), recording(name)
+
+    assert profile.evidence == "generic"
+    if not profile.template:
+        return
+    assert profile.points == ()
+    names = {point.name for point in points_of(profile, root)}
+    assert names <= set(profile.template)
+    assert len(names) > len(profile.template) / 2
+
+
+def test_the_library_has_what_stands_on_chinese_sites():
+    # Issue 4, part 7: at least 40, at least 12 of them types met on Chinese sites.
+    assert len(NAMES) >= 40
+    offered = {
+        name: {p.name for p in load_profile(name).points}
+        | set(load_profile(name).template)
+        for name in NAMES
+    }
+    types = [
+        {"so2", "nox", "dust", "o2", "flue_velocity"},
+        {"cod"},
+        {"ammonia_nitrogen"},
+        {"total_phosphorus"},
+        {"total_nitrogen"},
+        {"ph", "water_temperature"},
+        {"wastewater_flow", "wastewater_volume"},
+        {"tsp", "pm10", "noise", "wind_speed"},
+        {"fume", "fan_running", "purifier_running"},
+        {"nmhc", "thc", "methane"},
+        {"vapour_liquid_ratio", "tank_pressure"},
+        {"weight_gross", "weight_net"},
+        {"ai1", "ai8"},
+        {"relay1", "relay8", "di1", "di8"},
+        {"combustible_gas"},
+    ]
+    assert [
+        kind for kind in types if not any(kind <= o for o in offered.values())
+    ] == []

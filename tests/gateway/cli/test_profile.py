@@ -111,3 +111,62 @@ def test_check_places_bytes_that_are_no_text(tmp_path, capsys):
     assert main(["--lang", "en", "profile", "check", str(file)]) == 2
 
     assert "expected UTF-8, found the byte" in capsys.readouterr().out
+
+
+def test_list_is_grouped_by_what_devices_are_for(capsys):
+    assert main(["--lang", "en", "profile", "list"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    meters = lines.index("electricity meters")
+    assert lines[meters - 1] == ""
+    assert lines[meters + 1].startswith("abb-b23")
+    assert meters < lines.index("flue gas (CEMS)") < lines.index("any device")
+
+
+@pytest.mark.parametrize(
+    ("words", "has", "lacks"),
+    [
+        (["so2"], {"generic-cems", "kaier-unimat120"}, {"eastron-sdm630"}),
+        (["a21026"], {"generic-cems", "kaier-unimat120"}, {"generic-modbus"}),
+        (["氨氮"], {"hach-na8000"}, {"generic-tp-analyzer"}),
+        (["meter", "siemens"], {"siemens-pac2200"}, {"abb-b23", "generic-cems"}),
+        (["WATER", "generic"], {"generic-cod-analyzer"}, {"hach-na8000"}),
+    ],
+)
+def test_list_takes_words_that_all_must_be_found(capsys, words, has, lacks):
+    assert main(["--json", "profile", "list", *words]) == 0
+
+    names = {entry["profile"] for entry in json.loads(capsys.readouterr().out)}
+    assert has <= names
+    assert not lacks & names
+
+
+def test_list_says_when_nothing_has_the_word(capsys):
+    assert main(["--lang", "en", "profile", "list", "flux-capacitor"]) == 0
+
+    assert "no profile with 'flux-capacitor'" in capsys.readouterr().out
+
+
+def test_show_prints_the_lines_of_a_generic_profile_to_fill_in(capsys):
+    assert main(["--lang", "zh", "profile", "show", "generic-cems"]) == 0
+
+    out = capsys.readouterr().out
+    line = '- {name: so2, table: holding, address: "pdu:?", type: float32, unit: mg/m3}'
+    assert f"{line}  # 二氧化硫 sulfur dioxide, a21026" in out
+    assert "profile: generic-cems" in out
+
+
+def test_a_generic_profile_alone_is_no_device(tmp_path, capsys):
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "gateway: g\n"
+        "buffer: {path: ./data, max_bytes: 64MB}\n"
+        "buses: {b: {protocol: modbus-rtu, serial: /dev/ttyS9, baud: 9600}}\n"
+        "devices:\n"
+        "  cems: {bus: b, address: 1, profile: generic-cems, every: 10s}\n",
+        encoding="utf-8",
+    )
+
+    assert main(["--lang", "en", "check", str(site)]) == 2
+
+    assert "(ecogate profile show generic-cems)" in capsys.readouterr().out
