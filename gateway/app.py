@@ -1,9 +1,9 @@
 """The whole gateway, put together: read this first.
 
-    site file --> Site --> one worker per bus --> Recorder --> Buffer
-                           (bus_worker.py)        (records)      |
-                                                                 +--> one pump a target
-    beside them: Tender (clock, disk), statements of loss,           (uplink/pump.py)
+    site file --> Site --> one worker per bus --> Judge --> Recorder --> Buffer
+                           (bus_worker.py)        (judge/)  (records)      |
+                                                         one pump a target <--+
+    beside them: Tender (clock, disk), statements of loss,  (uplink/pump.py)
     watchdog, control socket
 
 Everything runs in one ``asyncio.TaskGroup``; each task is supervised and named. The
@@ -31,6 +31,8 @@ from gateway.clock import SystemClock
 from gateway.config.problems import SiteError
 from gateway.control import ControlError
 from gateway.crew import Crew
+from gateway.judge.judge import NOTE as JUDGED
+from gateway.judge.judge import Judge
 from gateway.logs import CHANGE
 from gateway.losses import state_losses
 from gateway.meta import MetaStore, describe
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from gateway.config.model import Bus, Device, MqttTarget, Site
     from gateway.health import Health
     from gateway.periods import Key
+    from gateway.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +166,7 @@ class App:
             self.tender.on_change = self._status_changed
             self.tender.linked = self._linked
             self._tell_start()
+            self._begin_judging()
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
@@ -237,6 +241,8 @@ class App:
         for worker in self.workers.values():
             worker.end()
         await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
+        for record in self.judge.close():
+            self.record(record)
         self.record.flush()
         self.buffer.remember(powercut.LAST_POLL, b"%d" % self.store_clock())
         now, due = self.clock.now(), self._next_due()
@@ -274,7 +280,7 @@ class App:
             make_device=lambda device, port: self.ports.make_device(device, conf, port),
             on_time=partial(self.clock.offer, "gnss"),
             clock=self.clock,
-            sink=self.record.under(self.metas.current),
+            sink=self._sink(conf.name),
             beats=self.beats,
         )
         self.crew.start(f"bus:{conf.name}", worker.run)
@@ -286,6 +292,11 @@ class App:
             f"bus:{name}", WORKERS_STOP_S, polite_s=POLITE_S, exact=True
         )
         del self.workers[name]
+
+    def _sink(self, bus: str) -> Callable[[Record], None]:
+        """Where a bus' records go: judged on their way, if anything asks for that."""
+        keep = self.record.under(self.metas.current)
+        return self.judge.before(self.devices_of(bus), keep)
 
     def devices_of(self, bus: str) -> list[Device]:
         """The devices of a bus, in the order of the site file."""
@@ -355,6 +366,8 @@ class App:
         self.site = site
         self.metas.adopt(describe(site, self.version), self.buffer.high)
         self.books.adopt(self.metas.current, site)
+        for record in self.judge.adopt(site):
+            self.record(record)
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
             await self.stop_bus(name)
@@ -362,9 +375,8 @@ class App:
         for name in (*change.buses_added, *change.buses_restarted):
             self.start_bus(site.buses[name])
         self.buffer.remember(LINES, standing(self._began, lines(site)))
-        sink = self.record.under(self.metas.current)
         for name, worker in self.workers.items():
-            worker.hand_over(self.devices_of(name), sink)
+            worker.hand_over(self.devices_of(name), self._sink(name))
         for name in (*change.targets_removed, *change.targets_changed):
             await self.stop_target(name)
         for name in change.targets_removed:
@@ -424,6 +436,18 @@ class App:
             self._tell_away(before, at)
         self._began = at
         self.buffer.remember(LINES, standing(at, lines(self.site)))
+
+    def _begin_judging(self) -> None:
+        """Take up what earlier runs knew of doors, counters and fences."""
+        remember = self.buffer.remember
+        self.judge = Judge(
+            lambda note, lazily: remember(JUDGED, note, lazily=lazily),
+            self.buffer.recall(JUDGED),
+            now=self.clock.now,
+            used=self.timekeeper.used,
+        )
+        for record in self.judge.adopt(self.site):
+            self.record(record)
 
     def _tell_away(self, before: powercut.Before, at: Instant) -> None:
         """What the run before left open; and what passed since, once it is dated."""

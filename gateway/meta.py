@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drivers.profiles.model import Point
+    from drivers.profiles.watches import Contact, Counter
     from gateway.config.model import Device, Site
+    from gateway.config.places import Fence, Mobile
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +229,10 @@ def describe(site: Site, software: str, serial: str | None = None) -> dict[str, 
         "points": [
             _point(n, device, point) for n, (device, point) in enumerate(points, 1)
         ],
+        **_said(
+            fences=[_fence(fence) for fence in site.fences.values()],
+            mobile=_mobile(site.mobile) if site.mobile else None,
+        ),
     }
 
 
@@ -258,7 +264,38 @@ def _point(n: int, device: Device, point: Point) -> dict[str, Any]:
         every_ms=round(every_s * 1000),
         enum={str(code): word for code, word in sorted(point.enum.items())},
         bits={str(bit): word for bit, word in sorted(point.bits.items())},
+        contact=_contact(point.contact) if point.contact else None,
+        counter=_counter(point.counter) if point.counter else None,
     )
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    return {"kind": contact.kind, "normal": contact.normal}
+
+
+def _counter(counter: Counter) -> dict[str, Any]:
+    """What a platform needs to take differences: where the value begins again."""
+    modulus = counter.modulus
+    if modulus is None:
+        return {"modulus": None}
+    return {"modulus": int(modulus) if modulus.denominator == 1 else float(modulus)}
+
+
+def _fence(fence: Fence) -> dict[str, Any]:
+    return _said(
+        id=fence.name,
+        device=fence.device,
+        rule=fence.rule,
+        circle=list(fence.circle) if fence.circle else None,
+        radius_m=fence.radius_m if fence.circle else None,
+        polygon=[list(corner) for corner in fence.polygon],
+        label=fence.label,
+    )
+
+
+def _mobile(mobile: Mobile) -> dict[str, Any]:
+    max_age_ms = round(1000 * mobile.max_age_s)
+    return {"position": mobile.position, "max_age_ms": max_age_ms}
 
 
 def _said(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values of any kind

@@ -4,14 +4,14 @@ Stored form, version 1 (big endian); the tail is finished JSON, so that publishi
 only joins bytes:
 
     0   u8   version, 1
-    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger
+    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger, 6 track
     2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows,
              bit 2 the JSON names a ``t`` of its own
     3   u8   0
     4   u32  boot id          8   u32  meta id
     12  i64  wall clock, ms since 1970 UTC, as read at acquisition
     20  i64  monotonic clock, ms since boot
-    28  [u8 trusted, u32 boot, i64 wall, i64 monotonic: the end of a gap or an event]
+    28  [u8 trusted, u32 boot, i64 wall, i64 monotonic: the end of a gap, event, track]
     ..  UTF-8: a JSON object without its opening brace
 
 The date is worked out when a record is sent (``to_wire``), never in the stored bytes.
@@ -33,13 +33,13 @@ VERSION = 1
 EXACT_INT = 2**53
 """Largest integer every JSON reader keeps exactly (IEEE 754 double, RFC 8259, 6)."""
 
-Kind = Literal["scan", "gap", "lost", "event", "ledger"]
+Kind = Literal["scan", "gap", "lost", "event", "ledger", "track"]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
 When = Callable[[Instant], "DatedTime | None"]
 """Dates an instant of an untrusted clock; None: not yet, its record waits."""
 
-_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event", "ledger")
+_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event", "ledger", "track")
 _LOST, _LEDGER = 3, 5
 _HEAD = struct.Struct(">BBBxIIqq")
 _SECOND = struct.Struct(">BIqq")
@@ -151,7 +151,22 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     """When the sums were made."""
 
 
-Record = Scan | Gap | Lost | Event | DayLedger
+class Track(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a receiver went, with fewer corners than fixes; see ``judge.thin``."""
+
+    device: str
+    since: Instant
+    until: Instant
+    line: tuple[tuple[int, float, float], ...]
+    """Corners: milliseconds since ``since``, longitude, latitude."""
+    within_m: float
+    """No fix that was left out lies farther from the line, at its own time."""
+    fixes: int
+    """How many it stands for."""
+    datum: str
+
+
+Record = Scan | Gap | Lost | Event | DayLedger | Track
 
 
 class DatedTime(msgspec.Struct, frozen=True):
@@ -214,6 +229,14 @@ class _EventTail(msgspec.Struct, omit_defaults=True):
     values: dict[str, Value] = {}
     text: dict[str, str] = {}
     of: tuple[str, ...] = ()
+
+
+class _TrackTail(msgspec.Struct):
+    device: str
+    line: tuple[tuple[int, float, float], ...]
+    within_m: float
+    fixes: int
+    datum: str
 
 
 class _DayTail(msgspec.Struct, omit_defaults=True):
@@ -311,6 +334,13 @@ def encode(record: Record, meta: str) -> bytes:
     elif type(record) is DayLedger:
         kind, at = _LEDGER, record.at
         tail = _JSON.encode(_day_tail(record))
+    elif type(record) is Track:
+        kind, at, until = 6, record.since, record.until
+        tail = _JSON.encode(
+            _TrackTail(
+                record.device, record.line, record.within_m, record.fixes, record.datum
+            )
+        )
     else:
         raise RecordError(f"cannot store a {type(record).__name__}")
     flags = _TRUSTED if at.trusted else 0
@@ -354,10 +384,10 @@ def dated(record: Record) -> bool:
     """Whether a trusted clock said every instant of a record."""
     if type(record) is Scan:
         return record.at.trusted
-    if type(record) is Gap:
+    if isinstance(record, Gap | Track):
         return record.since.trusted and record.until.trusted
     until = record.until if type(record) is Event else None
-    return record.at.trusted and (until is None or until.trusted)  # type: ignore[union-attr]
+    return record.at.trusted and (until is None or until.trusted)
 
 
 def is_dated(data: bytes) -> bool:
@@ -492,6 +522,9 @@ def _record(first: Head, until: Instant | None, body: bytes) -> Record:
             msgspec.json.decode(body, type=_DayTail)
         )
         return DayLedger(at=at, t_ms=d.pop("t"), until_ms=d.pop("until"), **d)
+    if first.kind == "track":
+        line = msgspec.structs.asdict(msgspec.json.decode(body, type=_TrackTail))
+        return Track(since=at, until=until or at, **line)
     fields: dict[str, Any] = msgspec.structs.asdict(
         msgspec.json.decode(body, type=_EventTail)
     )

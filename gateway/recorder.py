@@ -10,7 +10,16 @@ import msgspec
 from buffer import PriorityClass
 from gateway.fold import EventFold
 from gateway.ledger import DeliveryLedger
-from gateway.record import DayLedger, Event, Gap, Record, Scan, encode, to_wire
+from gateway.record import (
+    DayLedger,
+    Event,
+    Gap,
+    Record,
+    Scan,
+    Track,
+    encode,
+    to_wire,
+)
 from gateway.supervisor import Fatal
 
 if TYPE_CHECKING:
@@ -91,6 +100,8 @@ class Recorder:
         elif isinstance(record, Event):
             cls, subject = PriorityClass.EVENT, record.device or ""
             at = record.until or record.at
+        elif isinstance(record, Track):
+            cls, subject, at = PriorityClass.AGGREGATE, record.device, record.until
         elif isinstance(record, DayLedger):
             cls, subject, at = PriorityClass.AGGREGATE, record.device, record.at
         else:

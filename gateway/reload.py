@@ -32,6 +32,8 @@ class Change(msgspec.Struct, kw_only=True):
     targets_changed: list[str] = []
     site: bool = False
     """Who and where: only the description sent to platforms."""
+    judged: bool = False
+    """Fences, or whether the station moves: judged otherwise from now on."""
 
     @property
     def nothing(self) -> bool:
@@ -66,6 +68,8 @@ class Change(msgspec.Struct, kw_only=True):
             yield "reload.devices", {"bus": bus, "names": ", ".join(names)}
         if self.site:
             yield "reload.site", {}
+        if self.judged:
+            yield "reload.judged", {}
 
 
 def compare(old: Site, new: Site) -> Change:
@@ -87,6 +91,7 @@ def compare(old: Site, new: Site) -> Change:
     change.targets_added, change.targets_removed = added, removed
     change.targets_changed = changed
     change.site = old.info != new.info or old.assets != new.assets
+    change.judged = old.fences != new.fences or old.mobile != new.mobile
     return change
 
 

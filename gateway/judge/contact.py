@@ -93,7 +93,7 @@ def step(
         kept = msgspec.structs.replace(state, new=new, since=since, shown=shown)
         return kept, None
     counted = state.held is not None or _grown(state, count) > 0
-    owed = count is not None and not counted
+    owed = state.value is not None and count is not None and not counted
     return State(value, at, count, owed), Edge(value, state.value, since, state.seen)
 
 

@@ -30,7 +30,7 @@ class Whereabouts:
     """The last moments of one receiver."""
 
     def __init__(self, max_age_s: float) -> None:
-        self._max_age_ms = 1000 * max_age_s
+        self.max_age_s = max_age_s
         self._moments: deque[Fix | NoFix] = deque(maxlen=KEPT)
 
     def add(self, moment: Fix | NoFix) -> None:
@@ -40,7 +40,7 @@ class Whereabouts:
     def at(self, instant: Instant) -> dict[str, Value]:
         """Where the station was then, as a scan carries it."""
         nearest: Fix | NoFix | None = None
-        away = self._max_age_ms
+        away = 1000 * self.max_age_s
         mono = instant.mono_ms
         for moment in reversed(self._moments):
             apart = abs(mono - moment.at.mono_ms)
