@@ -33,6 +33,8 @@ _PLACE = (
 )
 _MODE = rb"([ADEFMNPRS]?)"
 _STATUS = rb"[SCUV]?"
+_SIRF = rb"(?:,(?:[0-9]{1,3}\.[0-9]+)?)?"
+"""One field more than GGA and GSA have, with decimals or empty: SiRFatlas VI."""
 _LATITUDE = re.compile(rb"[0-9]{4}(?:\.[0-9]+)?")
 _LONGITUDE = re.compile(rb"[0-9]{5}(?:\.[0-9]+)?")
 
@@ -166,7 +168,7 @@ _GGA = _form(
     b",".join(
         (_TIME, _PLACE, b"([0-9]?)", b"([0-9]{1,3}|)", _N, _FIX, _N, b"[0-9]{0,4}")
     )
-    + rb",?"  # SiRF's end with one field more
+    + _SIRF
 )
 _GNS = _form(
     b",".join(
@@ -189,6 +191,7 @@ _GSA = _form(
     rb"[AM]?,([123]?),((?:[0-9]{0,3},){12})"
     + b",".join((_N, _N, _N))
     + rb"(?:,([0-9A-F]?))?"
+    + _SIRF
 )
 _GSV = _form(
     rb"([1-9][0-9]?),([1-9][0-9]?),([0-9]{1,2})"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from drivers.profiles.gnss_points import GnssPoint
     from drivers.values import Value
 
+_PLACE = ("latitude", "longitude")
+"""These say when they were measured; what else a scan has is of the same instant, or
+says its age."""
 SKY_S = 10.0
 """A list of satellites in view holds so long: they rise and set in hours."""
 _LINES: dict[str, tuple[str, ...]] = {
@@ -162,9 +165,10 @@ class GnssDevice:
             for point in group:
                 self._taken[point.name] = number
                 _put(point, offer(point.of, epoch, self._datum), values, flaws)
-                ages[point.name] = age_ms
-                if not epoch.time_flaw and epoch.utc_ms is not None:
-                    sampled[point.name] = epoch.utc_ms
+                if point.name in values:
+                    ages[point.name] = age_ms
+                    if point.of in _PLACE and not epoch.time_flaw and epoch.utc_ms:
+                        sampled[point.name] = epoch.utc_ms
                 if want_raw and (line := _line(point.of, epoch)):
                     raw[point.name] = line
         if heard is not None:
