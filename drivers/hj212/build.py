@@ -57,19 +57,7 @@ def encode(segment: Segment) -> bytes:
     noted: list[Deviation] = []
     if parse(inside, (), noted) != segment.items or noted:
         raise ValueError(f"expected items of the standard's form, got {noted}")
-    head = [
-        f"QN={segment.qn}",
-        f"ST={segment.st}",
-        f"CN={segment.cn}",
-        f"PW={segment.pw}",
-        f"MN={segment.mn}",
-        f"Flag={segment.flag}",
-    ]
-    if segment.pnum is not None:
-        head += [f"PNUM={segment.pnum}", f"PNO={segment.pno}"]
-    if segment.rf:
-        head.append("RF=1")
-    data = f"{';'.join(head)};CP=&&{inside}&&".encode()
+    data = _around(segment, inside)
     size = len(inside.encode())
     if size > CP_LIMIT or len(data) > SEGMENT_LIMIT:
         raise ValueError(
@@ -92,9 +80,10 @@ def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
     Raises:
         ValueError: An item is too long for any packet, or there are too many packets.
     """
-    room = min(CP_LIMIT, SEGMENT_LIMIT - _head_size(whole))
-    if _size(whole.items) <= room:
+    if _size(whole.items) <= _room(whole):
         return [whole]
+    with_numbers = replace(whole, flag=(whole.flag or 0) | SPLIT, pnum=9999, pno=9999)
+    room = _room(with_numbers)
     common = _leading(whole.items)
     groups: list[list[Item]] = [[]]
     for item in whole.items[len(common) :]:
@@ -108,18 +97,32 @@ def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
             f"expected at most {most} packets of {room} bytes, got {len(groups)}"
             f" of up to {longest}"
         )
-    with_numbers = (whole.flag or 0) | SPLIT
     return [
         replace(
-            whole,
+            with_numbers,
             qn=whole.qn if number == 1 else next_qn(),
-            flag=with_numbers,
             pnum=len(groups),
             pno=number,
             items=(*common, *group),
         )
         for number, group in enumerate(groups, 1)
     ]
+
+
+def _around(segment: Segment, inside: str) -> bytes:
+    head = [
+        f"QN={segment.qn}",
+        f"ST={segment.st}",
+        f"CN={segment.cn}",
+        f"PW={segment.pw}",
+        f"MN={segment.mn}",
+        f"Flag={segment.flag}",
+    ]
+    if segment.pnum is not None:
+        head += [f"PNUM={segment.pnum}", f"PNO={segment.pno}"]
+    if segment.rf:
+        head.append("RF=1")
+    return f"{';'.join(head)};CP=&&{inside}&&".encode()
 
 
 def _leading(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -133,8 +136,6 @@ def _size(items: Sequence[Item]) -> int:
     return len(encode_items(items).encode())
 
 
-def _head_size(segment: Segment) -> int:
-    """Of everything around the items, split as finely as can be."""
-    named = "QN=12345678901234567;ST=;CN=2011;PW=;MN=;Flag=255;PNUM=9999;PNO=9999;RF=1;"
-    values = len(segment.st) + len(segment.pw) + len(segment.mn)
-    return len(named) + len("CP=&&&&") + values
+def _room(segment: Segment) -> int:
+    """Bytes that the items of such a segment may have."""
+    return min(CP_LIMIT, SEGMENT_LIMIT - len(_around(segment, "")))
