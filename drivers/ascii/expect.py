@@ -9,7 +9,7 @@ from drivers.ascii.checks import covered
 from drivers.ascii.cut import Fields, cut, split
 from drivers.ascii.record_time import sampled_ms
 from drivers.ascii.sending import fill
-from drivers.profiles.dialogue import Columns
+from drivers.profiles.dialogue import Columns, Groups, Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,8 @@ class Expect:
             dialogue: The device's.
             ask: One of its asks.
             address: What the device is called on its line.
-            wanted: Fields that are read; a line that names them all is a header.
+            wanted: Fields that are read: a line that names them all is a header, one
+                of keys that has none of them is another message.
             zone: Of the instrument's clock, where its profile does not say.
 
         Raises:
@@ -112,8 +113,10 @@ class Expect:
             any_case=self._any_case,
             header=self._header,
         )
-        if fields is None:
-            return None
+        if fields is None or (
+            isinstance(way, Pairs | Groups) and self._wanted.isdisjoint(fields)
+        ):
+            return None  # keys of another message
         sampled = None
         if self.ask.time is not None:
             sampled = sampled_ms(self.ask.time, way, fields, self._zone)

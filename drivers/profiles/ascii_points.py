@@ -88,7 +88,8 @@ def read_ascii(section: Section) -> dict[str, Any]:
 def needs_unit(section: Section) -> bool:
     """Whether a number without a unit would say nothing."""
     written = section.get("written")
-    return written is None or written.value == "number"
+    number = written is None or written.value == "number"
+    return number and not section.has("mask")
 
 
 def widest_bit(section: Section) -> int:
