@@ -43,8 +43,8 @@ class Framing(NamedTuple):
     """Buffer, head, length, since: where such a frame is, its check right; or -1."""
     walk: Callable[[Bytes], Iterator[Heard]]
     """Every complete answer with a right check, in any noise."""
-    keep: int
-    """Characters kept while searching: twice the longest frame."""
+    longest: int
+    """Characters of the longest frame."""
     folds: bool = False
     """Small letters mean the same as capital ones."""
 
@@ -63,7 +63,7 @@ RTU = Framing(
     content=bytes,
     find=find_rtu,
     walk=walk_rtu,
-    keep=512,
+    longest=256,
 )
 ASCII = Framing(
     "ascii",
@@ -75,6 +75,6 @@ ASCII = Framing(
     content=text.content,
     find=text.find_ascii,
     walk=text.walk_ascii,
-    keep=2 * text.LONGEST,
+    longest=text.LONGEST,
     folds=True,
 )

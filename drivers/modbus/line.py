@@ -26,6 +26,10 @@ BUFFER = 512
 (ASCII frames are twice as long: see ``_keep``.)"""
 
 
+LONGEST = 260
+"""Bytes of the longest frame, over TCP; no shorter one of RTU needs more."""
+
+
 class Link(asyncio.Protocol):
     """One connection of a bus; a bus that moved on no longer listens to it."""
 
@@ -58,6 +62,7 @@ class OwnBus(ProvedBus):
         super().__init__(name)
         self.link: Link | None = None
         self._keep = BUFFER
+        self._longest = LONGEST
         self._ending = "not opened"
         self._buffer = bytearray()
         self._heard = b""
@@ -231,7 +236,9 @@ class OwnBus(ProvedBus):
         frame = bytes(self._buffer[at : at + self._error_length])
         code = self._content(frame)[self._error_code]
         del self._buffer[at : at + self._error_length]
-        if peer.proof.doubtful(request.function, code, now, self._checked):
+        if not code:
+            self._unexplained = True  # there is no such exception
+        elif peer.proof.doubtful(request.function, code, now, self._checked):
             # Something better may still come; at the deadline it is believed, or not.
             self._doubted, self._doubted_at = code, now
         else:
@@ -296,6 +303,11 @@ class OwnBus(ProvedBus):
             end = heard.end
             if not self._discarded(heard, now, repeat=self._is_open(heard)):
                 self._unexplained = True
+        # What begins before the longest frame's length is decided: never walked again.
+        decided = len(buffer) - self._longest
+        if decided > end:
+            self._unexplained = True
+            end = decided
         if end:
             del buffer[:end]
             self._since = max(0, self._since - end)

@@ -142,7 +142,7 @@ class PymodbusBus(ProvedBus):
             self._open = None
         self._reply_s = max(0.0, loop.time() - self._sent_at - wire_s)
         body = bytes((reply.function_code,)) + reply.encode()
-        if reply.isError():
+        if reply.isError() and reply.exception_code:
             return Answer(b"", reply.exception_code, request.pdu, self._received)
         if len(body) != request.size or not body.startswith(request.expect):
             text = f"{what}: expected {request.expect.hex()}, got {body.hex()}"

@@ -53,7 +53,8 @@ class Unnumbered(OwnBus):
 
     def _set_up(self, framing: Framing, echo: Echo) -> None:
         self._framing = framing
-        self._keep = framing.keep
+        self._keep = 2 * framing.longest
+        self._longest = framing.longest
         self._echo = echo
         self._echoes = None if echo == "auto" else echo == "yes"
 

@@ -484,3 +484,25 @@ async def test_both_engines_of_frames_meet_the_simulators_own() -> None:
             server.close()
         assert words(reply.data) == [a * 257 & 0xFFFF for a in range(50, 170)]
         assert unit.writes.pop() == ("holding", 3, (5, 6))
+
+
+@pytest.mark.parametrize("kind", [*sorted(KINDS), "tcp"])
+@virtual
+async def test_an_exception_without_a_code_is_no_answer(kind) -> None:
+    """Code 0 is in no standard; taken for "no exception" it would be an empty value."""
+
+    def script(asked: Asked) -> Any:
+        return [(0.01, device.frame(asked, bytes((asked.function | 0x80, 0))))]
+
+    if kind == "tcp":
+        device = FakeDevice(tcp=True, script=script)
+        running_loop().net.listen(device, "plc", 502)
+        bus: Any = TcpBus("plc")
+        await bus.open()
+        with pytest.raises(BadFrameError):
+            await bus.read(7, SPAN, TIMING)
+        await bus.close()
+        return
+    async with opened(kind, script) as (bus, device):
+        with pytest.raises(BadFrameError):
+            await bus.read(7, SPAN, TIMING)
