@@ -14,7 +14,17 @@ import sys
 from gateway.cli.exits import Exit
 from gateway.texts import t
 
-KINDS = ("modbus", "dlt645", "hj212", "line", "broker", "proxy", "platform", "gateways", "subscribers")
+KINDS = (
+    "modbus",
+    "dlt645",
+    "hj212",
+    "line",
+    "broker",
+    "proxy",
+    "platform",
+    "gateways",
+    "subscribers",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
