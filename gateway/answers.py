@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.clock import ClockError
+from gateway.commission.served import streams as commission_streams
 from gateway.control import ControlError, ControlServer, Request, socket_path
 from gateway.events import utc_text
 from gateway.health import Health, buffer_health, bus_health, device_health
@@ -52,7 +53,7 @@ class Answers:
                 "return": trial.answer_return,
                 "stop": self.stop,
             },
-            {"watch": self.watch},
+            {"watch": self.watch, **commission_streams(self._app)},
             whole=("reload", "try", "return"),
         )
 

@@ -141,6 +141,26 @@ class BusWorker:
         unit = self.units[device]
         await self._command(lambda: unit.driver.write(point, value))
 
+    async def lend(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Have the port to itself for this work, between two exchanges.
+
+        Ours is closed meanwhile and opened again after; the work opens its own. Polls
+        wait, so it must be short: a fraction of a second, a few seconds at most.
+
+        Raises:
+            BusError: The port is gone, or does not come back.
+            DriverError: Too many commands wait; or what the work raised.
+        """
+
+        async def lent() -> T:
+            await self._port.close()
+            try:
+                return await work()
+            finally:
+                await self._port.open()
+
+        return await self._command(lent)
+
     def hand_over(
         self,
         devices: Iterable[DeviceConf],

@@ -79,6 +79,8 @@ class Request(msgspec.Struct, kw_only=True):
     value: bool | int | float | str | None = None
     within_s: float | None = None
     hours: int | None = None
+    bus: str | None = None
+    options: dict[str, Any] | None = None
 
 
 def socket_path(folder: Path) -> Path:

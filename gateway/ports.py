@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from drivers.values import Device as Driver
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
+    from gateway.commission.door import OpenRaw
     from gateway.config.model import TcpEndpoint
     from gateway.uplink.link import Connector
 
@@ -249,6 +250,13 @@ def make_connector() -> Connector:
 
     return MqttConnector()
 
+def open_raw(conf: BusConf) -> OpenRaw:
+    """Opens the port of this bus for raw bytes, for whoever puts it into service."""
+    from gateway.commission.door import opener  # noqa: PLC0415 - see module
+
+    return opener(conf)
+
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -260,3 +268,4 @@ class Ports:
     notifier: Notifier = field(default_factory=Notifier)
     signals: bool = True
     """Whether SIGTERM, SIGINT and SIGHUP are ours to handle."""
+    open_raw: Callable[[BusConf], OpenRaw] = open_raw
