@@ -36,13 +36,13 @@ A device is one YAML file in `drivers/profiles/`; how sure its contents are is i
 - **generic**: no particular device. Where its points stand in brackets, it comes
   without addresses: `ecogate profile show NAME` prints the lines to fill in from the
   device's manual. 不针对具体设备；测点数带括号者不含地址，
-  `ecogate profile show` 给出按手册填写的各行
+  `ecogate profile show NAME` 给出按手册填写的各行
 
-Before you rely on the values of one that is not hardware-recorded, compare them with the
-device's display. 未经硬件录制的文件，使用数值前请与设备显示核对。
+Before you rely on the values of one that is not hardware-recorded, compare them with
+the device's display. 未经硬件录制的文件，使用数值前请与设备显示核对。
 
-`ecogate profile list so2` lists those that have it; a maker, a model, a use, a code such
-as `a21026` or 氨氮 do as well. 后接厂家、型号、用途、因子编码或中文名均可筛选。
+`ecogate profile list so2` lists those that have it; a maker, a model, a use, a code
+such as `a21026` or 氨氮 do as well. 后接厂家、型号、用途、因子编码或中文名均可筛选。
 """
 _OVERVIEW = (
     "| profile 文件 | maker 厂家 | models 型号 | evidence 依据 | speaks 协议 "
