@@ -24,6 +24,7 @@ KINDS = (
     "platform",
     "gateways",
     "subscribers",
+    "analyzers",
 )
 
 
