@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
     from drivers.ascii import AsciiLine
     from drivers.gnss import GnssPort
+    from drivers.gpio import GpioChip
     from drivers.hj212.device import Line as Hj212Line
     from drivers.modbus.transaction import Bus as ModbusBus
     from drivers.port import Port
     from drivers.profiles.ascii_points import AsciiPoint
     from drivers.profiles.dlt645_points import Dlt645Point
     from drivers.profiles.gnss_points import GnssPoint
+    from drivers.profiles.gpio_points import GpioPoint
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
+    from gateway.commission.door import OpenRaw
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
-    from gateway.commission.door import OpenRaw
     from gateway.config.model import TcpEndpoint
     from gateway.uplink.link import Connector
 
@@ -48,6 +50,8 @@ def make_bus(conf: BusConf) -> Port:
             return _ascii_bus(conf)
         case "gnss":
             return _gnss_bus(conf)
+        case "gpio":
+            return _gpio_chip(conf)
         case other:
             raise NotImplementedError(other)
 
@@ -65,6 +69,8 @@ def make_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
             return _ascii_device(conf, bus, port)
         case "gnss":
             return _gnss_device(conf, bus, port)
+        case "gpio":
+            return _gpio_device(conf, port)
         case other:
             raise NotImplementedError(other)
 
@@ -244,11 +250,18 @@ def _ascii_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     )
 
 
-def make_connector() -> Connector:
-    """Links to MQTT brokers."""
-    from gateway.uplink.mqtt import MqttConnector  # noqa: PLC0415 - see module
+def _gpio_chip(conf: BusConf) -> Port:
+    from drivers.gpio import GpioChip  # noqa: PLC0415 - see module
 
-    return MqttConnector()
+    return GpioChip(conf.chip or "")
+
+
+def _gpio_device(conf: DeviceConf, port: Port) -> Driver:
+    from drivers.gpio import GpioDevice  # noqa: PLC0415 - see module
+
+    points = cast("tuple[GpioPoint, ...]", conf.points)
+    return GpioDevice(conf.name, cast("GpioChip", port), points)
+
 
 def open_raw(conf: BusConf) -> OpenRaw:
     """Opens the port of this bus for raw bytes, for whoever puts it into service."""
@@ -257,6 +270,12 @@ def open_raw(conf: BusConf) -> OpenRaw:
     return opener(conf)
 
 
+def make_connector() -> Connector:
+    """Links to MQTT brokers."""
+    from gateway.uplink.mqtt import MqttConnector  # noqa: PLC0415 - see module
+
+    return MqttConnector()
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -264,8 +283,8 @@ class Ports:
 
     make_bus: Callable[[BusConf], Port] = make_bus
     make_device: Callable[[DeviceConf, BusConf, Port], Driver] = make_device
+    open_raw: Callable[[BusConf], OpenRaw] = open_raw
     make_connector: Callable[[], Connector] = make_connector
     notifier: Notifier = field(default_factory=Notifier)
     signals: bool = True
     """Whether SIGTERM, SIGINT and SIGHUP are ours to handle."""
-    open_raw: Callable[[BusConf], OpenRaw] = open_raw

@@ -20,6 +20,7 @@ from drivers.profiles.dlt645_items import edition_of
 from drivers.profiles.document import load_document, read_document
 from drivers.profiles.fingerprint import read_fingerprint
 from drivers.profiles.gnss_points import DATUMS
+from drivers.profiles.gpio_points import report_shared
 from drivers.profiles.kinds import KINDS_OF_DEVICE
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.model import Evidence, Profile, Protocol
@@ -243,6 +244,7 @@ def _points(section: Section, dialogue: Dialogue | None) -> tuple[Point, ...]:
     protocol = said.value if said is not None and said.value in KINDS else "modbus"
     read = points_from_list(section.report, nodes, "points", cast("Protocol", protocol))
     report_overlaps(section.report, read, "points")
+    report_shared(section.report, read, "points")
     report_points(section.report, dialogue, read, "points")
     return tuple(_labelled(point) for point, _ in read)
 

@@ -14,6 +14,7 @@ from drivers.profiles import (
     ascii_points,
     dlt645_points,
     gnss_points,
+    gpio_points,
     hj212_points,
     modbus_points,
 )
@@ -77,6 +78,12 @@ KINDS: Mapping[Protocol, Kind] = {
         hj212_points.KEYS,
         hj212_points.read_hj212,
         hj212_points.needs_unit,
+    ),
+    "gpio": Kind(
+        gpio_points.GpioPoint,
+        gpio_points.KEYS,
+        gpio_points.read_gpio,
+        gpio_points.needs_unit,
     ),
 }
 

@@ -96,6 +96,8 @@ MESSAGES: dict[str, str] = {
     "dlt645_unit": "expected the unit {expected} of this identifier, or a scale "
     "beside {found}",
     "dlt645_edition": "expected identifiers of the edition {edition}, found {found}",
+    "line_shared": "expected line {found} set up as for {other}: active_low, bias, "
+    "debounce and which edges count are of the line",
     "overlap": "expected registers of its own, found {where} shared with {other} "
     "at {place}",
 }

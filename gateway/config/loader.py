@@ -19,7 +19,7 @@ from gateway.config.files import text_of
 from gateway.config.filters import check_devices
 from gateway.config.library import Library, SiteLibrary
 from gateway.config.model import BufferLimits, Site, SiteInfo
-from gateway.config.place_checks import check_edges, check_positions
+from gateway.config.place_checks import check_edges, check_lines, check_positions
 from gateway.config.place_keys import read_fence, read_mobile
 from gateway.config.problems import SiteError
 from gateway.config.site_info import read_assets, read_site_info
@@ -119,6 +119,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     check_load(report, root, devices, buses)
     check_positions(report, root, devices)
     check_edges(report, root, devices)
+    check_lines(report, root, devices, buses)
     if report.failed or gateway is None or buffer is None:
         return None
     if not targets:

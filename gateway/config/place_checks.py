@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drivers.profiles.gpio_points import report_shared
 from drivers.profiles.reading import closest
 from gateway.config.place_keys import has_position
 from gateway.judge.fix import QUALITY_NAMES
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from drivers.profiles.document import Node
     from drivers.profiles.reading import Report
-    from gateway.config.model import Device
+    from gateway.config.model import Bus, Device
 
 
 def check_positions(report: Report, root: Node, devices: dict[str, Device]) -> None:
@@ -57,6 +58,23 @@ def check_edges(report: Report, root: Node, devices: dict[str, Device]) -> None:
                 choices=", ".join(sorted(names - {point.name})) or "-",
                 meant=closest(edges, names - {point.name}),
             )
+
+
+def check_lines(
+    report: Report, root: Node, devices: dict[str, Device], buses: dict[str, Bus]
+) -> None:
+    """Points of one line of a chip agree on how it is set up, on whatever device."""
+    listed = root.get("devices") or root
+    for bus in buses.values():
+        if bus.family != "gpio":
+            continue
+        points = [
+            (point, listed.get(device.name) or listed)
+            for device in devices.values()
+            if device.bus == bus.name
+            for point in device.points
+        ]
+        report_shared(report, points, f"buses.{bus.name}")
 
 
 def _named(root: Node) -> Iterator[tuple[Node, str, bool]]:

@@ -17,6 +17,7 @@ from drivers.profiles import (
     bases,
     dlt645_items,
     gnss_points,
+    gpio_points,
     hj212_points,
     layouts,
     loops,
@@ -287,6 +288,11 @@ _POINT: Schema = {
     "format": {**_TEXT, "examples": ["XXX.X", "N12", "A6", "B16"]},
     "sign": {"enum": list(dlt645_items.SIGNS)},
     "ratio": {"enum": list(dlt645_items.RATIOS)},
+    "line": {"type": ["integer", "string"], "examples": [17, "GPIO17"]},
+    "active_low": _BOOLEAN,
+    "bias": {"enum": list(gpio_points.BIASES)},
+    "debounce": _DURATION,
+    "count": {"enum": list(gpio_points.EDGES)},
 }
 _PLACE: Schema = {
     "type": "array",

@@ -75,11 +75,11 @@ def test_it_may_ask_whether_the_clock_is_synchronised():
     assert {"adjtimex", "clock_adjtime"} <= set(allowed)
 
 
-def test_serial_ports_are_the_only_devices():
+def test_serial_ports_and_gpio_chips_are_the_only_devices():
     kinds = {value.split()[0] for value in settings()["DeviceAllow"]}
 
     assert kinds >= {"char-ttyUSB", "char-ttyACM", "char-ttyS", "char-ttyAMA"}
-    assert all(kind.startswith("char-tty") for kind in kinds)
+    assert all(kind.startswith("char-tty") for kind in kinds - {"char-gpiochip"})
     # A driver loaded after the start would not be in the list: both are loaded before.
     wants = " ".join(settings()["Wants"])
     assert "modprobe@usbserial" in wants
@@ -90,7 +90,7 @@ def test_serial_ports_are_the_only_devices():
 def test_the_user_is_made_and_may_open_serial_ports(tmp_path):
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (tmp_path / "etc/group").write_text("root:x:0:\ndialout:x:20:\n")
+    (tmp_path / "etc/group").write_text("root:x:0:\ndialout:x:20:\ngpio:x:997:\n")
 
     done = run("systemd-sysusers", f"--root={tmp_path}", UNITS / "ecogate.sysusers")
 
@@ -99,6 +99,7 @@ def test_the_user_is_made_and_may_open_serial_ports(tmp_path):
     assert re.search(r"^ecogate:.*:/var/lib/ecogate:.*nologin$", passwd, re.M), passwd
     group = (tmp_path / "etc/group").read_text()
     assert re.search(r"^dialout:x:20:ecogate$", group, re.M), group
+    assert re.search(r"^gpio:x:997:ecogate$", group, re.M), group
 
 
 def test_folders_belong_to_the_service_and_are_closed_to_others():

@@ -18,6 +18,7 @@ DRIVERS = Path(drivers.__file__).parent
 GATEWAY = Path(gateway.__file__).parent
 SPEAKERS = [
     *(DRIVERS / "modbus").glob("*.py"),
+    DRIVERS / "gpio" / "chip.py",
     DRIVERS / "serial_port.py",
     GATEWAY / "uplink" / "paho_driver.py",
     GATEWAY / "uplink" / "tls.py",
