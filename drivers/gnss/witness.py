@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 NEAR_MS = 5_000
 """How far from each other two epochs may be to bear each other's place out."""
-DATED_MS = 3_600_000
-"""And each other's date: a wrong one is a day off at least."""
+DATED_MS = 600_000
+"""And each other's date."""
+_FASTEST_MS = 100.0
+"""Metres a second; what dates each other must be one journey."""
 _SLACK_M = 15.0
 _SLACK_MS = 5.0
 """Metres a second that a receiver may have gained since it told its speed."""
@@ -92,7 +94,13 @@ def _near(earlier: Epoch, later: Epoch) -> bool:
 def _dated(earlier: Epoch, later: Epoch) -> bool:
     if earlier.utc_ms is None or later.utc_ms is None:
         return False
-    return 0 < later.utc_ms - earlier.utc_ms <= DATED_MS
+    assert earlier.place is not None  # noqa: S101 - as above
+    assert later.place is not None  # noqa: S101
+    apart_ms = later.utc_ms - earlier.utc_ms
+    reach = _SLACK_M + _FASTEST_MS * apart_ms / 1000
+    return 0 < apart_ms <= DATED_MS and (
+        distance_m(earlier.place, later.place) <= reach
+    )
 
 
 def _unconfirmed(epoch: Epoch) -> Epoch:

@@ -25,6 +25,7 @@ KINDS = (
     "gateways",
     "subscribers",
     "analyzers",
+    "receivers",
 )
 
 
