@@ -193,13 +193,18 @@ class AnalyzerLine:
                 others = [
                     said
                     for other, them in self._said.items()
-                    for request, said in them.items()
-                    if other != number and request[-5:] != reply.request[-5:]
+                    for said in them.values()
+                    if other != number and _head(said) != _head(reply.data)
                 ]
                 out += self.mischief.pieces(fault_now, reply, instrument, others)
                 self._said.setdefault(number, {})[reply.request] = reply.data
             instrument.spoil = False
         return out
+
+
+def _head(said: bytes) -> bytes:
+    """How an answer begins: what cannot be told from the right one is no fault."""
+    return said.replace(b",", b" ").split(b" ")[0]
 
 
 class AnalyzerServer(asyncio.Protocol):

@@ -9,7 +9,7 @@ from drivers.ascii.checks import covered
 from drivers.ascii.cut import Fields, cut, split
 from drivers.ascii.record_time import sampled_ms
 from drivers.ascii.sending import fill
-from drivers.profiles.dialogue import Columns, Groups, Pairs
+from drivers.profiles.dialogue import Columns, Groups, Pairs, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,6 +74,11 @@ class Expect:
         )
         self._wanted = frozenset(wanted)
         self._header: tuple[str, ...] | None = None
+        literal = isinstance(ask.cut, Pattern) and ask.cut.parts[0][0] == "lit"
+        self._sure = bool(
+            self._starts or literal or ask.frame.start or ask.check.kind != "none"
+        )
+        """Whether a message without its front could not be taken for one."""
         self.face = (ask.frame, ask.check, self._starts, ask.cut, address)
         """Two that look the same cannot be told apart by what they expect."""
         if "address" not in str(ask.cut):
@@ -89,6 +94,8 @@ class Expect:
         A message whose check does not hold, with bytes that are no text, or of another
         form is nothing, however much of it could be read.
         """
+        if message.torn and not self._sure:
+            return None
         body = covered(self.ask.check, message.framed)
         if body is None or len(body) != len(body.translate(None, _UNPRINTABLE)):
             return None

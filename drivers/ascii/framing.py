@@ -15,6 +15,8 @@ from drivers.ascii.checks import Framed
 if TYPE_CHECKING:
     from drivers.profiles.dialogue import Frame
 
+SILENT_S: Final = 0.02
+"""Within a message bytes follow each other faster than this, mostly."""
 ABANDONED_S: Final = 1.0
 """A message whose next byte does not come in this time was never finished."""
 _NOISE: Final = bytes(range(0x20)) + bytes(range(0x80, 0x100))
@@ -30,6 +32,8 @@ class Message(NamedTuple):
     framed: Framed
     began: float
     """Loop time of its first byte."""
+    torn: bool = False
+    """Its front may be missing: something unfinished was dropped just before it."""
 
     @property
     def body(self) -> bytes:
@@ -40,7 +44,7 @@ class Message(NamedTuple):
 class Framer:
     """Cuts one stream into messages of one kind of frame."""
 
-    __slots__ = ("_began", "_frame", "_held", "_last", "_over", "dropped")
+    __slots__ = ("_began", "_frame", "_held", "_last", "_over", "_torn", "dropped")
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -49,6 +53,7 @@ class Framer:
         self._last = 0.0
         self._over = False
         """In the middle of a line that is too long."""
+        self._torn = False
         self.dropped = 0
         """Messages that were too long or never finished."""
 
@@ -59,7 +64,18 @@ class Framer:
 
     def reset(self) -> None:
         """Forget what is held: the connection ended."""
-        self._held, self._over = b"", False
+        self._held, self._over, self._torn = b"", False, False
+
+    def split(self, now: float) -> None:
+        """A question leaves: what is unfinished and has fallen silent ends here.
+
+        Else it would stand in front of the answer, and spoil it. The message after it
+        is called torn: it could be the rest of what was unfinished.
+        """
+        if self._held and now - self._last >= SILENT_S:
+            self.dropped += 1
+            self._held = b""
+            self._torn = now - self._last <= ABANDONED_S
 
     def feed(self, data: bytes, now: float) -> list[Message]:
         """Take what came; returns the messages that are complete."""
@@ -119,7 +135,8 @@ class Framer:
                 elif body:
                     began = self._began if at < old else now
                     framed = Framed(b"", body, end, b"")
-                    found.append(Message(framed, began))
+                    found.append(Message(framed, began, self._torn))
+                    self._torn = False
             self._over = False
             at = place + len(end)
             for each, where in ahead.items():

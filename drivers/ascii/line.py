@@ -233,6 +233,8 @@ class AsciiLine:
     async def _ask(self, question: Question, peer: _Peer, timeout_s: float) -> Got:
         loop = asyncio.get_running_loop()
         sent = question.steps[-1][0]
+        for framer in self._framers.values():
+            framer.split(loop.time())
         asked = self._open = _Open(question, sent)
         asked_at = loop.time()
         gap = bool(question.expect.frame.gap_s)
