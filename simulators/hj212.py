@@ -20,6 +20,7 @@ import json
 import random
 import sys
 import time
+from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from simulators.hj212_instrument import Sent
 
+_Asked = tuple[str, str]
+"""MN and QN of a frame that wants an answer."""
 ANSWER_S = 10.0
 """HJ 212-2017, table 1: how long a mobile device waits for 9014."""
 RESENDS = 3
@@ -109,7 +112,8 @@ class Talk(asyncio.Protocol):
         self._hearing = Hearing()
         self._transport: asyncio.Transport | None = None
         self._timers: set[asyncio.TimerHandle] = set()
-        self._open: dict[str, tuple[Sent, int, asyncio.TimerHandle]] = {}
+        self._open: dict[_Asked, tuple[Sent, int, asyncio.TimerHandle]] = {}
+        self._answered: deque[_Asked] = deque(maxlen=200)
         self._told = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,12 +136,14 @@ class Talk(asyncio.Protocol):
         """An answer, or something that should not have been said."""
         counts = self._pushing.counts
         for heard in self._hearing.feed(data):
-            waiting = self._open.pop(heard.qn, None)
-            if waiting is None or heard.mn != waiting[0].mn or heard.flag & 3:
+            asked = heard.mn, heard.qn
+            waiting = self._open.pop(asked, None)
+            if waiting is not None:
+                waiting[2].cancel()
+                counts.answered += 1
+                self._answered.append(asked)
+            if heard.flag & 3 or asked not in self._answered:  # doubled: asked twice
                 counts.wrong.append(str(heard))
-                continue
-            waiting[2].cancel()
-            counts.answered += 1
         wrong = self._hearing.wrong
         counts.wrong += [repr(told) for told in wrong[self._told :]]
         self._told = len(wrong)
@@ -182,9 +188,9 @@ class Talk(asyncio.Protocol):
         del counts.sent[:-5000]
         if frame.asks:
             again = asyncio.get_running_loop().call_later(
-                ANSWER_S, self._unanswered, frame.qn
+                ANSWER_S, self._unanswered, (frame.mn, frame.qn)
             )
-            self._open[frame.qn] = (frame, tries, again)
+            self._open[frame.mn, frame.qn] = (frame, tries, again)
         for number, piece in enumerate(
             pieces(frame.data, pushing.fault(), pushing.rng)
         ):
@@ -193,8 +199,8 @@ class Talk(asyncio.Protocol):
             else:
                 self._transport.write(piece)
 
-    def _unanswered(self, qn: str) -> None:
-        frame, tries, _ = self._open.pop(qn)
+    def _unanswered(self, asked: _Asked) -> None:
+        frame, tries, _ = self._open.pop(asked)
         if tries >= RESENDS:
             self._pushing.counts.given_up += 1
             return

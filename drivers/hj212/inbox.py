@@ -1,20 +1,23 @@
 """What has come in for one device and was not taken yet: the newest of each command.
 
 A measurement is taken once. One that tells the same again is none; one that is older
-than what came before is history sent again, and no answer to what is now. Only a clock
-that was set back makes older times new: then QN, of the same clock, goes back as well,
-or (2005: no QN) nothing newer came for longer than two of its periods.
+than what came before was sent again, or is history, and no answer to what is now. Only
+a clock that was set back makes older times new: that is believed when nothing newer
+came for longer than two periods, and never of a time that was heard already. (QN does
+not help: a frame that is sent again keeps the QN it had.)
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from drivers.hj212.stats import InstrumentTally
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from drivers.hj212.measurement import Measurement
 
@@ -23,6 +26,10 @@ TOGETHER_S = 10.0
 _PERIOD_S = {2051: 1800.0, 2061: 3600.0, 2031: 86_400.0, 2041: 86_400.0}
 _USUAL_PERIOD_S = 300.0
 """The longest usual time between two measurements of a command, and of any other."""
+
+
+_TIMES = 64
+"""Times of each command that are known to have been heard."""
 
 
 class Inbox:
@@ -48,6 +55,7 @@ class Inbox:
         self._latest: dict[int, Measurement] = {}
         self._since: dict[int, float] = {}
         """Loop time of the last measurement that was newer than the one before."""
+        self._times: dict[int, deque[datetime]] = {}
 
     def offer(self, new: Measurement) -> None:
         """Take in what came; the port's side."""
@@ -55,13 +63,16 @@ class Inbox:
         if cn not in self._wanted:
             tally.unwanted += 1
             return
-        latest = self._latest.get(cn)
-        if latest is not None and latest.tells_the_same(new):
-            tally.repeated += 1
-            return
-        if new.rf or (latest is not None and self._is_history(new, latest)):
+        if new.rf or self._is_history(new):
             tally.history += 1
             return
+        latest = self._latest.get(cn)
+        if latest is not None:
+            told = new.beside(latest)
+            if told is None:
+                tally.repeated += 1
+                return
+            new = told
         unused = self._unused.get(cn)
         joined = None
         if unused is not None:
@@ -73,6 +84,9 @@ class Inbox:
         # All that was told of one time: no part of it is new when it comes again.
         self._latest[cn] = (latest and latest.and_also(new)) or new
         self._since[cn] = new.arrived_s
+        times = self._times.setdefault(cn, deque(maxlen=_TIMES))
+        if new.data_time not in times:
+            times.append(new.data_time)
         self.changed.set()
 
     def has(self, wanted: Collection[int]) -> bool:
@@ -89,10 +103,11 @@ class Inbox:
         """Forget what was not taken: nobody can say whose it is."""
         self._unused.clear()
 
-    def _is_history(self, new: Measurement, latest: Measurement) -> bool:
-        if new.data_time >= latest.data_time:
+    def _is_history(self, new: Measurement) -> bool:
+        latest = self._latest.get(new.cn)
+        if latest is None or new.data_time >= latest.data_time:
             return False
-        if new.qn is not None and latest.qn is not None:
-            return new.qn >= latest.qn
+        if new.data_time in self._times[new.cn]:
+            return True
         patience_s = 2 * _PERIOD_S.get(new.cn, _USUAL_PERIOD_S)
         return new.arrived_s - self._since[new.cn] < patience_s

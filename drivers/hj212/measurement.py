@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drivers.hj212.segment import Segment
 
 DATA_TIME = "DataTime"
+_OF_ALL_FIELDS = ("Flag", "EFlag", "SampleTime")
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,19 +36,32 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """Loop time; of several frames, of the first."""
 
     def and_also(self, other: Measurement) -> Measurement | None:
-        """Both as one, where both are of the same thing and time and share no name."""
+        """Both as one: of the same thing and time, with no name told differently."""
         alike = (self.mn, self.st, self.cn, self.version, self.rf, self.data_time) == (
             other.mn, other.st, other.cn, other.version, other.rf, other.data_time
         )  # fmt: skip
-        if not alike or not self.values.keys().isdisjoint(other.values):
+        shared = self.values.keys() & other.values.keys()
+        if not alike or any(self.values[n] != other.values[n] for n in shared):
             return None
         return replace(self, values=self.values | other.values, qn=other.qn)
 
-    def tells_the_same(self, other: Measurement) -> bool:
-        """Whether the other one adds nothing: sent again, or doubled on its way."""
+    def beside(self, told: Measurement) -> Measurement | None:
+        """What this one adds to what was told before; None: nothing.
+
+        Of the same time, names that stand there with the same value are not told again,
+        unless others differ: then it is another measurement, and whole.
+        """
+        if self.data_time != told.data_time:
+            return self
+        more = {
+            name: value
+            for name, value in self.values.items()
+            if told.values.get(name) != value
+        }
+        if not more:
+            return None
         return (
-            self.data_time == other.data_time
-            and other.values.items() <= self.values.items()
+            replace(self, values=more) if told.values.keys().isdisjoint(more) else self
         )
 
 

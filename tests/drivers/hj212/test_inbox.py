@@ -222,23 +222,52 @@ def test_history_is_not_now():
     assert box.tally.history == 2
 
 
-def test_a_clock_that_was_set_back_is_heard_all_the_same():
+def test_a_frame_that_is_sent_again_keeps_its_qn_and_is_not_now():
     box = inbox()
-    box.offer(told(7200, a=1, qn="20240601100000000"))
+    box.offer(told(0, a=1, qn="20240601080000000"))
+    box.offer(told(10, a=3, qn="20240601080010000", arrived_s=10.0))
     box.take((2011,))
 
-    box.offer(told(0, a=2, qn="20240601080000000"))
+    box.offer(told(5, a=2, qn="20240601080005000", arrived_s=15.0))
+    box.offer(told(0, a=1, qn="20240601080000000", arrived_s=10_000.0))
 
-    assert box.take((2011,))[2011].values == {"a-Rtd": "2"}
-
-
-def test_without_qn_a_clock_set_back_is_heard_when_nothing_newer_comes():
-    box = inbox()
-    new = replace(told(7200, a=1), qn=None)
-    box.offer(new)
-    box.take((2011,))
-
-    box.offer(replace(told(0, a=2), qn=None, arrived_s=599.0))
     assert box.take((2011,)) == {}
-    box.offer(replace(told(5, a=3), qn=None, arrived_s=601.0))
+    assert box.tally.history == 2
+
+
+def test_what_is_told_again_with_more_gives_only_what_is_more():
+    box = inbox()
+    box.offer(told(0, a=1))
+    box.take((2011,))
+
+    box.offer(told(0, a=1, b=2))
+    assert box.take((2011,))[2011].values == {"b-Rtd": "2"}
+    box.offer(told(0, a=1, b=3))
+    assert box.take((2011,))[2011].values == {"a-Rtd": "1", "b-Rtd": "3"}
+
+
+def test_a_mark_stays_with_what_is_more():
+    box = inbox()
+    first = replace(
+        told(0), values={"a-Rtd": "1", "a-Flag": "D", "b-Rtd": "5", "b-Flag": "N"}
+    )
+    box.offer(first)
+    box.take((2011,))
+    box.offer(replace(first, values={**first.values, "a-Max": "3"}))
+
+    assert box.take((2011,))[2011].values == {"a-Max": "3", "a-Flag": "D"}
+    box.offer(replace(first, values={"b-Rtd": "5", "b-Flag": "N", "a-Max": "3"}))
+    assert box.take((2011,)) == {}
+
+
+def test_a_clock_set_back_is_heard_when_nothing_newer_comes():
+    box = inbox()
+    box.offer(told(7200, a=1))
+    box.take((2011,))
+
+    box.offer(told(0, a=2, arrived_s=599.0))
+    assert box.take((2011,)) == {}
+    box.offer(told(5, a=3, arrived_s=601.0))
     assert box.take((2011,))[2011].values == {"a-Rtd": "3"}
+    box.offer(told(10, a=4, arrived_s=606.0))
+    assert box.take((2011,))[2011].values == {"a-Rtd": "4"}
