@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from drivers.dlt645 import convert
 from drivers.dlt645.convert import Transformers
 from drivers.dlt645.formats import decode
-from drivers.dlt645.line import Timing
 from drivers.dlt645.plan import plan, singles
+from drivers.dlt645.question import Timing
 from drivers.dlt645.refusals import Refusals
 from drivers.errors import (
     DriverError,
@@ -37,8 +37,9 @@ from drivers.values import Answer, Flaw, Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from drivers.dlt645.line import Dlt645Line, Reply
+    from drivers.dlt645.line import Dlt645Line
     from drivers.dlt645.plan import Plan, Question
+    from drivers.dlt645.question import Reply
     from drivers.profiles.dlt645_items import Edition
     from drivers.profiles.dlt645_points import Dlt645Point
 

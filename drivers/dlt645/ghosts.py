@@ -8,7 +8,9 @@ or can no longer come. What other items' answers do meanwhile costs nothing: the
 told apart by what they carry.
 
 An answer may also come twice. The same item is therefore not asked again within
-``SPACING_S`` of the last word about it.
+``SPACING_S`` of the last word about it; and an answer that is a recent one again, byte
+for byte and soon after it, is only believed once no other came in the time that this
+meter needs (``again``).
 
 An error answer names no item at all: while a meter has any ghost, its error answers
 prove nothing.
@@ -16,6 +18,7 @@ prove nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from drivers.dlt645.frame import matches
@@ -26,8 +29,12 @@ MOST_S = 60.0
 TIMES_LARGEST = 4.0
 TIMES_WAITED = 12.0
 """Covers a meter, or a radio link, ten times slower than we waited."""
+TIMES_REPEATED = 2.0
+"""Time-outs within which a repetition of an answer is looked for."""
 _FADE = 0.999
 _MOST_KEPT = 256
+_MOST_SAID = 8
+"""Answers to one question within the time of a repetition: it is asked every 0.5 s."""
 
 
 class Key(NamedTuple):
@@ -53,6 +60,7 @@ class Ghosts:
         self._ghosts: dict[Key, _Ghost] = {}
         self._words: dict[Key, float] = {}
         self._largest: dict[str, float] = {}
+        self._said: dict[Key, deque[tuple[bytes, float]]] = {}
 
     def lost(
         self, key: Key, asked_at: float, waited_s: float, max_reply_s: float
@@ -66,11 +74,20 @@ class Ghosts:
         life_s = max(max_reply_s, min(MOST_S, life_s))
         self._ghosts[key] = _Ghost(asked_at, asked_at + life_s)
 
-    def answered(self, key: Key, now: float, took_s: float) -> None:
-        """A question was answered in time."""
+    def answered(self, key: Key, now: float, took_s: float, raw: bytes = b"") -> None:
+        """A question was answered in time, by this frame."""
         largest = self._largest.get(key.meter, 0.0)
         self._largest[key.meter] = max(took_s, largest * _FADE)
         self._word(key, now)
+        said = self._said.setdefault(key, deque(maxlen=_MOST_SAID))
+        said.append((raw, now))
+
+    def again(self, key: Key, raw: bytes, now: float, timeout_s: float) -> bool:
+        """Whether this frame may be a repetition of a recent answer to this."""
+        return any(
+            before == raw and now - at < TIMES_REPEATED * timeout_s
+            for before, at in self._said.get(key, ())
+        )
 
     def heard(self, address: str, function: int, data: bytes, now: float) -> Key | None:
         """Whose ghost an unasked answer is, if any; it is laid to rest.

@@ -12,12 +12,10 @@ Everything that leaves is built by ``frame.request``; the time is broadcast only
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from drivers.byte_line import ByteLine, serial_line, tcp_line
 from drivers.dlt645.frame import (
-    ANSWER,
     ANY_METER,
     EVERY_METER,
     MORE,
@@ -32,6 +30,15 @@ from drivers.dlt645.frame import (
     request,
 )
 from drivers.dlt645.ghosts import Ghosts, Key
+from drivers.dlt645.question import (
+    FUNCTION,
+    Reply,
+    Timing,
+    answers,
+    read_key,
+    shown,
+    stray,
+)
 from drivers.dlt645.refusals import ERRORS, named
 from drivers.dlt645.search import Outcome
 from drivers.dlt645.stats import MeterStats, Tally
@@ -49,7 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from drivers.byte_line import Exchanged
+    from drivers.byte_line import Exchanged, Take
     from drivers.dlt645.search import Probe
 
 QUIET_S = 0.02
@@ -62,29 +69,7 @@ NEED_TIMES = 1.5
 MOST_FRAMES = 16
 MOST_BYTES = 2048
 """Of one item that comes in several frames."""
-_FUNCTION = 0x1F
 _LONGEST_PROBE = 40
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long one meter may take."""
-
-    timeout_s: float = 1.0
-    """From the end of a question to its whole answer, beside the time on the wire."""
-    pause_s: float = 0.0
-    max_reply_s: float = 0.0
-    """The latest that a timed-out answer may still come, as its maker states."""
-
-
-class Reply(NamedTuple):
-    """The data of one item."""
-
-    address: str
-    """Of the meter that answered."""
-    data: bytes
-    """Behind the identifier."""
-    sent_at: float
 
 
 class Dlt645Line:
@@ -143,7 +128,7 @@ class Dlt645Line:
     def haunted(self, meter: str, di: str) -> bool:
         """Whether this item's answer could not be proved if it were asked soon."""
         now = asyncio.get_running_loop().time()
-        return self.ghosts.free_at(_read_key(meter, di), now) > now + HOLD_S
+        return self.ghosts.free_at(read_key(meter, di), now) > now + HOLD_S
 
     # -- questions ----------------------------------------------------------
 
@@ -174,7 +159,7 @@ class Dlt645Line:
         """
         self.wire.check_connected()
         old = edition_of(di) == "1997"
-        key = _read_key(meter, di)
+        key = read_key(meter, di)
         await self._until_free(key)
         function = Function.READ_1997 if old else Function.READ
         asked = request(function, meter, key.what)
@@ -238,8 +223,7 @@ class Dlt645Line:
             now = asyncio.get_running_loop().time()
             self.ghosts.lost(key, now, timing.timeout_s, timing.max_reply_s)
         addresses = tuple(dict.fromkeys(found))
-        stray = _stray(heard, asked)
-        if stray or len(addresses) > 1:
+        if stray(heard, asked) or len(addresses) > 1:
             return Outcome("collision", addresses)
         return Outcome("answer" if addresses else "silent", addresses)
 
@@ -281,7 +265,7 @@ class Dlt645Line:
         if wait_s > HOLD_S:
             self._tally(key.meter).add("unprovable")
             raise UnprovableError(
-                f"meter {key.meter}, {_shown(key)}: an earlier answer may still come;"
+                f"meter {key.meter}, {shown(key)}: an earlier answer may still come;"
                 f" asked again in {wait_s:.1f} s"
             )
         if wait_s > 0:
@@ -297,7 +281,7 @@ class Dlt645Line:
 
         def take(buffer: bytearray) -> Frame | None:
             while (frame := finder.find(buffer)) is not None:
-                if _answers(frame, key):
+                if answers(frame, key):
                     return frame
                 self._heard(frame, loop.time())
             return None
@@ -318,7 +302,7 @@ class Dlt645Line:
         except ResponseTimeoutError as exc:
             damaged = finder.damaged
             tally.add("bad_frame" if damaged else "timeout")
-            what = f"meter {key.meter}, {_shown(key)}: "
+            what = f"meter {key.meter}, {shown(key)}: "
             if damaged:
                 raise BadFrameError(
                     what + "an answer came damaged",
@@ -340,9 +324,42 @@ class Dlt645Line:
         now = loop.time()
         if frame.control & REFUSED:
             self._refused(key, frame, exchanged, timing)
-        tally.replied(now - exchanged.sent_at)
-        self.ghosts.answered(key, now, now - exchanged.sent_at)
+        took_s = now - exchanged.sent_at
+        if self.ghosts.again(key, frame.raw, now, timing.timeout_s):
+            frame = await self._no_repetition(key, frame, take, timing)
+        tally.replied(took_s)
+        self.ghosts.answered(key, loop.time(), took_s, frame.raw)
         return frame, exchanged.sent_at
+
+    async def _no_repetition(
+        self, key: Key, frame: Frame, take: Take[Frame], timing: Timing
+    ) -> Frame:
+        """This answer, or the one that comes behind it where this was a repetition.
+
+        Raises:
+            UnprovableError: Several came that were all said before.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + max(NEED_TIMES * self.ghosts.largest_s(key.meter), QUIET_S)
+        came = {frame.raw}
+        while (left_s := ends - loop.time()) > 0:
+            try:
+                heard = await self.wire.exchange(b"", take, timeout_s=left_s)
+            except ResponseTimeoutError:
+                break
+            if not self.ghosts.again(
+                key, heard.found.raw, loop.time(), timing.timeout_s
+            ):
+                return heard.found
+            came.add(heard.found.raw)
+        if len(came) == 1:
+            return frame  # it says the same once more
+        self._tally(key.meter).add("unprovable")
+        self.ghosts.lost(key, loop.time(), timing.timeout_s, timing.max_reply_s)
+        raise UnprovableError(
+            f"meter {key.meter}, {shown(key)}: several earlier answers came again",
+            received=frame.raw,
+        )
 
     def _refused(
         self,
@@ -360,7 +377,7 @@ class Dlt645Line:
                 key, exchanged.sent_at, timing.timeout_s, timing.max_reply_s
             )
             raise UnprovableError(
-                f"meter {key.meter}, {_shown(key)}: an error answer that may belong to"
+                f"meter {key.meter}, {shown(key)}: an error answer that may belong to"
                 " an earlier question",
                 received=exchanged.received,
             )
@@ -369,7 +386,7 @@ class Dlt645Line:
         old = key.function < Function.READ.value
         reason = ERRORS[0] if old else named(word)
         raise PointUnsupportedError(
-            f"meter {key.meter}, {_shown(key)}: error word {word:02X} ({reason})",
+            f"meter {key.meter}, {shown(key)}: error word {word:02X} ({reason})",
             reason=reason,
             received=exchanged.received,
         )
@@ -389,7 +406,7 @@ class Dlt645Line:
         if not frame.from_meter:
             self._count(frame.address, "echo")
             return
-        function = frame.control & _FUNCTION
+        function = frame.control & FUNCTION
         ghost = None
         if not frame.control & REFUSED:
             ghost = self.ghosts.heard(frame.address, function, frame.data, now)
@@ -422,41 +439,3 @@ def serial(
 def tcp(host: str, port: int, *, may_set_time: bool = False) -> Dlt645Line:
     """The line behind a terminal server; nothing is opened yet."""
     return Dlt645Line(tcp_line(host, port), may_set_time=may_set_time)
-
-
-def _read_key(meter: str, di: str) -> Key:
-    old = edition_of(di) == "1997"
-    function = Function.READ_1997 if old else Function.READ
-    return Key(meter, function.value, di_bytes(di))
-
-
-def _answers(frame: Frame, key: Key) -> bool:
-    """Whether a frame is this question's answer, as far as it can say itself."""
-    if not frame.control & ANSWER or frame.control & _FUNCTION != key.function:
-        return False
-    if not matches(key.meter, frame.address):
-        return False
-    if frame.control & REFUSED:
-        return len(frame.data) <= 1
-    di, seq = key.what[:4], key.what[4:]
-    if not frame.data.startswith(di) or (seq and frame.data[-1:] != seq):
-        return False
-    return len(frame.data) > len(key.what)
-
-
-def _stray(heard: bytes, asked: bytes) -> bool:
-    """Whether there are bytes beside whole frames, FE and the question's echo."""
-    rest = bytearray(heard.replace(asked, b""))
-    finder = Finder()
-    while True:
-        before = bytes(rest)
-        frame = finder.find(rest)
-        if frame is None:
-            return bool(before.strip(b"\xfe"))
-        if before[: before.find(frame.raw)].strip(b"\xfe"):
-            return True
-
-
-def _shown(key: Key) -> str:
-    di = key.what[3::-1] if len(key.what) > 2 else key.what[::-1]  # noqa: PLR2004
-    return di.hex(" ").upper()
