@@ -60,9 +60,15 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         }
         if not more:
             return None
-        return (
-            replace(self, values=more) if told.values.keys().isdisjoint(more) else self
-        )
+        if not told.values.keys().isdisjoint(more):
+            return self
+        # A mark holds for all fields of its factor, those told now included.
+        factors = {name.partition("-")[0] for name in more}
+        for name, value in self.values.items():
+            factor, _, field = name.partition("-")
+            if field in _OF_ALL_FIELDS and factor in factors:
+                more[name] = value
+        return replace(self, values=more)
 
 
 def measured(
