@@ -51,11 +51,11 @@ def covered(check: Check, framed: Framed) -> bytes | None:
     if kind == "complement":
         whole = framed.start + body + framed.end
         return body if complement(whole) == said else None
-    if kind == "xor_all":
-        expected = xor(framed.start + body + framed.end)
-    else:
-        expected = _MADE[kind](body)
-    return body if expected == said.upper() or expected == said else None
+    if kind == "crc3":
+        return body if crc3(body) == said else None
+    whole = framed.start + body + framed.end if kind == "xor_all" else body
+    # Hex digits are the same in small letters.
+    return body if _HEX_MADE[kind](whole) == said.upper() else None
 
 
 def xor(data: bytes) -> bytes:
@@ -96,11 +96,11 @@ def nmea(data: bytes) -> bytes:
     return b"*" + xor(data.rpartition(b"$")[2])
 
 
-_MADE: Final[dict[CheckKind, Callable[[bytes], bytes]]] = {
+_HEX_MADE: Final[dict[CheckKind, Callable[[bytes], bytes]]] = {
     "xor": xor,
+    "xor_all": xor,
     "sum8": sum8,
     "sum16": sum16,
-    "crc3": crc3,
 }
 
 

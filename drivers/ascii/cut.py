@@ -148,9 +148,7 @@ def _pattern(
 
 
 def _skip_blanks(text: str, at: int) -> int:
-    while at < len(text) and text[at] == " ":
-        at += 1
-    return at
+    return len(text) - len(text[at:].lstrip(" "))
 
 
 def _run_end(parts: Parts, index: int, shape: str, at: int, *, any_case: bool) -> int:
@@ -161,9 +159,8 @@ def _run_end(parts: Parts, index: int, shape: str, at: int, *, any_case: bool) -
             stops += word[0].lower() if any_case else word[0]
         if kind != "blanks":
             break
-    while at < len(shape) and shape[at] not in stops:
-        at += 1
-    return at
+    ends = (shape.find(stop, at) for stop in stops)
+    return min((end for end in ends if end >= 0), default=len(shape))
 
 
 def _text_end(

@@ -21,7 +21,7 @@ ABANDONED_S: Final = 1.0
 """A message whose next byte does not come in this time was never finished."""
 _NOISE: Final = bytes(range(0x20)) + bytes(range(0x80, 0x100))
 _FEWEST: Final = 512
-_ONE_IN: Final = 64
+_ONE_IN: Final = 128
 """Signs looked at in one piece of data: so many, and one for so many bytes. A piece of
 nothing but signs is noise, and what is left of it is dropped."""
 
