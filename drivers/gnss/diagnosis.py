@@ -100,7 +100,7 @@ def _count(data: bytes, sync: bytes, size: object) -> int:
 def _ubx(data: bytes, at: int) -> int:
     """The length of the UBX frame here; 0: there is none."""
     end = at + 8 + int.from_bytes(data[at + 4 : at + 6], "little")
-    if end > len(data):
+    if end > len(data) or not data[at + 2]:  # no class is 0, and zeros prove nothing
         return 0
     one = two = 0
     for byte in data[at + 2 : end - 2]:

@@ -133,12 +133,12 @@ class GpsdReader:
             return []
         self.good += 1
         epochs: list[Epoch] = []
+        if self._tpv is not None and said.time not in (self._tpv.time, ""):
+            epochs = self._close()
         if said.class_ == "TPV":
             if said.time and said.time == self._closed:
                 self.stragglers += 1
-                return []
-            if self._tpv is not None and said.time != self._tpv.time:
-                epochs = self._close()
+                return epochs
             if self._tpv is None:
                 self._came_s = now
             self._tpv, self._line = said, line

@@ -163,7 +163,7 @@ def _may_stand(opener: bytes, address: re.Match[bytes], before: bytes) -> bool:
     cut = _opened(before)
     # Inside another one: where that had only said who it is, one of the two openers is
     # false, and nothing tells which.
-    return cut is None or (b"," in cut and kind is not None and kind.decode() in KNOWN)
+    return not cut or (b"," in cut and kind is not None and kind.decode() in KNOWN)
 
 
 def _opened(before: bytes) -> bytes | None:
