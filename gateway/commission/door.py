@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 SHARE = 0.2
 """Of a running bus' time, at most."""
+HOLD_S = 2.0
+"""A lent port is kept so long after a question to one of its owner's devices that was
+not answered: a late answer must not reach the owner, who could take it for its own."""
 
 
 class Setting(NamedTuple):
@@ -58,6 +61,11 @@ class Setting(NamedTuple):
 class Door(Protocol):
     """A port that can be used for a moment."""
 
+    @property
+    def hold_s(self) -> float:
+        """How long to listen on after a question that stayed without an answer."""
+        ...
+
     async def use(
         self, setting: Setting | None, work: Callable[[Tap], Awaitable[T]]
     ) -> T:
@@ -76,6 +84,8 @@ class Door(Protocol):
 
 class OwnDoor:
     """Nobody else uses the port: it stays open while the setting stays."""
+
+    hold_s = 0.0
 
     def __init__(self, open_raw: OpenRaw) -> None:
         self._open_raw = open_raw
@@ -108,6 +118,8 @@ class LentDoor:
         open_raw: Opens the port meanwhile.
         share: Of the line's time, at most; the rest is the owner's.
     """
+
+    hold_s = HOLD_S
 
     def __init__(self, lend: Lend[T], open_raw: OpenRaw, share: float = SHARE) -> None:
         self._lend = lend

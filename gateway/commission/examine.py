@@ -169,6 +169,7 @@ class Examination:
         start = want.start if start is None else start
         count = want.count if count is None else count
         how = setting or self._facts.setting
+        known = {w.address for w in self.evidence.wants}
         sent = frame or self._frame(unit, function, start, count)
 
         def trial(exchange: Exchange) -> Trial:
@@ -194,7 +195,11 @@ class Examination:
         async def work(tap: Tap) -> Exchange:
             if pause_s:
                 await asyncio.sleep(pause_s)
-            return await tap.ask(sent, done, wait_s, settle_s=_SETTLE_S)
+            exchange = await tap.ask(sent, done, wait_s, settle_s=_SETTLE_S)
+            ours = unit in known and how == self._facts.setting
+            if self._door.hold_s and ours and not done(exchange.received):
+                await tap.listen(self._door.hold_s)
+            return exchange
 
         made = trial(await self._door.use(how, work))
         self.evidence.trials.append(made)

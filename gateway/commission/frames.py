@@ -25,6 +25,9 @@ WILD = "AAAAAAAAAAAA"
 READ_DATA, READ_ADDRESS = 0x11, 0x13
 READ_1997 = 0x01
 ENERGY = "00010000"
+ADDRESS_ITEM = "04000401"
+"""Its own address: an item that nobody polls, so that a late answer to a search can be
+taken for no poll's."""
 _OFFSET = 0x33
 _METER_HEAD = 10
 _METER_REST = 2

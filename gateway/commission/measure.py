@@ -120,6 +120,8 @@ class _Asker:
                 frame = self._frame()
                 exchange = await tap.ask(frame, self._right, wait_s, settle_s=0.1)
                 found.append(self._time(exchange))
+                if found[-1] is None and self._door.hold_s:
+                    await tap.listen(self._door.hold_s)
             return found
 
         return await self._door.use(self._setting, work)

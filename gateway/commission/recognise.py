@@ -107,7 +107,10 @@ class Reader:
                 exchange = await tap.ask(
                     frame, lambda heard: right(heard) is not None, WAIT_S, settle_s=0.1
                 )
-                return right(exchange.received)
+                answer = right(exchange.received)
+                if answer is None and self._door.hold_s:
+                    await tap.listen(self._door.hold_s)
+                return answer
 
             answer = await self._door.use(self._setting, work)
             if answer is not None:

@@ -154,6 +154,9 @@ class Search:
             state: ``State(plan)``, or one that was saved.
         """
         self.state = state
+        self.known: set[tuple[str, int | str, str]] = set()
+        """Protocol, address and setting of devices that a running gateway polls: they
+        are not asked, a late answer of theirs would reach a poll."""
         plan = state.plan
         self._settings: list[Setting | None] = (
             [None] if plan.over_tcp else list(plan.settings)
@@ -249,7 +252,7 @@ class Search:
             return frames.meter_request(frames.WILD, frames.READ_1997, data)
         pairs = [address[i : i + 2] for i in range(0, len(address), 2)]
         wild = frames.WILD[: -len(address)] if address else frames.WILD
-        return frames.read_item(wild + "".join(reversed(pairs)), frames.ENERGY)
+        return frames.read_item(wild + "".join(reversed(pairs)), frames.ADDRESS_ITEM)
 
     def _known(self, kind: Kind, address: str) -> bool:
         """Whether asking could bring nothing new."""
@@ -265,6 +268,8 @@ class Search:
 
     def _has(self, protocol: str, address: int | str, setting: Setting | None) -> bool:
         """Found at this speed, be it with another framing: 8N1 is heard as 8N2, too."""
+        if (protocol, address, str(setting or "")) in self.known:
+            return True
         speed = str(setting or "").partition(" ")[0]
         return any(
             found.protocol == protocol

@@ -42,10 +42,17 @@ def streams(app: App) -> Mapping[str, Stream]:
 
 async def _find(app: App, request: Request) -> AsyncGenerator[bytes]:
     from gateway.commission import tasks  # noqa: PLC0415 - see module
+    from gateway.commission.door import setting_of  # noqa: PLC0415
 
     options = _options(request, tasks.FindOptions)
-    door = _door(app, _worker(app, request), options.share)
-    async for item in _told(tasks.find_items(door, options)):
+    worker = _worker(app, request)
+    items = tasks.find_items(
+        _door(app, worker, options.share),
+        options,
+        polled=_devices(worker),
+        setting=setting_of(worker.conf),
+    )
+    async for item in _told(items):
         yield item
 
 

@@ -63,9 +63,26 @@ class LookOptions(msgspec.Struct, frozen=True):
     share: float = 0.5
 
 
-async def find_items(door: Door, options: FindOptions) -> AsyncGenerator[Item]:
-    """Search, then recognise what was found."""
+async def find_items(
+    door: Door,
+    options: FindOptions,
+    *,
+    polled: Iterable[Device] = (),
+    setting: Setting | None = None,
+) -> AsyncGenerator[Item]:
+    """Search, then recognise what was found.
+
+    Args:
+        door: The way to the port.
+        options: What to search.
+        polled: Devices that a running gateway asks: they are left alone.
+        setting: How the gateway asks them.
+    """
     search = Search(options.state or State(options.plan))
+    for conf in polled:
+        if conf.address is not None:
+            protocol = "dlt645" if isinstance(conf.address, str) else "modbus"
+            search.known.add((protocol, conf.address, str(setting or "")))
     async for item in find(door, search):
         yield plain(item)
     found = search.state.found
@@ -74,12 +91,12 @@ async def find_items(door: Door, options: FindOptions) -> AsyncGenerator[Item]:
         profiles = await loop.run_in_executor(None, library)
         for number, device in enumerate(found):
             yield {"kind": "recognising", "device": plain(device), "number": number}
-            setting = Setting.parse(device.setting) if device.setting else None
+            how = Setting.parse(device.setting) if device.setting else None
             if isinstance(device.address, str):
-                matches = await recognise_meter(door, setting, device.address, profiles)
+                matches = await recognise_meter(door, how, device.address, profiles)
             else:
                 tcp = options.plan.over_tcp == "modbus-tcp"
-                reader = Reader(door, setting, device.address, tcp=tcp)
+                reader = Reader(door, how, device.address, tcp=tcp)
                 matches = await recognise(
                     reader, profiles, ask_identity=options.identify
                 )
