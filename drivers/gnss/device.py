@@ -106,8 +106,7 @@ class GnssDevice:
             if heard or (listed and not main) or now >= until:
                 break
             await self._port.wait(until - now)
-        first = heard or listed
-        if first is None:
+        if (heard if main else listed) is None:
             return self._nothing(points)
         return self._answer(main, heard, sky, listed, began, want_raw=want_raw)
 
