@@ -53,7 +53,7 @@ class Line(Protocol):
         """Why nothing is believed; or nothing."""
         ...
 
-    def heard(self) -> str:
+    def heard(self) -> list[str]:
         """What came instead."""
         ...
 
@@ -155,10 +155,11 @@ class Hj212Device:
 
     def _missed(self, timeout_s: float) -> str:
         who = f"MN {self.address!r}" if self.address is not None else "any instrument"
-        return (
+        missed = (
             f"device {self.name}, {self._line.name}: expected frames of {who}, got none"
-            f" since the last scan and in {timeout_s:.2f} s; {self._line.heard()}"
+            f" since the last scan and in {timeout_s:.2f} s"
         )
+        return "\n".join([missed, *self._line.heard()])
 
 
 class _Reading:

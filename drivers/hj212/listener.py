@@ -142,18 +142,23 @@ class Hj212Port:
         """The reason why nothing from this instrument is believed now; or nothing."""
         return self._speakers.trouble(address, asyncio.get_running_loop().time())
 
-    def heard(self) -> str:
+    def heard(self) -> list[str]:
         """What came instead, for the person who must find a mistake."""
-        parts = []
+        told = []
         if self._speakers.strangers:
             names = ", ".join(repr(mn) for mn in list(self._speakers.strangers)[:5])
-            parts.append(f"frames of MN {names} are for no device here")
+            told.append(
+                f"{self.name}: frames of MN {names} are for no device here; give their"
+                " device this address"
+            )
         if self._refused:
             counts = ", ".join(f"{cause} {n}" for cause, n in self._refused.items())
-            parts.append(f"frames refused: {counts} (last: {self._last_refusal})")
+            told.append(
+                f"{self.name}: frames refused: {counts} (last: {self._last_refusal})"
+            )
         if not self._alone:
-            parts.append(f"{len(self._connections)} connections")
-        return "; ".join(parts) or "no frames came"
+            told.append(f"{self.name}: {len(self._connections)} open connections")
+        return told or [f"{self.name}: no frames came"]
 
     def stats(self, address: str | None) -> InstrumentStats:
         """Counts of one instrument, and of the line it is on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from drivers.hj212.segment import parse
 from drivers.profiles.hj212_points import Hj212Point
 from drivers.values import Flaw, Quality
 from gateway.texts import known
+from gateway.texts.field import worded
 
 HEAD = "QN=20240601080001000;ST=31;CN={cn};PW=1;MN=A;Flag={flag};"
 UTC_MS = 1_717_200_000_000  # 2024-06-01 08:00:00 in China
@@ -48,7 +50,7 @@ class Line:
         return self._trouble
 
     def heard(self):
-        return "no frames came"
+        return ["line-1: no frames came"]
 
 
 def point(name="so2", factor="a21026", **more):
@@ -142,6 +144,8 @@ async def test_nothing_new_is_no_data_and_says_what_was_heard():
     assert answer.flaws == {"so2": Flaw(Quality.BAD, "no_data")}
     assert "expected frames of MN 'A'" in answer.detail
     assert "no frames came" in answer.detail
+    for line in worded(answer.detail, "zh").splitlines():
+        assert not re.search("[a-z]{3} [a-z]{2}", line)
 
 
 async def test_who_cannot_be_told_apart_is_not_believed():

@@ -118,15 +118,13 @@ def test_a_check_in_small_letters_and_a_long_segment_are_counted():
 
 def test_no_byte_changed_to_another_makes_a_frame():
     """The check's one promise: a single wrong byte is always found."""
-    for frame in (FRAMES[0], FRAMES[20]):
-        for at in range(len(frame)):
-            for other in range(256):
-                if other == frame[at]:
-                    continue
-                found, _ = fed(frame[:at] + bytes([other]) + frame[at + 1 :])
-                assert found in ([], [frame[6:-6]])
-                if 6 <= at < len(frame) - 6:
-                    assert found == []
+    frame = FRAMES[0]
+    for at in range(len(frame)):
+        for other in set(range(256)) - {frame[at]}:
+            found, _ = fed(frame[:at] + bytes([other]) + frame[at + 1 :])
+            assert found in ([], [frame[6:-6]])
+            if 6 <= at < len(frame) - 6:
+                assert found == []
 
 
 HOSTILE = {
