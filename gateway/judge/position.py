@@ -46,6 +46,8 @@ class Whereabouts:
             apart = abs(mono - moment.at.mono_ms)
             if apart <= away and moment.at.boot == instant.boot:
                 nearest, away = moment, apart
+            elif moment.at.mono_ms < mono:
+                break  # those before it are farther away
         if nearest is None:
             return {"none": "too_old" if self._moments else "no_position"}
         if isinstance(nearest, NoFix):
