@@ -85,6 +85,8 @@ class ProfileMeter:
         self._seed, self._utc_s = seed, utc_s
         self._block = block
         self._refuse, self._missing = frozenset(refuse), frozenset(missing)
+        self.said: Callable[[str, float], None] | None = None
+        """Told each number that was asked for, by point, in its item's unit."""
 
     def read(self, di: str, *, aside: bool = False) -> bytes:
         """See :class:`Meter`."""
@@ -130,6 +132,9 @@ class ProfileMeter:
         kind, now = part.format[0], self._utc_s()
         if kind == "X":
             number = self._number(item, part)
+            point = self._points.get((item.di, part.name))
+            if self.said is not None and point is not None:
+                self.said(point.name, number / _ten(part))
             return bcd(abs(number), part.size, minus=number < 0)
         if kind == "B":
             meter = int(self.address) % 10_000

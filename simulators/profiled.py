@@ -11,7 +11,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Literal
 
-from drivers.profiles.model import ModbusPoint
+from drivers.profiles.model import SHAPED, ModbusPoint
 from simulators.shaped import BCD_DIGITS, bcd_bytes, text_bytes, time_bytes
 from simulators.waveform import Wave, state, wave
 from simulators.wire import BIT_TABLES, ILLEGAL_ADDRESS, RefusedError, pack_bits
@@ -81,10 +81,14 @@ class _Shown:
         self._seed, self._unit = seed, unit
         low, high = _range(point)
         self.wave: Wave = wave(seed, unit, point.name, point.unit, low=low, high=high)
+        self.play: Callable[[float], float] | None = None
+        """UTC seconds -> its value, instead of what follows from the seed."""
 
     def value(self, utc_s: float) -> float:
         """Engineering value; a code where the point has names for its states."""
         point = self.point
+        if self.play is not None:
+            return self.play(utc_s)
         if point.type == "bool":
             return float(state(self._seed, self._unit, point.name, utc_s, 2))
         if point.enum:
@@ -97,6 +101,30 @@ class _Shown:
             return float(1 << numbers[at] if at < len(numbers) else 0)
         return self.wave.value(utc_s)
 
+    def number(self, utc_s: float) -> float:
+        """The number that its registers stand for, before any scale; of a bit, 0 or 1.
+
+        A float is not yet as short as its type has it. Texts and times have none.
+        """
+        point = self.point
+        value = self.value(utc_s)
+        if point.type == "bool":
+            return int(value)
+        named = bool(point.enum or point.bits)
+        if point.loop is not None:
+            loop = point.loop
+            share = (value - float(loop.low)) / float(loop.high - loop.low)
+            value = float(loop.start) + share * float(loop.end - loop.start)
+        raw = value if named else (value - float(point.offset)) / float(point.scale)
+        if point.type not in _LIMITS:
+            return raw
+        low, high = _LIMITS[point.type]
+        number = min(max(round(raw), low), high)
+        mask = (1 << 16 * point.registers) - 1
+        while number & mask in point.not_available:
+            number += 1 if number < high else -1
+        return number
+
     def words(self, utc_s: float) -> tuple[int, ...]:
         """What its registers hold now; for a bit, the whole register."""
         point = self.point
@@ -105,22 +133,9 @@ class _Shown:
             return laid_out(text_bytes(text, point), "ABCD")
         if point.type == "datetime":
             return laid_out(time_bytes(utc_s, point.layout), point.word_order)
-        value = self.value(utc_s)
+        number = self.number(utc_s)
         if point.type == "bool":
-            return (int(value) << (point.bit or 0),)
-        named = bool(point.enum or point.bits)
-        if point.loop is not None:
-            loop = point.loop
-            share = (value - float(loop.low)) / float(loop.high - loop.low)
-            value = float(loop.start) + share * float(loop.end - loop.start)
-        raw = value if named else (value - float(point.offset)) / float(point.scale)
-        if point.type not in _LIMITS:
-            return to_words(raw, point.type, point.word_order)
-        low, high = _LIMITS[point.type]
-        number = min(max(round(raw), low), high)
-        mask = (1 << 16 * point.registers) - 1
-        while number & mask in point.not_available:
-            number += 1 if number < high else -1
+            return (int(number) << (point.bit or 0),)
         return to_words(number, point.type, point.word_order)
 
 
@@ -173,6 +188,17 @@ class ProfileUnit:
             self._shown.setdefault(point.table, []).append(shown)
         self._written: dict[tuple[str, int], int] = {}
         self._reads = 0
+        self.said: Callable[[str, float], None] | None = None
+        """Told each number that was read whole, as its registers hold it."""
+
+    def play(self, point: str, value: Callable[[float], float] | None) -> None:
+        """Let a point show this value (of UTC seconds); None: what it showed before."""
+        for shown in self._all():
+            if shown.point.name == point:
+                shown.play = value
+
+    def _all(self) -> Iterable[_Shown]:
+        return (one for table in self._shown.values() for one in table)
 
     def span(self, table: str) -> tuple[int, int]:
         """First address and the one behind the last that can be read."""
@@ -189,6 +215,8 @@ class ProfileUnit:
         if address < first or address + count > end:
             raise RefusedError(ILLEGAL_ADDRESS)
         self._reads += not aside
+        if self.said is not None and not aside:
+            self._tell(self.said, table, range(address, address + count))
         image = self._image(table, address, count)
         if self._holes == "refuse" and None in image:
             raise RefusedError(ILLEGAL_ADDRESS)
@@ -213,6 +241,16 @@ class ProfileUnit:
     def mark(self) -> int:
         """How many reads there were."""
         return self._reads
+
+    def _tell(
+        self, said: Callable[[str, float], None], table: str, read: range
+    ) -> None:
+        now = self._utc_s()
+        for shown in self._shown[table]:
+            point = shown.point
+            first, last = point.address, point.address + point.registers - 1
+            if first in read and last in read and point.type not in SHAPED:
+                said(point.name, shown.number(now))
 
     def _image(self, table: str, address: int, count: int) -> list[int | None]:
         now = self._utc_s()
