@@ -41,8 +41,6 @@ _LUMP_S = 0.016
 """How often a long transmission is handed on: an FTDI adapter's latency timer."""
 _AFTER_S = 0.0002
 """Behind a transmission's last bit, so that its last stop bit is seen whole."""
-_KEPT_S = 0.5
-"""Waves are remembered so long: a character at 300 baud and 11 bits takes 37 ms."""
 
 
 class Tap(asyncio.Transport):
@@ -257,7 +255,7 @@ class Line:
             wake = min(wake, result.wake)
             if result.chars:
                 found.append((tap, result.chars))
-        self._forget(now)
+        self._forget()
         ends = [one.end for one, _ in self._waves if one.end > now]
         if any(end < NO_EDGE for end in ends):
             soonest = min(ends) + _AFTER_S
@@ -284,12 +282,13 @@ class Line:
         deaf = [(one.start, one.end + extra) for one in tap.own]
         return signal.masked(deaf) if deaf else signal
 
-    def _forget(self, now: float) -> None:
-        old = now - _KEPT_S
-        if self._waves and self._waves[0][0].end < old:
+    def _forget(self) -> None:
+        """What nobody still has to look at: all have heard beyond it."""
+        heard = [tap.since for tap in self.taps if not tap.cut_off]
+        old = min(heard, default=NO_EDGE) - self.turnaround_s - _AFTER_S
+        if any(one.end < old for one, _ in self._waves):
             self._waves = [pair for pair in self._waves if pair[0].end >= old]
-        for tap in self.taps:
-            if tap.own and tap.own[0].end < old:
+            for tap in self.taps:
                 tap.own = [one for one in tap.own if one.end >= old]
 
 

@@ -11,7 +11,7 @@ The file says what hangs on the line:
     ring: 0                 # how likely an edge rings: no termination
     stations:
       - {profile: eastron-sdm120, unit: 3, at: 2400 8N1, delay_ms: 30}
-      - {meter: "000006605518", at: 2400 8E1}
+      - {meter: "000006605518", as: generic-dlt645, at: 2400 8E1}
       - {say: "PM2.5 12.3\r\n", every_s: 1, at: 9600 8N1}
       - {master: [3, 11], every_s: 0.5, at: 9600 8N1}
       - {noise: true, every_s: 0.2, at: 9600 8N1}
@@ -92,9 +92,13 @@ def _station(
         )
         return RtuServer(Station([unit], turnaround_s=delay_s))
     if "meter" in said:
-        from simulators.line_meter import Meter  # noqa: PLC0415 only where there is one
+        from drivers.profiles.library import load_profile  # noqa: PLC0415
+        from simulators.dlt645_meter import ProfileMeter  # noqa: PLC0415
+        from simulators.dlt645_station import MeterServer, MeterStation  # noqa: PLC0415
 
-        return Meter(str(said["meter"]), delay_s=delay_s, seed=seed, utc_s=utc_s)
+        profile = load_profile(str(said.get("as", "generic-dlt645")))
+        meter = ProfileMeter(str(said["meter"]), profile, seed=seed, utc_s=utc_s)
+        return MeterServer(MeterStation([meter], turnaround_s=delay_s))
     if "say" in said:
         text = str(said["say"]).encode()
         return Streamer(lambda _n: text, every_s)

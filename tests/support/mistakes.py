@@ -22,12 +22,11 @@ from gateway.commission.examine import Examination
 from gateway.commission.facts import facts_of, wants_of
 from gateway.config.model import Bus, Device, SerialLine, TcpEndpoint
 from simulators.line import Line
-from simulators.line_meter import Meter
 from simulators.station import RtuServer, Station, TcpServer
 from simulators.talkers import Master, Streamer
 from simulators.units import MapUnit
 from simulators.wire import RefusedError, rtu_frame
-from tests.support.uart_line import modbus, on_line, uart
+from tests.support.uart_line import meter, modbus, on_line, uart
 from tests.support.virtual import running_loop
 
 LIST = Path(__file__).parents[1] / "sites" / "mistakes.yaml"
@@ -273,7 +272,7 @@ def word_order():
 
 
 def meter_on_modbus():
-    return on(line_of((Meter("000006605518"), "2400 8E1")))
+    return on(line_of((meter("000006605518"), "2400 8E1")))
 
 
 def modbus_on_dlt645():

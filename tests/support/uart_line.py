@@ -6,8 +6,9 @@ import asyncio
 
 from drivers.profiles.library import load_profile
 from gateway.commission.door import Setting
+from simulators.dlt645_meter import ProfileMeter
+from simulators.dlt645_station import MeterServer, MeterStation
 from simulators.line import Line
-from simulators.line_meter import Meter
 from simulators.profiled import ProfileUnit
 from simulators.station import RtuServer, Station
 from simulators.uart import settings
@@ -40,12 +41,20 @@ def modbus(number, profile, *, delay_s=0.03, seed=1, holes="zero"):
     return RtuServer(Station([unit], turnaround_s=delay_s))
 
 
+def meter(address, profile="generic-dlt645", *, delay_s=0.03, seed=1):
+    """A DL/T 645 meter by its profile."""
+    one = ProfileMeter(
+        address,
+        load_profile(profile),
+        seed=seed,
+        utc_s=lambda: 1.76e9 + asyncio.get_running_loop().time(),
+    )
+    return MeterServer(MeterStation([one], turnaround_s=delay_s))
+
+
 def make_line(stations, **traits):
     """A line of (what, settings) pairs; what is a protocol."""
     line = Line(**traits)
     for what, text in stations:
         line.attach(what, uart(text))
     return line
-
-
-__all__ = ["Meter", "make_line", "modbus", "on_line", "uart"]
