@@ -68,7 +68,7 @@ def test_words_and_states_need_no_unit():
         ("name: a, factor: a1, field: R-d, unit: mg/L", "p.a.field", "choice"),
         ("name: a, factor: a1, cn: 2012, unit: mg/L", "p.a.cn", "choice"),
         ("name: a, factor: a1, cn: 9, unit: mg/L", "p.a.cn", "range"),
-        ("name: a, factor: a1, colour: red, unit: mg/L", "p.a.colour", "unknown_key"),
+        ("name: a, factor: a1, qqq: red, unit: mg/L", "p.a.qqq", "unknown_key"),
     ],
 )
 def test_mistakes_have_their_place(line, path, code):
