@@ -176,11 +176,12 @@ class AnalyzerLine:
         out: list[Piece] = []
         for number, instrument in enumerate(self.instruments):
             fault = self.mischief.choose()
-            instrument.invalid = fault is AsciiFault.INVALID
+            before = instrument.invalid
+            instrument.invalid = before or fault is AsciiFault.INVALID
             instrument.spoil = fault is AsciiFault.WRONG_CHECK
             replies = instrument.heard(data)
             if not replies:
-                instrument.invalid = instrument.spoil = False
+                instrument.invalid, instrument.spoil = before, False
                 continue
             for reply in replies:
                 if fault is AsciiFault.WRONG_CHECK and not instrument.spoil:
@@ -262,7 +263,7 @@ class AnalyzerServer(asyncio.Protocol):
                 return
             mischief = self._line.mischief
             fault = mischief.choose()
-            instrument.invalid = fault is AsciiFault.INVALID
+            instrument.invalid |= fault is AsciiFault.INVALID
             instrument.spoil = fault is AsciiFault.WRONG_CHECK
             data = instrument.says()
             instrument.invalid = instrument.spoil = False

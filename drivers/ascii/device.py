@@ -141,6 +141,7 @@ class AsciiDevice:
             self._asks = prepare(dialogue, address, self._points.values(), zone)
         except ProfileError as exc:
             self._broken = f"device {name}: {exc}"
+        port.attend(each.expect.frame for each in self._asks)
         self._records = {
             each.ask.name: Record(each.ask.stale_after_s)
             for each in self._asks

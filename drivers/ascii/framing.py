@@ -19,6 +19,8 @@ SILENT_S: Final = 0.02
 """Within a message bytes follow each other faster than this, mostly."""
 ABANDONED_S: Final = 1.0
 """A message whose next byte does not come in this time was never finished."""
+_NEARLY: Final = 0.9
+"""Of a gap: timers and clocks are not that exact."""
 _NOISE: Final = bytes(range(0x20)) + bytes(range(0x80, 0x100))
 _FEWEST: Final = 512
 _ONE_IN: Final = 128
@@ -100,7 +102,7 @@ class Framer:
     def silent(self, now: float) -> list[Message]:
         """The message that silence has ended by now, where silence ends messages."""
         gap_s = self._frame.gap_s
-        if not gap_s or not self._held or now - self._last < gap_s:
+        if not gap_s or not self._held or now - self._last < _NEARLY * gap_s:
             return []
         body, self._held = self._held.strip(b"\r\n"), b""
         if self._over or not body:

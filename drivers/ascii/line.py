@@ -29,7 +29,7 @@ from drivers.errors import (
 from drivers.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from drivers.ascii.expect import Expect
     from drivers.ascii.framing import Message
@@ -143,11 +143,15 @@ class AsciiLine:
         """Close it; may be called twice."""
         await self._line.close()
 
+    def attend(self, frames: Iterable[Frame]) -> None:
+        """Hear messages framed like this from now on, before the first question."""
+        for frame in frames:
+            self._framer(frame)
+
     def listen(self, listener: Listener) -> None:
         """Hand on what comes unasked, for as long as the listener is in use."""
         self._listeners.add(listener)
-        for frame in listener.frames:
-            self._framer(frame)
+        self.attend(listener.frames)
 
     def stats(self, who: Hashable) -> AsciiStats:
         """The counts of one instrument."""

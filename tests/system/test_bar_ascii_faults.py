@@ -72,7 +72,7 @@ def test_no_good_value_is_wrong_or_stale(kind: Kind, line: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "line"),
-    [(KINDS[0], "echo"), (KINDS[1], "echo"), (KINDS[1], "bare")],
+    [(KINDS[1], "echo"), (KINDS[2], "echo"), (KINDS[1], "bare")],
     ids=str,
 )
 def test_the_bar_finds_out_a_careless_master(
@@ -81,9 +81,9 @@ def test_the_bar_finds_out_a_careless_master(
     """Without doubts the same runs have wrong or old values: the judge can see."""
     monkeypatch.setattr(Doubts, "held", lambda *_: None)
     monkeypatch.setattr(Doubts, "claims", lambda *_: None)
-    row = run_one(kind, line, "back to back", 400)
+    row = run_one(kind, line, "back to back", 600)
 
-    assert row.wrong + row.stale > 5, row
+    assert row.wrong + row.stale > 3, row
 
 
 @pytest.mark.bars
