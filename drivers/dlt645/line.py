@@ -302,15 +302,17 @@ class Dlt645Line:
         except ResponseTimeoutError as exc:
             damaged = finder.damaged
             tally.add("bad_frame" if damaged else "timeout")
-            what = f"meter {key.meter}, {shown(key)}: "
+            di = shown(key)
             if damaged:
                 raise BadFrameError(
-                    what + "an answer came damaged",
+                    f"meter {key.meter}, {di}: an answer came damaged; check"
+                    " speed and parity, the ends of the line, and that no two meters have this address",
                     sent=exc.sent,
                     received=exc.received,
                 ) from None
             raise ResponseTimeoutError(
-                f"{what}no answer in {waited_s:.2f} s",
+                f"meter {key.meter}, {di}: no answer in {waited_s:.2f} s; check the"
+                " address, A/B wiring and supply, speed and parity",
                 sent=exc.sent,
                 received=exc.received,
             ) from None

@@ -114,12 +114,16 @@ def check_ports(report: Report, root: Node, buses: dict[str, Bus]) -> None:
             )
 
 
+_LOADED = ("modbus-rtu", "dlt645")
+"""Whose requests are known before they are sent."""
+
+
 def check_load(
     report: Report, root: Node, devices: dict[str, Device], buses: dict[str, Bus]
 ) -> None:
     """What is asked of a serial line fits through it at its speed."""
     for bus in buses.values():
-        if bus.serial is None or bus.protocol != "modbus-rtu":
+        if bus.serial is None or bus.protocol not in _LOADED:
             continue
         on_it = [device for device in devices.values() if device.bus == bus.name]
         share = line_share(on_it, bus.serial, bus.pause_s)

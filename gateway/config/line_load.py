@@ -5,6 +5,8 @@ back, 3.5 characters of silence, and the device's own turnaround, taken as 10 ms
 is asked is what the driver's planner asks; the register or two read along to vary the
 size of an answer are left to the margin.
 
+A DL/T 645 meter: FE and twelve bytes around each frame, and 50 ms until it answers.
+
 Source: MODBUS over Serial Line V1.02, 2.5.1 (characters, t3.5, 1.75 ms above 19200 Bd).
 """
 
@@ -14,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drivers.dlt645.plan import plan as plan_questions
 from drivers.modbus.plan import Limits
 from drivers.modbus.plan import plan as plan_blocks
 from drivers.modbus.wire import READ_FUNCTION, char_s, data_bytes, silence_s
+from drivers.profiles.dlt645_points import Dlt645Point
 from drivers.profiles.model import ModbusPoint
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ STANDARD_BAUDS = (
 )  # fmt: skip
 _REQUEST_CHARACTERS = 8
 _REPLY_CHARACTERS = 5
+_METER_CHARACTERS = 2 * (4 + 12 + 4) - _REQUEST_CHARACTERS - _REPLY_CHARACTERS
+_METER_S = 0.05 - TURNAROUND_S
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -37,6 +43,8 @@ class Request(msgspec.Struct, frozen=True):
 
     data_bytes: int
     every_s: float
+    more_s: float = 0.0
+    """What the device takes beside the usual turnaround."""
 
 
 def request_s(data_bytes: int, line: SerialLine) -> float:
@@ -54,10 +62,25 @@ def plan(device: Device) -> list[Request]:
             continue
         groups.setdefault(point.every_s or device.every_s, []).append(point)
     limits = Limits(registers=device.max_registers)
-    return [
+    return _meter_plan(device) + [
         Request(data_bytes(READ_FUNCTION[span.table], span.count), every_s)
         for every_s, points in groups.items()
         for span in (block.span for block in plan_blocks(points, limits).blocks)
+    ]
+
+
+def _meter_plan(device: Device) -> list[Request]:
+    """The questions to a DL/T 645 meter that gives blocks."""
+    groups: dict[float, list[Dlt645Point]] = {}
+    for point in device.points:
+        if isinstance(point, Dlt645Point):
+            groups.setdefault(point.every_s or device.every_s, []).append(point)
+    return [
+        Request(_METER_CHARACTERS + question.size, every_s, _METER_S)
+        for every_s, points in groups.items()
+        for question in plan_questions(
+            points, refused=lambda _di: None, haunted=lambda _di: False
+        ).questions
     ]
 
 
@@ -67,7 +90,9 @@ def line_share(devices: Iterable[Device], line: SerialLine, pause_s: float) -> f
     for device in devices:
         pause = max(pause_s, device.pause_s)
         for request in plan(device):
-            total += (request_s(request.data_bytes, line) + pause) / request.every_s
+            total += (
+                request_s(request.data_bytes, line) + request.more_s + pause
+            ) / request.every_s
     return total
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from drivers.values import Flaw, Quality
-from gateway.config import load_site
+from gateway.config import SiteError, load_site
 from gateway.ports import make_bus, make_device
 from tests.support.spawn import Spawned
 
@@ -88,4 +88,14 @@ def test_a_mistake_in_a_site_file_has_its_sentence(tmp_path, old, new, said):
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     with pytest.raises(Exception, match=said):
+        load_site(path)
+
+
+def test_a_line_too_slow_for_its_meters_is_told(tmp_path):
+    path = tmp_path / "site.yaml"
+    text = SITE.format(data=tmp_path / "data", link="/dev/ttyX", one=ONE, two=TWO)
+    slow = text.replace("baud: 9600", "baud: 1200").replace("every: 10s", "every: 2s")
+    path.write_text(slow, encoding="utf-8")
+
+    with pytest.raises(SiteError, match="fits 1200 baud"):
         load_site(path)
