@@ -50,7 +50,13 @@ async def test_a_day_on_the_road_is_told_once_and_in_time(tmp_path):
         van.chip.set(22, 1)
         await van.until(720)
 
-    told = sorted(van.events(), key=lambda e: (e[2], e[0], e[1] != "raised"))
+    # How soon a silent unit is asked again is not this test's business.
+    seen = min(
+        van.second(scan["t"])
+        for scan in van.records("scan")
+        if van.second(scan["t"]) > 350 and scan["values"].get("door")
+    )
+    assert seen < 356
     expected = [
         ("counter_rollover", "raised", 77, None),  # 65,000 + 7 a second: 65,536
         ("fence_left", "raised", 141, None),  # 310 m at 15 m/s from 120 on
@@ -59,8 +65,8 @@ async def test_a_day_on_the_road_is_told_once_and_in_time(tmp_path):
         ("contact", "cleared", 203, 260),
         ("fence_entered", "raised", 288, None),  # 2,510 m
         ("fence_entered", "cleared", 288, 454),  # 2,500 m on the way back
-        ("contact", "raised", 353, None),  # the first poll that could see it
-        ("contact", "cleared", 353, 400),
+        ("contact", "raised", seen, None),  # the first poll that could see it
+        ("contact", "cleared", seen, 400),
         ("contact_pulse", "raised", 451, None),
         ("jamming_suspected", "raised", JAMMED[0] + 1, None),
         ("jamming_suspected", "cleared", JAMMED[0] + 1, JAMMED[1] + 1),
@@ -69,7 +75,7 @@ async def test_a_day_on_the_road_is_told_once_and_in_time(tmp_path):
         ("contact", "raised", 701, None),
     ]
     key = lambda e: (e[0], round(e[2] / 5), e[1] != "raised")  # noqa: E731
-    assert sorted(told, key=key) == close_to(sorted(expected, key=key))
+    assert sorted(van.events(), key=key) == close_to(sorted(expected, key=key))
     events = {(e["type"], e["state"], e.get("device")): e for e in van.records("event")}
     rolled = events["counter_rollover", "raised", "cabinet"]["values"]
     assert (rolled["increment"], rolled["after"] - rolled["before"]) == (7, 7 - 65_536)
@@ -78,7 +84,8 @@ async def test_a_day_on_the_road_is_told_once_and_in_time(tmp_path):
     assert opened["severity"] == "alarm"
     assert opened["text"]["zh"].startswith("站房门被打开；发生在此前")
     # It opened between the last poll that saw it shut, at 300, and this one.
-    assert opened["values"]["within_ms"] == pytest.approx(53_000, abs=3000)
+    within_s = opened["values"]["within_ms"] / 1000
+    assert within_s == pytest.approx(seen - 300, abs=NEAR_S)
     assert events["contact_pulse", "raised", "tank"]["values"]["edges"] == 2
     assert "高液位" in events["contact", "raised", "tank"]["text"]["zh"]
     assert "停车场" in events["fence_left", "raised", "gnss-1"]["text"]["zh"]
