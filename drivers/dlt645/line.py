@@ -306,7 +306,8 @@ class Dlt645Line:
             if damaged:
                 raise BadFrameError(
                     f"meter {key.meter}, {di}: an answer came damaged; check"
-                    " speed and parity, the ends of the line, and that no two meters have this address",
+                    " speed and parity, the ends of the line, and that no two meters"
+                    " have this address",
                     sent=exc.sent,
                     received=exc.received,
                 ) from None
