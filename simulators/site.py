@@ -1,0 +1,90 @@
+"""A whole site in one process: ``python -m simulators.site``.
+
+    --kind enterprise --folder ./demo-site       construction, water
+    --mqtt mqtt://127.0.0.1:1883                 where its gateway is to deliver
+
+Brings up every line as a pty or a loopback port with its instruments, and writes
+``site.yaml`` for the gateway. Prints one JSON line when it serves, and what to type
+next; takes commands on standard input (``list``, ``kill NAME``, ``revive NAME``,
+``spoil NAME FAULT``, ``set NAME POINT NUMBER``). Ends on SIGTERM, Ctrl-C or with its
+parent. Options: ``docs/simulators.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.site_plan import KINDS, load_plan
+from simulators.site_process import MQTT, SimulatedSite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; errors go to standard error with exit status 2."""
+    parser = argparse.ArgumentParser(prog="python -m simulators.site")
+    add = parser.add_argument
+    add("--kind", choices=KINDS, required=True)
+    add("--folder", type=Path, metavar="FOLDER", help="default: ./sim-KIND")
+    add("--mqtt", default=MQTT, metavar="URL", help=f"the platform; default {MQTT}")
+    add("--seed", type=int, help="of the values; each site has one of its own")
+    add("--for", dest="for_s", type=float, metavar="SECONDS")
+    return parser.parse_args(argv)
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    folder = (options.folder or Path(f"sim-{options.kind}")).absolute()
+    plan = load_plan(options.kind, options.seed)
+    site = SimulatedSite(plan, folder, mqtt=options.mqtt)
+    try:
+        await site.open()
+        say_ready(
+            kind=plan.kind,
+            site=str(site.site_file),
+            devices={
+                one.name: [one.bus.protocol, *site.parts[one.name].faults]
+                for one in plan.devices.values()
+            },
+        )
+        print(f"ecogate run {site.site_file}", flush=True)
+        control = asyncio.create_task(_listen(site), name="control")
+        try:
+            await until_told(options.for_s)
+        finally:
+            control.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await control
+    finally:
+        await site.close()
+
+
+async def _listen(site: SimulatedSite) -> None:
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty()):
+        return  # a file, or nothing: nobody will command us
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    try:
+        while line := await reader.readline():
+            if words := line.decode("utf-8", "replace").strip():
+                print(site.obey(words), flush=True)
+    finally:
+        transport.close()
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    run(main(parse()))
