@@ -394,21 +394,25 @@ def _time(section: Section) -> RecordTime | None:
         fields = tuple(each.text for each in listed)
     form = inner.text("form", required=True)
     if form is not None:
-        words = set(_TIME_WORDS.findall(form))
+        found = _TIME_WORDS.findall(form)
+        words = set(found)
         year, month = words & {"YYYY", "YY"}, words & {"MM", "MON"}
-        if not (year and month and {"DD", "hh", "mm"} <= words):
+        once = len(year) == len(month) == 1 and len(found) == len(words)
+        if not (once and {"DD", "hh", "mm"} <= words):
             _wrong(
-                inner, "form", "expected year, month, day, hh and mm as MM/DD/YY hh:mm"
+                inner,
+                "form",
+                "expected year, month, day, hh and mm, each once, as MM/DD/YY hh:mm",
             )
     zone = inner.text("zone")
     zone_min: int | None = None
     if zone is not None:
-        found = _ZONE.match(zone)
-        if found is None:
+        ahead = _ZONE.match(zone)
+        if ahead is None:
             _wrong(inner, "zone", 'expected hours ahead of UTC such as "+08:00"')
         else:
-            zone_min = int(found[2]) * 60 + int(found[3])
-            zone_min = -zone_min if found[1] == "-" else zone_min
+            zone_min = int(ahead[2]) * 60 + int(ahead[3])
+            zone_min = -zone_min if ahead[1] == "-" else zone_min
     if not fields or form is None or len(fields) > FIELDS_MOST:
         return None
     return RecordTime(fields=fields, form=form, zone_min=zone_min)
