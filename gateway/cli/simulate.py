@@ -26,6 +26,7 @@ KINDS = (
     "subscribers",
     "analyzers",
     "receivers",
+    "site",
 )
 
 

@@ -176,7 +176,7 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
             (
                 device.name,
                 device.bus,
-                str(device.address),
+                "-" if device.address is None else str(device.address),
                 state(device.state, good=_fresh(device, now_ms)),
                 _ago(device.last_good_ms, now_ms),
                 f"{device.answered}/{device.asked}",
