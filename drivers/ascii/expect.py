@@ -9,7 +9,7 @@ from drivers.ascii.checks import covered
 from drivers.ascii.cut import Fields, cut, split
 from drivers.ascii.record_time import sampled_ms
 from drivers.ascii.sending import fill
-from drivers.profiles.dialogue import Columns, Groups, Pairs, Pattern
+from drivers.profiles.dialogue import Columns, Groups, Pairs, Pattern, Positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,9 @@ class Expect:
         self._zone = zone
         self._starts = fill(ask.starts, address).decode("latin-1")
         self._any_case = dialogue.any_case
-        self._front = dialogue.prompts + " \t"
+        # Where places count, a blank in front is one.
+        blanks = "" if isinstance(ask.cut, Positions) else " \t"
+        self._front = dialogue.prompts + blanks
         self._errors = tuple(
             (text.lower(), reason) for text, reason in dialogue.errors.items()
         )
@@ -99,7 +101,8 @@ class Expect:
         body = covered(self.ask.check, message.framed)
         if body is None or len(body) != len(body.translate(None, _UNPRINTABLE)):
             return None
-        text = body.decode("latin-1").lstrip(self._front)
+        text = body.decode("latin-1")
+        text = text.lstrip(self._front) if self._front else text
         shape = text.lower()
         for wording, reason in self._errors:
             if wording in shape:

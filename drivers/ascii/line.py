@@ -206,9 +206,11 @@ class AsciiLine:
             await asyncio.sleep(max(0.0, held.until - loop.time()))
         timeout_s = peer.patience.timeout_s(timing.timeout_s)
         peer.timeout_s = timeout_s = min(timeout_s, wait_s or timeout_s)
+        # A menu may be slower than the answers whose time was learned.
+        step_s = min(timing.timeout_s, wait_s or timing.timeout_s)
         for sent, until in question.steps[:-1]:
             try:
-                await self._step(sent, until, timeout_s, timing.pause_s)
+                await self._step(sent, until, step_s, timing.pause_s)
             except ResponseTimeoutError:
                 peer.tally.timeout += 1
                 raise

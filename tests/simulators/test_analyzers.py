@@ -1,4 +1,4 @@
-"""``python -m simulators.analyzers``: instruments on ptys and sockets, and the driver."""
+"""``python -m simulators.analyzers``: its instruments before the driver."""
 
 from __future__ import annotations
 

@@ -149,6 +149,33 @@ def test_an_hourly_record_that_stays_is_doubted():
     assert all(answer.values == {"pm10": 84.0} for answer in answers)
 
 
+def test_a_menu_may_be_slower_than_the_answers_it_leads_to():
+    bam = kinds.Bam(still(0.084), lambda: "01/30/08 16:00")
+
+    def say(line, data):
+        for reply in bam.heard(data):
+            line.later(0.4 if reply.data.endswith(b"*") else 0.01, reply.data)
+
+    async def body(port, _wire):
+        it = device(port, "met-one-bam-1020-pm10")
+        return [await it.scan(["pm10"]) for _ in range(30)]
+
+    for answer in on_line(body, say=say):
+        assert answer.values == {"pm10": 84.0}
+
+
+def test_a_blank_in_front_counts_where_places_do():
+    positions = "mode: listen, messages: {a: {positions: {size: 4}}}"
+
+    async def body(port, wire):
+        it = own(port, positions, points='[{name: p, field: 2-4, unit: "1"}]')
+        wire.far.write(b" 123\r")
+        await asyncio.sleep(0.01)
+        return await it.scan(["p"])
+
+    assert on_line(body, say=lambda *_: None).values == {"p": 123.0}
+
+
 def test_a_flag_makes_an_hour_s_value_bad():
     bam = kinds.Bam(still(0.084), lambda: "01/30/08 16:00")
     bam.invalid = True
