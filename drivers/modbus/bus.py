@@ -20,7 +20,7 @@ from drivers.errors import (
     UnprovableError,
 )
 from drivers.modbus.patience import FLOOR_S, Patience
-from drivers.modbus.proof import WINDOW_TIMES_TIMEOUT, Shape, UnitProof
+from drivers.modbus.proof import WINDOW_TIMES_TIMEOUT, Outlook, Shape, UnitProof
 from drivers.modbus.stats import Tally, UnitStats
 from drivers.modbus.transaction import Reply
 from drivers.modbus.wire import Request, read_request, write_request
@@ -43,6 +43,7 @@ EXCEPTIONS: Final[dict[int, str]] = {
 }
 """MODBUS Application Protocol V1.1b3, 7."""
 _UNSUPPORTED = (2, 3)
+NOTHING_ASKED = Outlook(0.0, repeats=False)
 _DISTRUSTED = "the first answer after a time-out proves nothing on this device"
 
 
@@ -89,6 +90,8 @@ class ProvedBus(ABC):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sent_at = 0.0
         self._reply_s = 0.0
+        self._muddled = False
+        """Set by ``_ask``: an exception came that could not be believed."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -167,6 +170,13 @@ class ProvedBus(ABC):
                 )
             await asyncio.sleep(shape.until - now)
 
+    def outlook(self, unit: int, span: Span) -> Outlook:
+        """What a read of this span would mean now: see ``order``."""
+        peer = self._peers.get(unit)
+        if peer is None or self._loop is None:
+            return NOTHING_ASKED
+        return peer.proof.outlook(span, self._loop.time())
+
     async def write(
         self,
         unit: int,
@@ -238,13 +248,15 @@ class ProvedBus(ABC):
         if wait_s is not None:
             timeout_s = max(min(timeout_s, wait_s), min(FLOOR_S, timeout_s))
         request = read_request(shape.function, shape.start, shape.count)
-        done = False
+        done = self._muddled = False
         self._sent_at = 0.0
         try:
             answer = await self._ask(peer, request, timing, timeout_s)
             done = True
         except DriverError as exc:
             self._count(peer, exc)
+            if self._muddled:
+                proof.muddled(span)
             raise
         finally:
             peer.last_end = now = loop.time()
@@ -256,6 +268,7 @@ class ProvedBus(ABC):
                     proof.distrust = timing.ambiguous
         patience.replied(self._reply_s)
         if answer.exception:
+            proof.clear(span)
             what = f"{span.table} {shape.start}+{shape.count}"
             self._raise_exception(peer, request, answer, what, timing)
         proof.answered(span, shape, now, self._window_s(peer, timing))

@@ -1,11 +1,12 @@
 """One unit on a Modbus bus, as a bus worker sees it.
 
-A scan asks block after block. What costs the others nothing ends nothing: an exception
-reply is a sign of life, and the next block is asked. Silence or a bad frame ends the
-scan, because a unit that is silent once is silent for every block, and each would cost
-a time-out. An answer that could not be proved says nothing about the next block's, but
-a second one ends the scan as well. A refused block is searched for the culprit at once
-(``refusals``), so that its other points still get their value in the same scan.
+A scan asks block after block, in an order that spares waiting (``order``). What costs
+the others nothing ends nothing: an exception reply is a sign of life, and the next
+block is asked. Silence or a bad frame ends the scan, because a unit that is silent once
+is silent for every block, and each would cost a time-out. An answer that could not be
+proved says nothing about the next block's, but a second one ends the scan as well. A
+refused block is searched for the culprit at once (``refusals``), so that its other
+points still get their value in the same scan.
 
 The device holds no port, schedules nothing and retries nothing. What it keeps are
 plans, compiled decoders, and what the unit refuses.
@@ -26,19 +27,24 @@ from drivers.errors import (
 )
 from drivers.modbus import decode
 from drivers.modbus.block import Block, block
+from drivers.modbus.bus import NOTHING_ASKED
+from drivers.modbus.order import any_alike, split, take_next
 from drivers.modbus.plan import Limits, plan
 from drivers.modbus.refusals import Refusals
 from drivers.modbus.write import encode
 from drivers.values import Answer, Flaw, Quality, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import tzinfo
 
     from drivers.errors import DriverError
     from drivers.modbus.decode import Decoder
-    from drivers.modbus.transaction import Bus, Reply, Timing
+    from drivers.modbus.proof import Outlook
+    from drivers.modbus.transaction import Bus, Reply, Span, Timing
     from drivers.profiles.model import ModbusPoint
+
+    Look = Callable[[int, Span], Outlook]
 
 UNSUPPORTED = Flaw(Quality.BAD, "unsupported")
 SEARCHING = Flaw(Quality.BAD, "searching")
@@ -50,6 +56,9 @@ _SEARCH_REQUESTS = 40
 _SEARCH_S = 2.0
 """Refusals taken, and time spent on them, in one scan: others wait for the bus."""
 _DETAIL_LINES = 3
+_MOST_PARTS = 512
+_REMEMBERED = 8
+"""Exchanges that say how long one takes."""
 _MOST_PLANS = 64
 """Sets of points asked for together; few, as periods are few."""
 
@@ -67,6 +76,8 @@ class _Ready(NamedTuple):
     version: int
     requests: tuple[_Asked, ...]
     unsupported: tuple[str, ...]
+    alike: bool
+    """Whether some have the same size."""
 
 
 class ModbusDevice:
@@ -107,6 +118,10 @@ class ModbusDevice:
         self._refusals = refusals or Refusals()
         self._zone = zone
         self._plans: dict[tuple[str, ...], _Ready] = {}
+        self._parts: dict[int, tuple[_Asked, tuple[_Asked, _Asked] | None]] = {}
+        self._exchange_s = 0.0
+        # A bus that does not know is asked in the order of the plan.
+        self._bus_outlook: Look | None = getattr(bus, "outlook", None)
 
     @property
     def points(self) -> tuple[ModbusPoint, ...]:
@@ -135,7 +150,13 @@ class ModbusDevice:
             scan.bad(self._points[name], UNSUPPORTED)
         todo = deque(ready.requests)
         while todo:
-            asked = todo.popleft()
+            asked = take_next(
+                todo,
+                self._outlook,
+                self._halves,
+                self._exchange_s,
+                alike=ready.alike,
+            )
             span = asked.block.span
             if asked.searching and scan.search_until < loop.time():
                 scan.put_off(asked.block.points)
@@ -160,7 +181,11 @@ class ModbusDevice:
                 self._give_up((asked, *todo), exc, scan)
                 break
             else:
-                scan.first_sent_at = scan.first_sent_at or reply.sent_at
+                if reply.sent_at:
+                    self._exchange_s += (
+                        loop.time() - reply.sent_at - self._exchange_s
+                    ) / _REMEMBERED
+                    scan.first_sent_at = scan.first_sent_at or reply.sent_at
                 self._take(asked, reply, scan)
         return scan.answer(began)
 
@@ -217,6 +242,7 @@ class ModbusDevice:
             self._refusals.version,
             tuple(self._asked(b) for b in planned.blocks),
             planned.unsupported,
+            any_alike(b.span for b in planned.blocks),
         )
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
@@ -266,6 +292,22 @@ class ModbusDevice:
     def _asked(self, wanted: Block, *, searching: bool = False) -> _Asked:
         reader = decode.decoder(wanted.points, wanted.span.start, self._zone)
         return _Asked(wanted, reader, searching)
+
+    def _outlook(self, span: Span) -> Outlook:
+        look = self._bus_outlook
+        return NOTHING_ASKED if look is None else look(self.unit, span)
+
+    def _halves(self, asked: _Asked) -> tuple[_Asked, _Asked] | None:
+        """The same request in two, made once: the bus learns each one's room."""
+        kept = self._parts.get(id(asked))
+        if kept is not None and kept[0] is asked:
+            return kept[1]
+        if len(self._parts) >= _MOST_PARTS:
+            self._parts.clear()
+        parts = split(asked.block)
+        both = (self._asked(parts[0]), self._asked(parts[1])) if parts else None
+        self._parts[id(asked)] = asked, both
+        return both
 
     def _give_up(self, left: Iterable[_Asked], exc: DriverError, scan: _Scan) -> None:
         for asked in left:

@@ -209,9 +209,8 @@ class OwnBus(ProvedBus):
         self._strip_echo()
         at = self._find(self._head, self._length)
         if at >= 0:
-            frame = bytes(buffer[at : at + self._length])
-            del buffer[at : at + self._length]
-            waiter.set_result(self._answer(self._content(frame)[self._body]))
+            body = self._content(self._taken(at, self._length, now))[self._body]
+            waiter.set_result(self._answer(body))
             return
         if buffer.find(self._error_head, self._since) >= 0:
             self._meet_exception(waiter, now)
@@ -233,9 +232,8 @@ class OwnBus(ProvedBus):
         if at < 0 or self._open is None:
             return
         peer, request, _ = self._open
-        frame = bytes(self._buffer[at : at + self._error_length])
+        frame = self._taken(at, self._error_length, now)
         code = self._content(frame)[self._error_code]
-        del self._buffer[at : at + self._error_length]
         if not code:
             self._unexplained = True  # there is no such exception
         elif peer.proof.doubtful(request.function, code, now, self._checked):
@@ -243,6 +241,23 @@ class OwnBus(ProvedBus):
             self._doubted, self._doubted_at = code, now
         else:
             waiter.set_result(self._answer(b"", code))
+
+    def _taken(self, at: int, length: int, now: float) -> bytes:
+        """A frame, out of the buffer with all before it.
+
+        What stood on either side of a frame never becomes one.
+        """
+        before = bytes(self._buffer[:at])
+        frame = bytes(self._buffer[at : at + length])
+        del self._buffer[: at + length]
+        self._since = max(0, self._since - at - length)
+        end = 0
+        for heard in self._walk(before):
+            end = heard.end
+            if not self._discarded(heard, now, repeat=self._is_open(heard)):
+                self._unexplained = True
+        self._unexplained |= end < len(before)
+        return frame
 
     def _strip_echo(self) -> None:
         """Remove our own request where the line echoes it."""
@@ -260,8 +275,10 @@ class OwnBus(ProvedBus):
         """
         assert self._open is not None  # noqa: S101 set before sending
         peer, request, frame = self._open
-        if self._doubted is not None and not peer.proof.haunted(request.function, now):
-            return self._answer(b"", self._doubted)
+        if self._doubted is not None:
+            if not peer.proof.haunted(request.function, now):
+                return self._answer(b"", self._doubted)
+            self._muddled = True
         self._timed_out_at = now
         received = self._heard
         what = f"{self.name}, unit {peer.unit}"

@@ -9,7 +9,8 @@ new id, so the same rules hold there. A request never takes a shape that
 
 * a **ghost** holds: a request that timed out, whose answer may still come;
 * was answered within the last W seconds, W = 2 x the time-out in force: a repeated
-  answer is not taken for the next one;
+  answer is not taken for the next one; nor, within W of any answer, one that the last
+  three requests had: what a buffer gives out besides looks like one of them;
 * one of the two requests before it had, where ghosts leave it three sizes; one of the
   five, where they leave it six: what a device's or an adapter's buffers repeat is
   rarely older. Of several, it is the smallest not used within a quarter of a second,
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
 
 WINDOW_TIMES_TIMEOUT: Final = 2.0
 _APART = 5
+_NEAR = 3
 _TURN_S = 0.25
 _LAST_BIT_FUNCTION = 2
 _MOST_ROOMS = 512
 _SPACE = 65536
+_MUDDLES = 2
+_SOON_S = 0.5
+"""What was asked for longer ago is no neighbour, in a buffer or elsewhere."""
 
 
 class Shape(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +71,17 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     """Only ghosts hold the span's shapes; else a window ends it soon."""
 
 
+class Outlook(NamedTuple):
+    """How a span stands that might be asked for next."""
+
+    wait_s: float
+    """Until a size is free; 0: now."""
+    repeats: bool
+    """Its size was asked for just before: only time would tell."""
+    rigid: bool = False
+    """It has no other size."""
+
+
 class _Ghost(NamedTuple):
     sent_at: float
     until: float
@@ -80,6 +96,7 @@ class UnitProof:
         "_busy",
         "_excepted",
         "_ghosts",
+        "_muddled",
         "_recent",
         "_rooms",
         "_used",
@@ -93,6 +110,7 @@ class UnitProof:
         self._recent: deque[int] = deque(maxlen=_APART)
         self._rooms: dict[Span, Room] = {}
         self._excepted: dict[int, tuple[int, float]] = {}
+        self._muddled: dict[Span, int] = {}
         self.distrust = False
         """The next answer is thrown away (one-size devices after a time-out)."""
 
@@ -107,6 +125,10 @@ class UnitProof:
             bare: Without padding, to learn whether the span itself is refused.
         """
         function = READ_FUNCTION[span.table]
+        if self._muddled and self._muddled.get(span, 0) >= _MUDDLES:
+            ends = self._haunted_until(function, now)
+            if ends:
+                return Hold(ends, ghost=True)
         count, bits = span.count, function <= _LAST_BIT_FUNCTION
         before = after = 0
         if not bare:
@@ -176,6 +198,19 @@ class UnitProof:
         waits = [until for key, until in soon.items() if key not in barred]
         return Hold(min(waits)) if waits else Hold(ghosts_end, ghost=True)
 
+    def outlook(self, span: Span, now: float) -> Outlook:
+        """What asking for this span now would mean, with nothing done about it."""
+        shape = self.choose(span, now)
+        room = self._rooms.get(span)
+        rigid = room is not None and room.limits(
+            span.room_before, span.room_after, now
+        ) == (0, 0)
+        if isinstance(shape, Hold):
+            return Outlook(shape.until - now, repeats=False, rigid=rigid)
+        key = shape.function << 9 | shape.size
+        soon = self._used.get(key, 0.0) > now - _SOON_S
+        return Outlook(0.0, soon and key in (*self._recent,)[1 - _NEAR :], rigid)
+
     def write_free(self, function: int, address: int, count: int, now: float) -> float:
         """Until when the echo of an earlier write of this kind may come; 0 = free."""
         until = self._busy.get(_write_key(function, address, count), 0.0)
@@ -194,9 +229,22 @@ class UnitProof:
     def answered(self, span: Span, shape: Shape, now: float, window_s: float) -> None:
         """The proved answer came."""
         self._busy[shape.function << 9 | shape.size] = now + window_s
+        self._repeatable(now + window_s)
+        self._muddled.pop(span, None)
         room = self._rooms.get(span)
         if room is not None:
             room.answered(shape.before, shape.after, now)
+
+    def muddled(self, span: Span) -> None:
+        """An exception came that may be an earlier request's, and nothing better.
+
+        That leaves a ghost, which casts doubt on the next exception, and so on for
+        ever. After the second time the span waits until no ghost of its function lives:
+        then an exception is believed.
+        """
+        if len(self._muddled) >= _MOST_ROOMS:
+            self._muddled.clear()
+        self._muddled[span] = self._muddled.get(span, 0) + 1
 
     def silent(
         self, span: Span, shape: Shape, sent_at: float, life_s: float, now: float
@@ -221,6 +269,18 @@ class UnitProof:
     def excepted(self, function: int, code: int, until: float) -> None:
         """An exception was accepted; until then its repeat could come."""
         self._excepted[function] = code, until
+        self._repeatable(until)
+
+    def _repeatable(self, until: float) -> None:
+        """After an answer a buffer may yet give out the one before it, or its like."""
+        busy = self._busy
+        for key in (*self._recent,)[-_NEAR:]:
+            if busy.get(key, 0.0) < until:
+                busy[key] = until
+
+    def clear(self, span: Span) -> None:
+        """An exception to this span was believed: nothing about it is muddled."""
+        self._muddled.pop(span, None)
 
     def write_silent(
         self, function: int, address: int, count: int, sent_at: float, life_s: float
@@ -274,9 +334,17 @@ class UnitProof:
 
     def haunted(self, function: int, now: float) -> bool:
         """Whether a live ghost has this function."""
-        return any(
-            ghost.until > now and key >> 9 & 0xFF == function
-            for key, ghost in self._ghosts.items()
+        return self._haunted_until(function, now) > 0
+
+    def _haunted_until(self, function: int, now: float) -> float:
+        """When the last live ghost of this function is gone; 0: there is none."""
+        return max(
+            (
+                ghost.until
+                for key, ghost in self._ghosts.items()
+                if ghost.until > now and key >> 9 & 0xFF == function
+            ),
+            default=0.0,
         )
 
     def ghosts(self, now: float) -> int:

@@ -133,6 +133,7 @@ class PymodbusBus(ProvedBus):
                 raise BusError(f"{self.name}: the connection ended") from exc
             if self._doubted and not peer.proof.haunted(request.function, loop.time()):
                 return Answer(b"", self._doubted, request.pdu, self._received)
+            self._muddled = self._doubted > 0
             text = f"{what}: no answer in {timeout_s:.2f} s; check address and wiring"
             received = self._received
             raise ResponseTimeoutError(

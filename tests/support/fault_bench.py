@@ -15,10 +15,13 @@ import msgspec
 
 from drivers.errors import BusError, DriverError
 from drivers.modbus import Span, Timing
-from simulators.bench import BenchUnit, identity, kind_of
+from drivers.modbus.device import ModbusDevice
+from drivers.profiles.model import ModbusPoint
+from simulators.bench import BenchUnit, check_scan, identity, kind_of
 from simulators.births import BirthLog
 from simulators.faults import SPOILED, Fault, Switchboard
 from simulators.station import Station
+from simulators.units import Holey
 
 if TYPE_CHECKING:
     from drivers.modbus.bus import ProvedBus
@@ -34,6 +37,11 @@ SPANS = (
     Span("holding", 24, 12, 4, 4),
     Span("holding", 36, 12, 4, 4),
 )
+
+
+# Four runs of three points, alike in size and pattern, and nothing served between.
+RIGID = tuple(12 * run + at for run in range(4) for at in (0, 2, 4))
+RIGID_HOLES = frozenset(range(12 * 4)) - {a + i for a in RIGID for i in (0, 1)}
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -67,7 +75,13 @@ class FaultBench:
     """Three units on one bus, and a switchboard that knows the time-out in force."""
 
     def __init__(
-        self, kind: Fault, *, seed: int, factor: float | None, share: float = 0.3
+        self,
+        kind: Fault,
+        *,
+        seed: int,
+        factor: float | None,
+        share: float = 0.3,
+        holes: frozenset[int] = frozenset(),
     ) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._started = loop, loop.time()
@@ -81,7 +95,10 @@ class FaultBench:
             late_factor=factor or 1.1,
         )
         self.station = Station(
-            [BenchUnit(n, POINTS, self.now_ms) for n in UNITS],
+            [
+                Holey(unit, set(holes)) if holes else unit
+                for unit in (BenchUnit(n, POINTS, self.now_ms) for n in UNITS)
+            ],
             switchboard=board,
             births=self.births,
             now_ms=self.now_ms,
@@ -123,6 +140,66 @@ class FaultBench:
         row.seconds = round(loop.time() - started, 1)
         await bus.close()
         return row
+
+    async def run_scans(
+        self, bus: ProvedBus, row: Row, scans: int, *, every_s: float
+    ) -> Row:
+        """Scan whole devices whose blocks have no room: what is asked, and when, is
+        theirs to choose."""
+        self.bus = bus
+        await bus.open()
+        points = [
+            ModbusPoint(name=f"r{a}", table="holding", address=a, type="uint32")
+            for a in RIGID
+        ]
+        names = [point.name for point in points]
+        devices = {
+            f"bench-{n}": ModbusDevice(f"bench-{n}", n, bus, points, Timing(TIMEOUT_S))
+            for n in UNITS
+        }
+        loop, started = self._loop, self._loop.time()
+        next_at = started
+        for _ in range(scans):
+            await asyncio.sleep(max(0.0, next_at - loop.time()))
+            next_at += every_s
+            for number, (name, device) in enumerate(devices.items(), 1):
+                await self._scan(bus, number, name, device, names, row)
+        row.seconds = round(loop.time() - started, 1)
+        await bus.close()
+        return row
+
+    async def _scan(
+        self,
+        bus: ProvedBus,
+        number: int,
+        name: str,
+        device: ModbusDevice,
+        names: list[str],
+        row: Row,
+    ) -> None:
+        seen, begun_ms = len(self.births.births), self.now_ms()
+        row.polls += 1
+        values: dict[str, Any] = {}
+        try:
+            answer = await device.scan(names)
+        except BusError as exc:
+            _count(row.reasons, exc.reason)
+            await self._reopen(bus)
+        else:
+            values = answer.values
+            for flaw in answer.flaws.values():
+                _count(row.reasons, flaw.reason)
+        good = len(values) == len(names)
+        row.good += good
+        oldest = begun_ms - STALE_TIMES * 1000 * self._timeout_in_force(number)
+        told = check_scan(name, values, older_than_ms=oldest - 1)
+        row.stale += sum("older than" in text for text in told)
+        row.wrong += sum("older than" not in text for text in told)
+        if any(birth.fault for birth in self.births.births[seen:]):
+            row.faulted += 1
+        else:
+            row.unfaulted += 1
+            row.unfaulted_good += good
 
     async def _poll(
         self, bus: ProvedBus, unit: int, span: Span, timing: Timing, row: Row

@@ -31,7 +31,7 @@ from simulators.faults import Fault
 from simulators.ports import PtyPort, TcpPort, serve_pty
 from simulators.station import AsciiServer, RtuServer, TcpServer
 from simulators.terminal import TerminalPort
-from tests.support.fault_bench import FaultBench, Row
+from tests.support.fault_bench import RIGID_HOLES, FaultBench, Row
 from tests.support.virtual import run_virtual, running_loop
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SEED = int(os.environ.get("ECOGATE_SEED") or 20251121)
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results" / "faults.json"
 POLLS, POLLS_BARS = 300, 10_000
+RIGID_SCANS, RIGID_SCANS_BARS = 40, 2_000
 REAL_POLLS, REAL_POLLS_BARS = 40, 500
 SHARE, SHARE_SMALL = 0.95, 0.90
 """300 polls are mostly the first minute, before reply times are learned."""
@@ -163,6 +164,51 @@ def test_the_bar_finds_out_a_careless_master(kind: Kind, monkeypatch) -> None:
     assert row.wrong + row.stale > 10, row
 
 
+def run_rigid(kind: Kind, line: str, pace: str, scans: int) -> Row:
+    async def main() -> Row:
+        bench = FaultBench(
+            kind.fault, seed=SEED, factor=kind.factor, share=0.1, holes=RIGID_HOLES
+        )
+        bus = virtual_bus(bench, "own", line)
+        row = Row(
+            fault=kind.fault.value,
+            factor=kind.factor,
+            engine="own",
+            line=f"{line}, blocks without room",
+            pace=pace,
+            seed=SEED,
+        )
+        return await bench.run_scans(bus, row, scans, every_s=PACES[pace])
+
+    return run_virtual(main())
+
+
+RIGID_LINES = ("rtu", "rtu-tcp", "gateway")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_blocks_without_room_in_any_order_are_not_mixed_up(kind: Kind, figure) -> None:
+    """Four blocks a scan, alike in size: order and halving are the device's choice."""
+    row = run_rigid(kind, "rtu", "back to back", RIGID_SCANS)
+
+    figure("good_share", round(row.share, 3))
+    assert row.faulted >= 0.1 * row.polls, f"seed {row.seed}: {row}"
+    judge_rigid(row)
+
+
+def judge_rigid(row: Row) -> None:
+    """None wrong; but for frames of the open request's very shape, ahead of its answer.
+
+    Those nobody can tell, and where a device leaves one size there is no other shape to
+    ask in: before its holes are learned, and when ghosts hold all others. Asked for in
+    the order of the plan, a third of all scans met one.
+    """
+    said = f"seed {row.seed}: {row}"
+    unknowable = row.polls // 10 if row.fault == "unsolicited-open" else 0
+    assert row.wrong <= unknowable, said
+    assert row.stale == 0, said
+
+
 class Real(NamedTuple):
     """One bus on a real loop."""
 
@@ -245,11 +291,20 @@ def test_the_bar_in_full(tmp_path) -> None:
         for engine, line in ALL
         for pace in PACES
     ]
+    rigid = [
+        run_rigid(kind, line, pace, RIGID_SCANS_BARS)
+        for kind in KINDS
+        for line in RIGID_LINES
+        for pace in PACES
+    ]
+    for row in rigid:
+        judge_rigid(row)
     rows += asyncio.run(run_reals(REAL_POLLS_BARS, tmp_path, KINDS))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_bytes(
         msgspec.json.format(
-            msgspec.json.encode({"bar": 1, "seed": SEED, "rows": rows}), indent=1
+            msgspec.json.encode({"bar": 1, "seed": SEED, "rows": rows + rigid}),
+            indent=1,
         )
     )
     for row in rows:

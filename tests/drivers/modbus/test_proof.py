@@ -166,11 +166,52 @@ def test_padding_stays_inside_the_address_space() -> None:
     )
 
     shapes = [good(proof, low, 0.0) for _ in range(2)]
-    ends = [good(proof, high, 5.0) for _ in range(2)]
+    ends = [good(proof, high, at) for at in (5.0, 7.0)]
 
     assert min(s.start for s in shapes) == 0
     assert isinstance(proof.choose(low, 0.0), Hold)
     assert max(s.start + s.count for s in ends) == 65536
+
+
+def test_within_a_window_of_any_answer_no_size_of_the_last_three_is_used() -> None:
+    """What a buffer gives out after an answer looks like that one, or one before it."""
+    proof = UnitProof()
+    sizes = [Span("holding", 10 * size, size) for size in (3, 4, 5, 6)]
+    for at, span in enumerate(sizes[:3]):
+        good(proof, span, 0.5 * at)  # answered at 0, 0.5 and 1
+
+    assert proof.choose(sizes[0], 1.5) == Hold(2.0)
+    good(proof, sizes[3], 1.5)
+    assert proof.choose(sizes[1], 2.1) == Hold(2.5)
+    assert isinstance(proof.choose(sizes[0], 2.1), Shape)
+
+
+def test_an_outlook_tells_waiting_from_repeating_and_changes_nothing() -> None:
+    proof, one, two = UnitProof(), Span("holding", 0, 3), Span("holding", 50, 4)
+    assert proof.outlook(one, 0.0)[:2] == (0.0, False)
+
+    good(proof, one, 0.0, 0.3)
+    assert proof.outlook(one, 0.1)[:2] == (pytest.approx(0.2), False)
+    assert proof.outlook(one, 0.4)[:2] == (0.0, True)
+    assert proof.outlook(two, 0.4)[:2] == (0.0, False)
+    assert proof.outlook(one, 5.0)[:2] == (0.0, False)
+    assert proof.choose(one, 0.4) == proof.choose(one, 0.4)
+
+
+def test_a_span_whose_exceptions_are_doubted_twice_waits_for_the_ghosts_to_go() -> None:
+    """Each doubted exception leaves a ghost, which casts doubt on the next one."""
+    proof, span = UnitProof(), Span("holding", 100, 10, 4, 4)
+    for at in (0.0, 1.0):
+        silent(proof, span, at)
+        proof.muddled(span)
+
+    assert proof.choose(span, 1.5) == Hold(1.0 + LIFE_S, ghost=True)
+    assert isinstance(proof.choose(Span("holding", 0, 3), 1.5), Shape)
+    assert isinstance(proof.choose(span, 3.5), Shape)
+
+    proof.clear(span)
+    silent(proof, span, 4.0)
+    assert isinstance(proof.choose(span, 4.5), Shape)
 
 
 def test_refused_padding_is_left_out_from_then_on() -> None:
