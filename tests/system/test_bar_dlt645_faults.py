@@ -62,30 +62,29 @@ class Kind(NamedTuple):
 
 KINDS = [
     Kind(Fault.LATE, 1.1),
-    Kind(Fault.LATE, 3.0, 0.85),
-    # Ten seconds late: what may still come blocks its item longer than a poll is away.
-    Kind(Fault.LATE, 10.0, 0.6),
+    Kind(Fault.LATE, 3.0),
+    Kind(Fault.LATE, 10.0),
     Kind(Fault.DUPLICATE),
-    Kind(Fault.SWAP, least=0.9),
+    Kind(Fault.SWAP),
     # A frame that nobody asked for, with the identifier of the question that is open
     # by then, is its answer as far as anybody can tell. It was made with the reply
     # before: one turnaround, 50 ms and the pause ago.
     Kind(Fault.UNSOLICITED_IDLE, fresh_s=0.4),
     Kind(Fault.UNSOLICITED_OPEN),
     Kind(Fault.STALE_RECONNECT),
-    Kind(Fault.NEIGHBOUR, least=0.85),
-    # Nothing ever comes: the item waits until nothing can come any more.
-    Kind(Fault.TRUNCATED, least=0.6),
-    Kind(Fault.GARBAGE, least=0.75),
+    Kind(Fault.NEIGHBOUR),
+    Kind(Fault.TRUNCATED),
+    Kind(Fault.GARBAGE),
     Kind(Fault.FOREIGN),
     Kind(Fault.ECHO),
     Kind(Fault.ECHO_PARTIAL),
     Kind(Fault.ECHO_DAMAGED),
-    Kind(Fault.SILENT, least=0.6),
+    Kind(Fault.SILENT),
+    # A meter that says twice that it cannot is left alone with it for a minute.
     Kind(Fault.EXCEPTION, least=0.5),
     Kind(Fault.SLOW),
-    Kind(Fault.CLOSE, least=0.6),
-    Kind("checksum", least=0.6),
+    Kind(Fault.CLOSE),
+    Kind("checksum"),
     Kind("doubled"),
     Kind("other-meter"),
 ]
