@@ -230,7 +230,7 @@ class AsciiDevice:
 
     def _say(self, each: Prepared, exc: DriverError) -> str:
         return (
-            f"device {self.name}, {each.ask.name}: {exc}; "
+            f"device {self.name}, ask {each.ask.name}: {exc}; "
             f"sent {exc.sent!r}; received {exc.received[:200]!r}"
         )
 

@@ -273,7 +273,7 @@ class AsciiLine:
                 peer.tally.bad_frame += 1
                 raise BadFrameError(
                     f"{self.name}: no usable answer in {timeout_s:.2f} s, only"
-                    f" {exc.received[:80]!r}",
+                    f" {exc.received[:80]!r}; check baud rate, framing and profile",
                     sent=sent,
                     received=exc.received,
                 ) from None

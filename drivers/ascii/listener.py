@@ -94,6 +94,7 @@ class ListeningDevice:
             ProfileError: A name is no point of this device.
         """
         loop = asyncio.get_running_loop()
+        began = loop.time()
         scan = Scan(self._points, points, want_raw=want_raw)
         if self._broken:
             return scan.broken(self._broken)
@@ -110,17 +111,23 @@ class ListeningDevice:
             min(timeout_s, wait_s or timeout_s),
         )
         now = loop.time()
-        for each in kinds:
-            heard = self._newest.pop(each.ask.name, None)
+        found = [(each, self._newest.pop(each.ask.name, None)) for each in kinds]
+        # The scan's time is not before its data: what was waited for is of then.
+        at = max([began, *(heard.at for _, heard in found if heard)])
+        scan.first_sent_at = at
+        for each, heard in found:
             if heard is None:
-                scan.note(f"device {self.name}: nothing heard of {each.ask.name}")
+                scan.note(
+                    f"device {self.name}: nothing heard of {each.ask.name}; check"
+                    " that it sends by itself, and the time-out"
+                )
                 scan.all_bad(each.points, "no_data")
                 continue
             record = self._records.get(each.ask.name)
             stale = record is not None and record.stale(heard.answer.body, now)
-            age_ms = max(0, round(1000 * (now - heard.at)))
+            age_ms = round(1000 * (at - heard.at))
             scan.take(each, heard.answer, stale=stale, age_ms=age_ms)
-        return scan.answer(now)
+        return scan.answer(began)
 
     async def write(self, point: str, value: Value) -> None:
         """Nothing of an ASCII instrument is written.

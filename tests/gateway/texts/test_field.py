@@ -19,6 +19,7 @@ GATEWAY = Path(gateway.__file__).parent
 SPEAKERS = [
     *(DRIVERS / "modbus").glob("*.py"),
     DRIVERS / "gpio" / "chip.py",
+    DRIVERS / "ascii" / "line.py",
     DRIVERS / "dlt645" / "line.py",
     DRIVERS / "hj212" / "listener.py",
     DRIVERS / "serial_port.py",
