@@ -430,6 +430,9 @@ def test_the_newest_unused_measurement_once():
     assert first.values == second.values == {"wind_speed": 2.74}
     assert 400 <= first.age_ms["wind_speed"] <= 600
     assert second.age_ms["wind_speed"] == 0
+    # 5.05 s after the line was opened it spoke again: that is the scan's time.
+    assert first.waited_s == 0
+    assert second.waited_s == pytest.approx(0.55, abs=0.01)
     assert stats.heard == 7
     assert stats.superseded == 5
 
