@@ -116,8 +116,10 @@ class Hj212Device:
         asked = [self._points[name] for name in points]
         wanted = {point.cn for point in asked}
         timeout_s = self._timeout_s if wait_s is None else min(wait_s, self._timeout_s)
+        began = asyncio.get_running_loop().time()
         found = await self._line.exchange(self._inbox, wanted, timeout_s)
-        now = asyncio.get_running_loop().time()
+        # The scan's time is not before its data: what was waited for is of then.
+        at = max([began, *(measurement.arrived_s for measurement in found.values())])
         reading = _Reading(self._zone, want_raw=want_raw)
         missing = self._line.trouble(self.address) or NO_DATA
         for point in asked:
@@ -125,13 +127,14 @@ class Hj212Device:
             if measurement is None:
                 reading.flaws[point.name] = Flaw(Quality.BAD, missing)
             else:
-                reading.take(point, measurement, now)
+                reading.take(point, measurement, at)
         return Answer(
             reading.values,
             reading.flaws,
             bool(found),
             reading.raw,
             "" if found else self._missed(timeout_s),
+            waited_s=at - began,
             sampled=reading.sampled or None,
             age_ms=reading.age_ms or None,
             flags=reading.flags or None,
@@ -186,7 +189,7 @@ class _Reading:
         taken = texts.get(f"{factor}-SampleTime")
         at = read_time(taken) if taken is not None else None
         self.sampled[name] = self._utc_ms(at or measurement.data_time)
-        self.age_ms[name] = max(0, round(1000 * (now - measurement.arrived_s)))
+        self.age_ms[name] = round(1000 * (now - measurement.arrived_s))
         flag, own = texts.get(f"{factor}-Flag"), texts.get(f"{factor}-EFlag")
         if flag is not None or own:
             self.flags[name] = f"{flag or ''}/{own}" if own else flag or ""

@@ -268,7 +268,7 @@ async def test_a_scan_waits_for_what_comes_within_its_time():
 @virtual
 async def test_how_old_the_data_is_is_told():
     port = await served()
-    one = device(port, "A")
+    one = device(port, "A", timeout_s=2.0)
     side = await connected()
     await side.say(push("A", 0, 1))
     await asyncio.sleep(3.25)
@@ -277,6 +277,13 @@ async def test_how_old_the_data_is_is_told():
 
     assert answer.age_ms == {"pm10": 3250}
     assert answer.waited_s == 0.0
+
+    asyncio.get_running_loop().call_later(1.5, side.transport.write, push("A", 1, 2))
+    answer = await one.scan(["pm10"])
+
+    # What was waited for is of then: the scan's time is not before its data.
+    assert answer.age_ms == {"pm10": 0}
+    assert answer.waited_s == pytest.approx(1.5)
     await port.close()
 
 
