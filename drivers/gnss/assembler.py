@@ -37,8 +37,9 @@ class Assembler:
         """Sentences that came after their epoch had been closed."""
         self.datum = ""
         self._open: Gathered | None = None
-        self._seen: dict[str, int] = {}
-        self._last: Key | None = None
+        self._addresses: list[str] = []
+        """Of the sentences of the open epoch."""
+        self._last: tuple[Sentence, Report] | None = None
         self._closed_ms: int | None = None
         self._end: Key | None = None
         self._ended_alike = 0
@@ -76,14 +77,14 @@ class Assembler:
                 self._mistakes += 1  # the end was not the end
             self._early = False
             current = self._open = Gathered(sentence.came_s, Sky())
-            self._seen = {}
+            self._addresses = []
         if time_ms is not None and current.time_ms is None:
             self._begin(current, time_ms)
         if current.sentences < MOST_SENTENCES:
             _put(current, sentence, report)
-        key = self._key(sentence, report)
-        self._last = key
-        if key == self._end and self._sure and current.time_ms is not None:
+            self._addresses.append(sentence.talker + sentence.type)
+        self._last = (sentence, report)
+        if self._sure and current.time_ms is not None and self._is_end():
             ended.append(self._close(current, early=True))
         return ended
 
@@ -114,10 +115,11 @@ class Assembler:
         self._early = early
         self._closed_ms = current.time_ms
         if not early:
-            if self._last == self._end:
+            last = self._key()
+            if last == self._end:
                 self._ended_alike += 1
             else:
-                self._end, self._ended_alike = self._last, 1
+                self._end, self._ended_alike = last, 1
         return current
 
     def _late(self) -> None:
@@ -126,13 +128,21 @@ class Assembler:
             self._mistakes += 1
         self._ended_alike = 0
 
-    def _key(self, sentence: Sentence, report: Report) -> Key:
-        """Which of an epoch's sentences it is."""
+    def _is_end(self) -> bool:
+        """Whether the last sentence is the one that every epoch ended with."""
+        assert self._last is not None  # noqa: S101 - one was added
+        assert self._end is not None  # noqa: S101 - it was learned
+        sentence, _ = self._last
+        return sentence.type == self._end[1] and self._key() == self._end
+
+    def _key(self) -> Key:
+        """Which of an epoch's sentences the last one is."""
+        assert self._last is not None  # noqa: S101 - one was added
+        sentence, report = self._last
         if isinstance(report, Gsv):
             last = "last" if report.number == report.total else "not last"
             return (sentence.talker, "GSV", f"{report.signal} {last}")
-        address = sentence.talker + sentence.type
-        turn = self._seen[address] = self._seen.get(address, 0) + 1
+        turn = self._addresses.count(sentence.talker + sentence.type)
         return (sentence.talker, sentence.type, str(turn))
 
 

@@ -1,7 +1,8 @@
 """The port of a receiver: it speaks unasked, the port keeps its last words.
 
-Bytes become epochs as they come; a few of them are kept, with a number each, for the
-devices that ask. Silence ends an epoch: its timer runs only while one is open.
+What comes is kept with the moment it came, and becomes epochs when a device asks, or
+when it is much. A few epochs are kept, with a number each, so that every device knows
+which it has seen. Silence ends an epoch: a timer runs only while somebody waits for it.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
 KEPT_EPOCHS = 32
 """3 s of a receiver at 10 Hz: what is older was overtaken."""
+MOST_PENDING = 8192
 _IDLE_S = 0.08
 """A USB adapter hands bytes over every 16 ms, a GPRS modem is worse: see _WIDEST_S."""
 _WIDEST_S = 0.5
+_TICK_S = 0.001
+"""Timers of a loop may come this early."""
 
 
 class Heard(NamedTuple):
@@ -74,10 +78,14 @@ class GnssPort:
         self._number = 0
         self._fixes = self._no_fix = self._refused = self._superseded = 0
         self._waiters: set[asyncio.Future[None]] = set()
+        self._pending: list[tuple[float, bytes]] = []
+        """What came and was not read yet, with its loop time."""
+        self._pending_bytes = 0
         self._recent = bytearray()
         self._marks = (0, 0, 0)
         self._idle_s = _IDLE_S
-        self._last_s = 0.0
+        self._last_s = self._before_s = 0.0
+        """When bytes came last, and when those that were read last had come."""
         self._timer: asyncio.TimerHandle | None = None
 
     # -- the worker's side ----------------------------------------------------
@@ -111,6 +119,8 @@ class GnssPort:
     def stats(self, address: object = None) -> GnssStats:
         """What came so far; every device of the port hears the same."""
         del address
+        if self._stream is not None:
+            self._read()
         return GnssStats(
             epochs=self._number,
             fixes=self._fixes,
@@ -131,6 +141,7 @@ class GnssPort:
             since_s: Loop time; its bytes must not be older.
         """
         self._check_connected()
+        self._read()
         if not self._heard:
             return None
         last = self._heard[-1]
@@ -139,6 +150,8 @@ class GnssPort:
 
     def newest_sky(self, after: int, since_s: float) -> Heard | None:
         """The newest epoch with a list of the satellites in view."""
+        self._check_connected()
+        self._read()
         for heard in reversed(self._heard):
             if heard.number <= after or heard.epoch.came_s < since_s:
                 return None
@@ -159,6 +172,8 @@ class GnssPort:
         self._check_connected()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
+        if self._reader.waiting:
+            self._arm()
         try:
             async with asyncio.timeout(seconds):
                 await waiter
@@ -197,34 +212,58 @@ class GnssPort:
         self._stream = stream
         self._earlier += self._counts()
         self._reader = self._new_reader()
+        self._pending.clear()
+        self._pending_bytes = 0
         self._marks = (0, 0, 0)
         self._recent.clear()
         if self._gpsd and stream.transport is not None:
             stream.transport.write(WATCH)
 
     def _received(self, stream: _Stream, data: bytes) -> None:
+        """Keep what came, and when; it is read when somebody asks.
+
+        Ten epochs a second come in forty pieces: reading them together costs a third.
+        """
         if stream is not self._stream:
             return
-        loop = asyncio.get_running_loop()
-        self._last_s = now = loop.time()
-        late = self._reader.stragglers
-        self._tell(self._reader.feed(data, now), data)
-        if self._reader.stragglers > late:
-            self._idle_s = min(2 * self._idle_s, _WIDEST_S)
-        if self._reader.waiting and self._timer is None:
-            self._timer = loop.call_at(now + self._idle_s, self._look)
+        self._last_s = now = asyncio.get_running_loop().time()
+        self._pending.append((now, data))
+        self._pending_bytes += len(data)
+        if self._pending_bytes > MOST_PENDING:
+            self._read()
+        if self._waiters:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Look when the line will have been silent long enough."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._last_s + self._idle_s, self._look)
 
     def _look(self) -> None:
-        """The line may have been silent long enough."""
         self._timer = None
-        if not self._reader.waiting:
-            return
-        loop = asyncio.get_running_loop()
-        due = self._last_s + self._idle_s
-        if loop.time() < due - 0.001:
-            self._timer = loop.call_at(due, self._look)
-            return
-        self._tell(self._reader.idle(), b"")
+        self._read()
+        if self._waiters and self._reader.waiting:
+            self._arm()
+
+    def _read(self) -> None:
+        """Make epochs of what came; silence between two pieces has ended one."""
+        pending = self._pending
+        self._pending, self._pending_bytes = [], 0
+        late = self._reader.stragglers
+        for now, data in pending:
+            self._silence(now)
+            self._before_s = now
+            self._recent += data
+            self._tell(self._reader.feed(data, now))
+        del self._recent[:-KEPT_BYTES]
+        if self._reader.stragglers > late:
+            self._idle_s = min(2 * self._idle_s, _WIDEST_S)
+        self._silence(asyncio.get_running_loop().time())
+
+    def _silence(self, now: float) -> None:
+        if self._reader.waiting and now >= self._before_s + self._idle_s - _TICK_S:
+            self._tell(self._reader.idle())
 
     def _lost(self, stream: _Stream, exc: Exception | None) -> None:
         if stream is not self._stream:
@@ -235,11 +274,13 @@ class GnssPort:
             self._timer.cancel()
             self._timer = None
         self._heard.clear()
+        self._pending.clear()
+        self._pending_bytes = 0
         for waiter in tuple(self._waiters):
             if not waiter.done():
                 waiter.set_exception(self._gone())
 
-    def _tell(self, epochs: list[Epoch], data: bytes) -> None:
+    def _tell(self, epochs: list[Epoch]) -> None:
         for epoch in epochs:
             self._number += 1
             self._heard.append(Heard(self._number, epoch))
@@ -249,17 +290,15 @@ class GnssPort:
                 self._no_fix += 1
             else:
                 self._refused += 1
-        if epochs:
-            self._recent.clear()
-            if isinstance(self._reader, NmeaReader):
-                framer = self._reader.framer
-                self._marks = (framer.good, framer.bad_checksum, framer.no_checksum)
-            for waiter in tuple(self._waiters):
-                if not waiter.done():
-                    waiter.set_result(None)
-        else:
-            self._recent += data[-KEPT_BYTES:]
-            del self._recent[:-KEPT_BYTES]
+        if not epochs:
+            return
+        self._recent.clear()
+        if isinstance(self._reader, NmeaReader):
+            framer = self._reader.framer
+            self._marks = (framer.good, framer.bad_checksum, framer.no_checksum)
+        for waiter in tuple(self._waiters):
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _new_reader(self) -> NmeaReader | GpsdReader:
         return GpsdReader(self._clock) if self._gpsd else NmeaReader(self._clock)

@@ -22,6 +22,7 @@ characters).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 200
@@ -38,9 +39,10 @@ _TEXT = rb'[ "#%-)+-\[\]-}]'
 _LINE = re.compile(
     rb"([$!])(" + _TEXT + rb"{1,%d})(?:\*([0-9A-Fa-f]{2}))?[\r\n]" % LONGEST
 )
-_ADDRESS = re.compile(rb"(?:([A-Z]{2})([A-Z0-9]{3})|P([A-Z0-9]{2,14})),")
+_ADDRESS = re.compile(rb"(?:([A-Z]{2})([A-Z0-9]{3})|P([A-Z0-9]{2,14}))")
 _OPENED = re.compile(rb"[$!](" + _TEXT + rb"*)\Z")
-_ENCAPSULATED = frozenset((b"VDM", b"VDO"))
+_ENCAPSULATED = frozenset(("VDM", "VDO"))
+_LOW_1024 = (1 << 1024) - 1
 _ENDS = re.compile(rb"[\r\n]")
 
 
@@ -96,7 +98,7 @@ class Framer:
             sentence = self._judge(match, before, when)
             if sentence is not None:
                 found.append(sentence)
-            if before != b"\n":
+            if before and before != b"\n":
                 self.skipped += len(before.translate(None, b"\r\n"))
         self._keep(data, at, fresh_from, came, now)
         return found
@@ -111,19 +113,13 @@ class Framer:
         if checksum(body) != int(digits, 16):
             self.bad_checksum += 1
             return None
-        address = _ADDRESS.match(body)
-        if address is None or not _may_stand(opener, address, before):
+        address, comma, fields = body.partition(b",")
+        names = _names(address) if comma else None
+        if names is None or not _may_stand(opener, names, before):
             self.refused += 1
             return None
         self.good += 1
-        talker, kind, own = address.groups()
-        return Sentence(
-            talker.decode() if talker else "P",
-            (kind or own).decode(),
-            body[address.end() :],
-            when,
-            match.group()[:-1],
-        )
+        return Sentence(*names, fields, when, match.group()[:-1])
 
     def _keep(
         self, data: bytes, at: int, fresh_from: int, came: float, now: float
@@ -146,24 +142,42 @@ class Framer:
 
 
 def checksum(body: bytes) -> int:
-    """The XOR of all bytes: as halves of one long number, folded."""
+    """The XOR of all bytes: of halves of one long number, folded again and again."""
     number = int.from_bytes(body, "little")
-    shift = 1 << (8 * len(body) - 1).bit_length() - 1 if body else 4
-    while shift >= 8:  # noqa: PLR2004 - bits of a byte
-        number = (number >> shift) ^ (number & ((1 << shift) - 1))
-        shift >>= 1
-    return number
+    if len(body) > 128:  # noqa: PLR2004 - each fold halves what is left
+        while number >> 1024:
+            number = (number >> 1024) ^ (number & _LOW_1024)
+    number ^= number >> 512
+    number ^= number >> 256
+    number ^= number >> 128
+    number ^= number >> 64
+    number ^= number >> 32
+    number ^= number >> 16
+    return (number ^ number >> 8) & 0xFF
 
 
-def _may_stand(opener: bytes, address: re.Match[bytes], before: bytes) -> bool:
+@lru_cache(maxsize=256)
+def _names(address: bytes) -> tuple[str, str] | None:
+    """Talker and type; None where it is no address."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        return None
+    talker, kind, own = match.groups()
+    return (talker.decode(), kind.decode()) if talker else ("P", own.decode())
+
+
+def _may_stand(opener: bytes, names: tuple[str, str], before: bytes) -> bool:
     """Whether such a sentence may begin with this character at this place."""
-    kind = address[2]
-    if (opener == b"!") != (kind in _ENCAPSULATED):
+    talker, kind = names
+    encapsulated = kind in _ENCAPSULATED and talker != "P"
+    if (opener == b"!") != encapsulated:
         return False
+    if not before or before == b"\n":
+        return True
     cut = _opened(before)
     # Inside another one: where that had only said who it is, one of the two openers is
     # false, and nothing tells which.
-    return not cut or (b"," in cut and kind is not None and kind.decode() in KNOWN)
+    return not cut or (b"," in cut and kind in KNOWN and talker != "P")
 
 
 def _opened(before: bytes) -> bytes | None:

@@ -44,10 +44,13 @@ class Sky:
         """Take a GSA."""
         used = self._used if self._used is not None else {}
         self._used = used
-        for number in said.numbers:
-            used.setdefault(constellation(talker, said.system, number), set()).add(
-                number
-            )
+        whole = SYSTEMS.get(said.system)
+        if whole is not None and whole != "gps":
+            used.setdefault(whole, set()).update(said.numbers)
+        else:
+            for number in said.numbers:
+                name = constellation(talker, said.system, number)
+                used.setdefault(name, set()).add(number)
         if said.dimension is not None:
             self.dimension = max(self.dimension or 0, said.dimension)
         self.pdop, self.hdop, self.vdop = said.pdop, said.hdop, said.vdop

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import NamedTuple
 
 from drivers.gnss.decode import decode
 from drivers.gnss.epoch import distance_m
 from drivers.gnss.reader import NmeaReader
-from drivers.gnss.sentence import Framer
+from drivers.gnss.sentence import Framer, Sentence
 from tests.support.play_gnss import payload
 from tests.support.recordings import RECORDINGS
 
+_SENTENCE = re.compile(rb"\$([A-Z0-9]{5},[^$*\r\n]+)\*([0-9A-F]{2})")
 FOLDER = RECORDINGS / "gnss"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
 LOGS = sorted(EXPECTED)
@@ -76,44 +78,41 @@ class Joint(NamedTuple):
         return (before[-around:] + after[:around]) if around else before + after
 
 
-def lucky_joints(kinds=(b"RMC", b"GGA", b"GNS", b"GLL", b"ZDA")):
+def lucky_joints(every=1):
     """Joints in the middle of two sentences whose halves pass the checksum together.
 
-    One in 256 does. Only pairs of sentences of one type are looked at: others do not
-    have the form of either.
+    One in 256 does, and most of those have not the form of a sentence: these have.
+    Pairs of one type are looked at; halves of two types never have it.
+
+    Args:
+        every: Take each so-manieth sentence as the first half: logs repeat.
     """
     found = []
-    by_kind = {kind: [] for kind in kinds}
-    for name in LOGS:
-        data = log(name)
-        at = data.find(b"$")
-        while at >= 0:
-            end = data.find(b"*", at)
-            body = data[at + 1 : end]
-            kind = body[2:5]
-            if end > 0 and kind in by_kind and b"$" not in body and len(body) < 120:
-                by_kind[kind].append((name, at, body, data[end + 1 : end + 3]))
-            at = data.find(b"$", at + 1)
-    for sentences in by_kind.values():
-        # One of each log's second or so: they repeat.
-        heads = _heads(sentences[::3])
-        for name, at, body, digits in sentences[::2]:
-            want = int(digits, 16)
+    known = {body for name in LOGS for body in accepted(log(name))}
+    for sentences in _sentences().values():
+        heads = _heads(sentences[::every])
+        for name, at, body, checksum in sentences:
+            xor = checksum
             for cut in range(len(body) - 1, 6, -1):
-                want ^= body[cut]
-                for left, left_at, head, size in heads.get(want, ()):
+                xor ^= body[cut]
+                for left, left_at, head in heads.get(xor, ()):
                     mixed = head + body[cut:]
-                    if mixed not in (body,) and head != body[:size]:
-                        found.append(
-                            (
-                                left,
-                                left_at + 1 + size,
-                                name,
-                                at + 1 + cut,
-                                mixed,
-                                digits,
-                            )
-                        )
+                    if b"$" + mixed not in known and _has_form(mixed):
+                        leave = left_at + 1 + len(head)
+                        found.append(Joint(left, leave, name, at + 1 + cut))
+    return found
+
+
+def _sentences():
+    """Where sentences that tell a time stand, by type: log, place, body, checksum."""
+    found = {kind: [] for kind in (b"RMC", b"GGA", b"GNS", b"GLL", b"ZDA")}
+    for name in LOGS:
+        for match in re.finditer(
+            rb"\$([A-Z0-9]{5},[^$*\r\n]+)\*([0-9A-F]{2})", log(name)
+        ):
+            kind = match[1][2:5]
+            if kind in found:
+                found[kind].append((name, match.start(), match[1], int(match[2], 16)))
     return found
 
 
@@ -125,5 +124,10 @@ def _heads(sentences):
         for size, byte in enumerate(body, 1):
             xor ^= byte
             if size > 6:
-                heads.setdefault(xor, []).append((name, at, body[:size], size))
+                heads.setdefault(xor, []).append((name, at, body[:size]))
     return heads
+
+
+def _has_form(body):
+    kind = body[2:5].decode()
+    return decode(Sentence(body[:2].decode(), kind, body[6:], 0.0, b"")) is not None
