@@ -76,17 +76,43 @@ def take_next(
     if free:
         at = free[0] if len(free) == 1 else _scarcest(todo, seen, free)
     else:
-        at = min(seen, key=lambda index: (seen[index].wait_s, index))
+        at = min(seen, key=lambda index: (*_pain(seen[index]), index))
         if seen[at].repeats or seen[at].wait_s > worth_s:
-            for index, asked in enumerate(todo):
-                parts = None if asked.searching else halves(asked)
-                for part, other in (parts, parts[::-1]) if parts else ():
-                    if _free(outlook(part.block.span)):
-                        todo[index] = other
-                        return part
+            part = _halved(todo, outlook, halves, seen[at])
+            if part is not None:
+                return part
     asked = todo[at]
     del todo[at]
     return asked
+
+
+def _halved(
+    todo: deque[W],
+    outlook: Callable[[Span], Outlook],
+    halves: Callable[[W], tuple[W, W] | None],
+    rather: Outlook,
+) -> W | None:
+    """Half of a block that is free; or one that need not repeat, where all others do.
+
+    The other half takes the block's place.
+    """
+    best: tuple[bool, float] = rather.repeats, 0.0
+    found: tuple[int, W, W] | None = None
+    for index, asked in enumerate(todo):
+        parts = None if asked.searching else halves(asked)
+        for part, other in (parts, parts[::-1]) if parts else ():
+            pain = _pain(outlook(part.block.span))
+            if pain < best or (found is None and pain == (False, 0.0)):
+                best, found = pain, (index, part, other)
+    if found is None:
+        return None
+    index, part, other = found
+    todo[index] = other
+    return part
+
+
+def _pain(seen: Outlook) -> tuple[bool, float]:
+    return seen.repeats, seen.wait_s
 
 
 def _scarcest(todo: deque[W], seen: dict[int, Outlook], free: list[int]) -> int:

@@ -46,8 +46,6 @@ _LAST_BIT_FUNCTION = 2
 _MOST_ROOMS = 512
 _SPACE = 65536
 _MUDDLES = 2
-_SOON_S = 0.5
-"""What was asked for longer ago is no neighbour, in a buffer or elsewhere."""
 
 
 class Shape(msgspec.Struct, frozen=True, gc=False):
@@ -205,11 +203,14 @@ class UnitProof:
         rigid = room is not None and room.limits(
             span.room_before, span.room_after, now
         ) == (0, 0)
-        if isinstance(shape, Hold):
-            return Outlook(shape.until - now, repeats=False, rigid=rigid)
-        key = shape.function << 9 | shape.size
-        soon = self._used.get(key, 0.0) > now - _SOON_S
-        return Outlook(0.0, soon and key in (*self._recent,)[1 - _NEAR :], rigid)
+        function, wait_s = READ_FUNCTION[span.table], 0.0
+        key = function << 9 | data_bytes(function, span.count)
+        if isinstance(shape, Shape):
+            key = shape.function << 9 | shape.size
+        else:
+            wait_s = shape.until - now
+        repeats = key in (*self._recent,)[1 - _NEAR :]
+        return Outlook(wait_s, repeats and (rigid or not wait_s), rigid)
 
     def write_free(self, function: int, address: int, count: int, now: float) -> float:
         """Until when the echo of an earlier write of this kind may come; 0 = free."""

@@ -85,13 +85,13 @@ def test_a_short_wait_is_no_reason_to_halve():
     assert take(todo, {1: 0.03, 5: 0.04}).block.span.start == 1
 
 
-def test_a_block_that_would_prove_itself_by_time_alone_is_halved_first():
+def test_rather_than_prove_itself_by_time_alone_a_block_is_halved_or_another_waits():
     todo = deque([ask(5, 6, 7)])
 
     assert len(take(todo, {(5, 3): "repeats"}).block.points) < 3
 
     todo = deque([ask(1), ask(5)])
-    assert take(todo, {1: 0.01, 5: "repeats"}).block.span.start == 5
+    assert take(todo, {1: 0.2, 5: "repeats"}).block.span.start == 1
 
 
 def test_those_that_share_a_size_begin_and_others_fill_their_waiting():
@@ -188,7 +188,7 @@ async def test_a_device_that_refuses_holes_is_read_without_idle_waiting(figure) 
 
     figure("scan_s", round(took, 2))
     figure("requests", requests)
-    assert took <= 0.35
+    assert took <= 0.4
     assert requests <= 8
 
 

@@ -191,9 +191,11 @@ def test_an_outlook_tells_waiting_from_repeating_and_changes_nothing() -> None:
     assert proof.outlook(one, 0.0)[:2] == (0.0, False)
 
     good(proof, one, 0.0, 0.3)
-    assert proof.outlook(one, 0.1)[:2] == (pytest.approx(0.2), False)
+    assert proof.outlook(one, 0.1)[:2] == (pytest.approx(0.2), True)
     assert proof.outlook(one, 0.4)[:2] == (0.0, True)
     assert proof.outlook(two, 0.4)[:2] == (0.0, False)
+    good(proof, two, 0.5)
+    good(proof, Span("holding", 90, 5), 0.6)
     assert proof.outlook(one, 5.0)[:2] == (0.0, False)
     assert proof.choose(one, 0.4) == proof.choose(one, 0.4)
 
