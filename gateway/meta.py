@@ -246,6 +246,7 @@ def _device(device: Device) -> dict[str, Any]:
         model=profile.models[0] if profile and profile.models else None,
         profile=f"{profile.profile}@{profile.revision}" if profile else None,
         evidence=profile.evidence if profile else None,
+        datum=profile.datum if profile and profile.protocol == "gnss" else None,
     )
 
 

@@ -1,4 +1,6 @@
-"""A second writer of NMEA 0183, from the standard; nothing of the gateway's is in it.
+"""A second writer of NMEA 0183: fields from the standard, form and checksum by pynmea2.
+
+Nothing of the gateway's is in it.
 
 Source: NMEA 0183 4.11: 5.3 (form and checksum), the approved sentences; ids of systems
 and signals as in its tables for GSA and GSV.
@@ -8,6 +10,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+import pynmea2
 
 KNOT_MS = 1852 / 3600
 SYSTEM = {"GP": 1, "GL": 2, "GA": 3, "GB": 4, "GQ": 5}
@@ -51,11 +55,10 @@ _MODES = {0: "N", 1: "A", 2: "D", 4: "R", 5: "F", 6: "E", 7: "M", 8: "S"}
 
 
 def sentence(body: str) -> bytes:
-    """With its ``$``, its checksum and the end of the line."""
-    total = 0
-    for character in body:
-        total ^= ord(character)
-    return f"${body}*{total:02X}\r\n".encode("ascii")
+    """With its ``$``, its checksum and the end of the line, as pynmea2 writes them."""
+    address, *fields = body.split(",")
+    made = pynmea2.TalkerSentence(address[:2], address[2:], fields)
+    return f"{made.render()}\r\n".encode("ascii")
 
 
 def burst(now: Moment, talker: str = "GN", *, sky: bool = True) -> list[bytes]:
