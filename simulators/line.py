@@ -115,6 +115,7 @@ class Line:
 
     Args:
         swapped: A and B are swapped at the gateway.
+        biased: Resistors keep the pair at rest; swapped, the gateway rests at 0.
         echo: The gateway's adapter hears what it sends.
         turnaround_s: The gateway's driver stays on so long after its last bit, and
             nobody else is heard.
@@ -126,12 +127,14 @@ class Line:
         self,
         *,
         swapped: bool = False,
+        biased: bool = False,
         echo: bool = False,
         turnaround_s: float = 0.0,
         ring: float = 0.0,
         seed: int = 1,
     ) -> None:
         self.swapped = swapped
+        self.biased = biased
         self.echo = echo
         self.turnaround_s = turnaround_s
         self.ring = ring
@@ -274,8 +277,11 @@ class Line:
                     waves.append(one)
                 continue
             crosses = tap.gateway != (by is not None and by.gateway)
-            waves.append(one.inverted() if self.swapped and crosses else one)
+            turned = self.swapped and crosses and not (tap.gateway and self.biased)
+            waves.append(one.inverted() if turned else one)
         signal = Signal(waves)
+        if self.swapped and self.biased and tap.gateway:
+            signal = signal.inverse()
         if tap.gateway and self.echo:
             return signal
         extra = self.turnaround_s if tap.gateway else 0.0

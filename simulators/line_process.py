@@ -6,6 +6,7 @@ The file says what hangs on the line:
 
     seed: 1
     swapped: false
+    biased: false           # with swapped: the line rests at 0
     echo: false
     turnaround_ms: 0        # the gateway's driver stays on so long
     ring: 0                 # how likely an edge rings: no termination
@@ -57,6 +58,7 @@ def build(config: Mapping[str, Any], *, utc_s: Callable[[], float] = time.time) 
     seed = int(config.get("seed", 1))
     line = Line(
         swapped=bool(config.get("swapped", False)),
+        biased=bool(config.get("biased", False)),
         echo=bool(config.get("echo", False)),
         turnaround_s=float(config.get("turnaround_ms", 0)) / 1000,
         ring=float(config.get("ring", 0)),

@@ -158,6 +158,13 @@ class Signal:
             index += 1
         return NO_EDGE
 
+    def inverse(self) -> Signal:
+        """The same with 0 and 1 exchanged, at rest as well: a biased pair, swapped."""
+        result = Signal(())
+        result._times = [-math.inf, *self._times]
+        result._levels = [0, *(1 - level for level in self._levels)]
+        return result
+
     def masked(self, windows: Sequence[tuple[float, float]]) -> Signal:
         """The same for somebody who is deaf in these windows: at rest there."""
         result = Signal(())

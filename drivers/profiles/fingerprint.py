@@ -69,8 +69,7 @@ def _fields(section: Section) -> dict[str, Any] | None:
     di, identity = section.text("di"), section.text("identity")
     ways = [name for name in ("table", "di", "identity") if section.has(name)]
     if len(ways) != 1:
-        choices = "table, di, identity"
-        section.report.add(section.node, section.path, "way_missing", choices=choices)
+        _one_of(section, "table, di, identity")
     fields = {
         "table": table,
         "address": _address(section, table) if table else None,
@@ -85,11 +84,20 @@ def _fields(section: Section) -> dict[str, Any] | None:
     }
     expects = ("equals", "minimum", "maximum", "text", "refused")
     if not identity and not any(section.has(name) for name in expects):
-        choices = ", ".join(expects)
-        section.report.add(section.node, section.path, "way_missing", choices=choices)
+        _one_of(section, ", ".join(expects))
     if len(section.report.problems) > before:
         return None
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def _one_of(section: Section, choices: str) -> None:
+    section.report.add(
+        section.node,
+        section.path,
+        "fingerprint_says",
+        text=f"expected one of {choices}, found none or several",
+        choices=choices,
+    )
 
 
 def _address(section: Section, table: Literal["holding", "input"]) -> int | None:

@@ -44,6 +44,8 @@ METER_WAIT_S = 0.6
 _METER_FASTEST = 19_200
 _LAST_UNIT = 247
 _DIGIT_PAIRS = 6
+_NOISE_LEAST, _NOISE_SHARE = 10, 0.3
+"""Of a walk's questions: a few meters collide at a few digits; noise is anywhere."""
 VERSION = 1
 
 Kind = Literal["modbus", "meter", "meter-read", "meter-1997", "walk"]
@@ -96,6 +98,9 @@ class State(msgspec.Struct):
     step: int = 0
     queue: list[str] = []
     """Asked before the next step, last first: ``kind:address:wait``."""
+    walked: int = 0
+    """Questions of the walk under way, and how many of them brought garbage."""
+    collided: int = 0
     doubts: dict[str, int] = {}
     """Probes that answered once, and wait for their second time."""
     asked: int = 0
@@ -307,6 +312,14 @@ class Search:
                 text = str(probe.setting or "")
                 new.append(Found("dlt645", address, text, outcome.reply_ms))
                 self.state.found.append(new[-1])
+        if probe.kind == "walk":
+            self.state.walked += 1
+            self.state.collided += bool(outcome.garbage)
+            if self._noisy():
+                # Somebody talks all the time: nothing can be told apart here.
+                queue = self.state.queue
+                self.state.queue = [q for q in queue if not q.startswith("walk:")]
+                return new
         if outcome.garbage:
             if probe.kind == "walk":
                 if len(probe.address) < 2 * _DIGIT_PAIRS:
@@ -315,10 +328,15 @@ class Search:
                     self._note("dlt645", probe.address, probe, outcome)
             elif self._twice(probe):
                 self._note("dlt645", frames.WILD, probe, outcome)
+                self.state.walked = self.state.collided = 0
                 self._walk("")
             else:
                 self._ask_again(probe.kind, probe.address, probe.wait_s, probe)
         return new
+
+    def _noisy(self) -> bool:
+        walked, collided = self.state.walked, self.state.collided
+        return collided > _NOISE_LEAST and collided > _NOISE_SHARE * walked
 
     def _walk(self, digits: str) -> None:
         """Ask each two digits more; the queue is served from its end."""
