@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drivers.errors import BusError, DriverError
+from drivers.profiles.model import ModbusPoint
 from gateway.cli import words
 from gateway.cli.arguments import add_site
 from gateway.cli.exits import CliError, Exit
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from gateway.config.model import Device, Site
 
 Found = dict[str, Any]
+_SENTENCE = 8
+"""Bytes: shorter ones may be letters by chance."""
+_SHOWN = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -233,9 +237,19 @@ def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
         "-" if value is None else str(value),
         "" if point is None or point.unit == "1" else point.unit,
         "" if point is None else _address(point),
-        " ".join(raw[i : i + 4] for i in range(0, len(raw), 4)),
+        _raw(point, raw),
         quality,
     )
+
+
+def _raw(point: Point | None, raw: str) -> str:
+    """Bytes as people read them: sentences and frames of text as text."""
+    text = bytes.fromhex(raw)
+    if not isinstance(point, ModbusPoint) and len(text) >= _SENTENCE:
+        plain = text.decode("latin-1")
+        if plain.isascii() and plain.isprintable():
+            return plain if len(plain) <= _SHOWN else f"{plain[: _SHOWN - 1]}…"
+    return " ".join(raw[i : i + 4] for i in range(0, len(raw), 4))
 
 
 def _address(point: Point) -> str:

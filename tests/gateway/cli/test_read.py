@@ -138,3 +138,20 @@ def test_a_misspelt_point_is_met_with_the_right_one(site, capsys):
     assert main(["--lang", "en", "read", "meter", "voltge", "--site", str(site)]) == 2
 
     assert "did you mean voltage?" in capsys.readouterr().err
+
+
+def test_a_receiver_s_sentence_is_shown_as_it_came(tmp_path, capsys):
+    link = tmp_path / "gnss"
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        f"gateway: g\nbuffer: {{path: {tmp_path}/data}}\n"
+        f"buses: {{gnss: {{protocol: gnss, serial: {link}}}}}\n"
+        "devices: {gnss-1: {bus: gnss, profile: generic-gnss, every: 1s}}\n"
+    )
+
+    with Spawned("simulators.receivers", "--pty", link, "--baud", 0, "--rate", 10):
+        assert main(["read", "gnss-1", "--once", "--site", str(path)]) == 0
+
+    shown = capsys.readouterr().out
+    assert "$GNRMC," in shown
+    assert "single" in shown
