@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from drivers.profiles.dialogue import Frame
 
 AGAIN_TIMES_TIMEOUT: Final = 2.0
+AGAIN_LEAST_S: Final = 0.2
 AGAIN_MOST_S: Final = 1.0
 """What a buffer repeats, it repeats soon."""
 _SEEN_BYTES: Final = 4096
@@ -435,7 +436,7 @@ class AsciiLine:
 
     @staticmethod
     def _again_s(timeout_s: float) -> float:
-        return min(AGAIN_MOST_S, AGAIN_TIMES_TIMEOUT * timeout_s)
+        return min(AGAIN_MOST_S, max(AGAIN_LEAST_S, AGAIN_TIMES_TIMEOUT * timeout_s))
 
     def _framer(self, frame: Frame) -> Framer:
         framer = self._framers.get(frame)

@@ -132,14 +132,15 @@ class AsciiBench:
     ) -> None:
         loop = running_loop()
         self._loop, self._started = loop, loop.time()
-        self._timeout_s = TIMEOUT_S
+        self._who: str | None = None
         self._stamps = [Stamps(10 * (n + 1), self.now_ms) for n in range(2)]
         instruments, text, addresses = self._kind(line)
         self.mischief = Mischief(
             [fault],
             share=0.3,
             seed=seed,
-            timeout_s=lambda: self._timeout_s,
+            # Asked while the question is open: what is in force for it.
+            timeout_s=lambda: self.port.timeout_s(self._who) or TIMEOUT_S,
             late_factor=factor or 1.1,
         )
         station = AnalyzerLine(instruments, self.mischief)
@@ -194,8 +195,7 @@ class AsciiBench:
     async def _poll(self, device: AsciiDevice, point: str, row: Row) -> None:
         before = self.mischief.met.copy()
         asked_ms = self.now_ms()
-        force = self.port.timeout_s(device._who) or TIMEOUT_S
-        self._timeout_s = force
+        self._who = device._who
         row.polls += 1
         good = False
         try:
@@ -210,6 +210,7 @@ class AsciiBench:
             if point in answer.values:
                 good = True
                 row.good += 1
+                force = self.port.timeout_s(device._who)
                 self._judge(device, point, answer.values[point], asked_ms, force, row)
         met = self.mischief.met - before
         if not met:

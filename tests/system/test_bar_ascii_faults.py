@@ -26,6 +26,7 @@ POLLS, POLLS_BARS = 150, 10_000
 PACES = {"back to back": 0.0, "1 s": 1.0}
 LINES = ("echo", "checked", "bare")
 SHARE = 0.95
+FEW = 300
 
 
 class Kind(NamedTuple):
@@ -57,7 +58,9 @@ def run_one(kind: Kind, line: str, pace: str, polls: int) -> Row:
 
 def judge(row: Row) -> None:
     said = f"seed {row.seed}: {row}"
-    assert row.faulted >= 0.15 * (row.polls - row.unasked), said
+    asked = row.polls - row.unasked
+    # Few questions leave where each fault makes the next ones wait.
+    assert row.faulted >= (0.25 * asked if asked > FEW else 1), said
     assert row.wrong == 0, said
     assert row.stale == 0, said
     assert row.share >= SHARE, said
