@@ -118,9 +118,9 @@ class OwnBus(ProvedBus):
         """What an acceptable frame says; most say it in their own bytes."""
         return frame
 
-    def _why_ended(self) -> str:
-        """What to look at when the connection ends under a request; or nothing."""
-        return ""
+    def _end_told(self) -> str:
+        """That the connection ended under a request."""
+        return f"{self.name}: the connection ended ({self._ending})"
 
     async def _ready(self, peer: Peer, timing: Timing) -> None:
         """Wait until the unit (and the line) may be asked."""
@@ -336,10 +336,10 @@ class OwnBus(ProvedBus):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             frame = self._open[2] if self._open else b""
+            told = f"{self.name}: the connection ended ({self._ending})"
             waiter.set_exception(
                 BusError(
-                    f"{self.name}: the connection ended ({self._ending})"
-                    f"{self._why_ended()}",
+                    told + self._why_ended(),
                     sent=frame,
                     received=self._heard,
                 )

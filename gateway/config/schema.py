@@ -166,6 +166,7 @@ _DEVICE: Schema = {
     "max_registers": {"type": "integer", "minimum": 1, "maximum": 125},
     "ambiguous": _BOOLEAN,
     "transaction_id": {"enum": ["checked", "ignored"]},
+    "holes": {"enum": ["served", "refused"]},
     "ct": _RATIO,
     "pt": _RATIO,
     "label": _LABEL,
@@ -258,12 +259,6 @@ _POINT: Schema = {
         "examples": ["low_high", "unix32", "bcd:YYMDhms"],
     },
     "encoding": {"enum": list(modbus_points.ENCODINGS)},
-    "loop": {
-        "type": "object",
-        "properties": dict.fromkeys(loops.KEYS, _NUMBER),
-        "required": ["low", "high"],
-        "additionalProperties": False,
-    },
     "base": _TEXT,
     "word_order": {"enum": list(modbus_points.WORD_ORDERS)},
     "bit": {"type": "integer", "minimum": 0, "maximum": 15},
@@ -322,6 +317,7 @@ _RECEPTION: Schema = {
     "jamming": _BOOLEAN,
 }
 _TRACK: Schema = {"every": _DURATION, "within_m": {"type": "number", "minimum": 0.5}}
+_LOOP: Schema = dict.fromkeys(loops.KEYS, _NUMBER)
 _CONTACT: Schema = {
     "kind": {"enum": list(watches.CONTACT_KINDS)},
     "normal": {"type": ["boolean", "integer", "string"]},
@@ -407,6 +403,7 @@ def _point() -> Schema:
     }
     shapes = {
         **_POINT,
+        "loop": _object("loop", loops.KEYS, _LOOP, ("low", "high")),
         "contact": _object("contact", watches.CONTACT_KEYS, _CONTACT, ()),
         "counter": _object("counter", watches.COUNTER_KEYS, _COUNTER, ()),
     }

@@ -83,7 +83,7 @@ def said():
 def test_what_drivers_say_is_found():
     files = {name for name, _ in said()}
 
-    assert {"diagnosis.py", "line.py", "bus.py", "tcp.py", "rtu.py"} <= files
+    assert {"diagnosis.py", "line.py", "bus.py", "endpoint.py", "serial_bus.py"} <= files
     assert {"serial_port.py", "paho_driver.py"} <= files
     assert len(list(said())) > 30
 
