@@ -79,7 +79,8 @@ class Device(Protocol):
         Args:
             points: Names of configured points.
             wait_s: Shortens each reply's time-out (a probe of a dead device).
-            want_raw: Fill ``Answer.raw``.
+            want_raw: Fill ``Answer.raw``: somebody looks. Of an instrument that speaks
+                unasked, a look takes nothing that the next scan is to have.
 
         Raises:
             BusError: The port is gone; all other failures are flaws of the answer.

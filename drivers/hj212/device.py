@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from drivers.errors import PointError, ProfileError
-from drivers.hj212.fields import OF_FACTOR, read_time
+from drivers.hj212.fields import OF_FACTOR, is_number, read_time
 from drivers.hj212.flags import flaw_of
 from drivers.hj212.inbox import Inbox
 from drivers.profiles.hj212_points import WORDS
@@ -44,7 +44,13 @@ class Line(Protocol):
         ...
 
     async def exchange(
-        self, inbox: Inbox, wanted: Collection[int], timeout_s: float
+        self,
+        inbox: Inbox,
+        wanted: Collection[int],
+        timeout_s: float,
+        readers: Collection[int],
+        *,
+        look: bool,
     ) -> dict[int, Measurement]:
         """The newest unused measurement of each command."""
         ...
@@ -70,6 +76,7 @@ class Hj212Device:
         *,
         timeout_s: float,
         zone: tzinfo,
+        periods: Iterable[Collection[str]] = (),
     ) -> None:
         """Set it up and listen.
 
@@ -80,6 +87,8 @@ class Hj212Device:
             points: Everything that may be asked for.
             timeout_s: The longest wait for what has not come since the last scan.
             zone: In which its times are meant: frames do not say.
+            periods: Points that are asked for together; each of these takes every
+                measurement for itself. None: all at once.
         """
         self.name = name
         self.address = address
@@ -88,8 +97,13 @@ class Hj212Device:
         self._timeout_s = timeout_s
         self._zone = zone
         fields = {point.field for point in self._points.values()}
-        wanted = {point.cn for point in self._points.values()}
-        self._inbox = Inbox(address, wanted, fields - OF_FACTOR)
+        groups = [tuple(names) for names in periods] or [tuple(self._points)]
+        self._reader = {name: i for i, names in enumerate(groups) for name in names}
+        self._inbox = Inbox(
+            address,
+            fields - OF_FACTOR,
+            *({self._points[name].cn for name in names} for names in groups),
+        )
         line.subscribe(self._inbox)
 
     @property
@@ -117,7 +131,10 @@ class Hj212Device:
         wanted = {point.cn for point in asked}
         timeout_s = self._timeout_s if wait_s is None else min(wait_s, self._timeout_s)
         began = asyncio.get_running_loop().time()
-        found = await self._line.exchange(self._inbox, wanted, timeout_s)
+        readers = {self._reader[name] for name in points}
+        found = await self._line.exchange(
+            self._inbox, wanted, timeout_s, readers, look=want_raw
+        )
         # The scan's time is not before its data: what was waited for is of then.
         at = max([began, *(measurement.arrived_s for measurement in found.values())])
         reading = _Reading(self._zone, want_raw=want_raw)
@@ -188,7 +205,9 @@ class _Reading:
             return
         taken = texts.get(f"{factor}-SampleTime")
         at = read_time(taken) if taken is not None else None
-        self.sampled[name] = self._utc_ms(at or measurement.data_time)
+        utc_ms = self._utc_ms(at or measurement.data_time)
+        if utc_ms is not None:
+            self.sampled[name] = utc_ms
         self.age_ms[name] = round(1000 * (now - measurement.arrived_s))
         flag, own = texts.get(f"{factor}-Flag"), texts.get(f"{factor}-EFlag")
         if flag is not None or own:
@@ -209,8 +228,12 @@ class _Reading:
         if own_flaw is not None:
             self.flaws[name] = own_flaw
 
-    def _utc_ms(self, local: datetime) -> int:
-        at = local.replace(tzinfo=self._zone).astimezone(UTC)
+    def _utc_ms(self, local: datetime) -> int | None:
+        """None: a clock that was never set may be in a year that UTC does not have."""
+        try:
+            at = local.replace(tzinfo=self._zone).astimezone(UTC)
+        except OverflowError:
+            return None
         return round(at.timestamp() * 1000)
 
 
@@ -219,10 +242,9 @@ def value_of(text: str, point: Hj212Point) -> tuple[Value | None, Flaw | None]:
 
     Working conditions of HJ 212-2025 are words and stay as they are.
     """
-    try:
-        exact = Fraction(text)
-    except ValueError:
+    if not is_number(text):  # a word such as 1e999999999 is no number, nor worked out
         return (text, None) if text.isalpha() else (None, NOT_A_NUMBER)
+    exact = Fraction(text)
     if point.enum:
         label = point.enum.get(int(exact)) if exact.denominator == 1 else None
         return (None, NOT_IN_ENUM) if label is None else (label, None)

@@ -81,6 +81,8 @@ class Hj212Port:
         """
         await self.close()
         self._speakers.forget()
+        for inbox in self._speakers.all():
+            inbox.drop()  # of before the port was gone: nobody knows how long ago
         try:
             opened = self._open_way(lambda: _Connection(self))
             if inspect.isawaitable(opened):
@@ -111,7 +113,13 @@ class Hj212Port:
         self._speakers.add(inbox)
 
     async def exchange(
-        self, inbox: Inbox, wanted: Collection[int], timeout_s: float
+        self,
+        inbox: Inbox,
+        wanted: Collection[int],
+        timeout_s: float,
+        readers: Collection[int] = (0,),
+        *,
+        look: bool = False,
     ) -> dict[int, Measurement]:
         """The newest unused measurement of each command, waited for if need be.
 
@@ -119,6 +127,8 @@ class Hj212Port:
             inbox: The device's.
             wanted: Commands, such as 2011.
             timeout_s: The longest wait for what has not come since the last time.
+            readers: Who asks, of those that the inbox has.
+            look: They take nothing.
 
         Returns:
             What there is; commands of which nothing came are absent.
@@ -130,13 +140,14 @@ class Hj212Port:
         self._close_overdue()
         try:
             async with asyncio.timeout(timeout_s):
-                while not inbox.has(wanted) and not self.trouble(inbox.address):
+                while not (inbox.has(wanted, readers) or self.trouble(inbox.address)):
                     inbox.changed.clear()
                     await inbox.changed.wait()
                     self._check_open()
         except TimeoutError:
             self._close_overdue()
-        return inbox.take(wanted)
+        take = inbox.look if look else inbox.take
+        return take(wanted, readers)
 
     def trouble(self, address: str | None) -> str:
         """The reason why nothing from this instrument is believed now; or nothing."""

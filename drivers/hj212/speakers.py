@@ -30,7 +30,8 @@ TWO = "two_speakers"
 
 
 class _Speaker(msgspec.Struct):
-    connection: int
+    connections: set[int]
+    """Open ones that it came by."""
     heard_s: float
     doubted_until: float = 0.0
 
@@ -66,10 +67,10 @@ class Speakers:
             if len(self._heard) >= MOST_SPEAKERS:
                 oldest = min(self._heard, key=lambda name: self._heard[name].heard_s)
                 del self._heard[oldest]
-            speaker = self._heard[mn] = _Speaker(connection, now)
-        elif connection < speaker.connection:
+            speaker = self._heard[mn] = _Speaker(set(), now)
+        elif connection < max(speaker.connections, default=0):
             speaker.doubted_until = now + DOUBT_S
-        speaker.connection = max(speaker.connection, connection)
+        speaker.connections.add(connection)
         speaker.heard_s = now
         inboxes = self.all()
         troubled = {box.address for box in inboxes if self.trouble(box.address, now)}
@@ -104,11 +105,12 @@ class Speakers:
         return TWO if doubted - taken else ""
 
     def gone(self, connection: int) -> None:
-        """A connection ended: whoever else has a name of its can be believed again."""
+        """A connection ended: who speaks alone now under a name is believed again."""
         for speaker in self._heard.values():
-            if speaker.connection == connection:
-                speaker.connection = 0
-            speaker.doubted_until = 0.0
+            if connection in speaker.connections:
+                speaker.connections.remove(connection)
+                if len(speaker.connections) <= 1:
+                    speaker.doubted_until = 0.0
 
     def forget(self) -> None:
         """Everything is opened anew."""

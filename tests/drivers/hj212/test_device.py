@@ -41,8 +41,8 @@ class Line:
     def subscribe(self, inbox):
         self.inbox = inbox
 
-    async def exchange(self, inbox, wanted, timeout_s):
-        del inbox, timeout_s
+    async def exchange(self, inbox, wanted, timeout_s, readers, *, look):
+        del inbox, timeout_s, readers, look
         return {cn: self.found[cn] for cn in wanted if cn in self.found}
 
     def trouble(self, address):
@@ -230,3 +230,23 @@ async def test_an_instrument_is_told_nothing():
         await device.scan(["nox"])
     assert device.worst_case_s(["so2"]) == 2.0
     assert device.worst_case_s([]) == 0.0
+
+
+@pytest.mark.parametrize("time", ["00010101000000", "99991231235959"])
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+async def test_a_clock_that_was_never_set_stops_nothing(time, zone):
+    text = f"{HEAD.format(cn=2011, flag=4)}CP=&&DataTime={time};a21026-Rtd=1.5&&"
+    segment, _ = parse(text.encode())
+
+    answer = await scan(Line({2011: measured(segment, 0.0)}), point(), zone=zone)
+
+    assert answer.values == {"so2": 1.5}
+
+
+@pytest.mark.parametrize("word", ["1e5", "1E5", "1e999999999", "0x10", "inf", "nan"])
+async def test_a_word_that_python_takes_for_a_number_is_none(word):
+    line = Line(frame(f"p99101-Rtd={word}", flag=8))
+
+    answer = await scan(line, point("state", "p99101"))
+
+    assert answer.values == ({"state": word} if word.isalpha() else {})

@@ -144,7 +144,7 @@ def told(
 
 
 def inbox(*wanted):
-    return Inbox("A", wanted or (2011,), ())
+    return Inbox("A", (), wanted or (2011,))
 
 
 def test_the_newest_is_taken_once():

@@ -424,3 +424,87 @@ async def test_over_a_real_pty_and_nothing_is_said():
     await port.close()
     os.close(master)
     os.close(slave)
+
+
+PM25 = Hj212Point(name="pm25", factor="a34004", unit="ug/m3")
+
+
+@virtual
+async def test_points_of_two_periods_get_the_same_measurement_each_once():
+    port = await served()
+    one = Hj212Device(
+        "d", "A", port, (DUST, PM25), timeout_s=0.0, zone=UTC,
+        periods=[["pm10"], ["pm25"]],
+    )  # fmt: skip
+    side = await connected()
+    both = b"a34002-Rtd=%d;a34004-Rtd=%d&&"
+    head = (
+        b"QN=20240601080000000;ST=39;CN=2011;PW=123456;MN=A;Flag=4;"
+        b"CP=&&DataTime=202406010800%02d;"
+    )
+
+    async def slot(name):
+        answer = await one.scan([name])
+        return answer.values.get(name)
+
+    await side.say(pack(head % 0 + both % (1, 2)))
+    assert (await slot("pm10"), await slot("pm25")) == (1, 2)
+    assert (await slot("pm10"), await slot("pm25")) == (None, None)
+    await side.say(pack(head % 30 + both % (3, 4)))
+    assert await slot("pm10") == 3
+    await side.say(pack(head % 59 + both % (5, 6)))
+    assert (await slot("pm25"), await slot("pm10")) == (6, 5), "never an older one"
+    await port.close()
+
+
+@virtual
+async def test_a_look_takes_nothing_from_the_slots():
+    port = await served()
+    one = device(port, "A")
+    side = await connected()
+    await side.say(push("A", 0, 1))
+
+    looked = await one.scan(["pm10"], want_raw=True)
+
+    assert looked.values == {"pm10": 1}
+    assert await value(one) == 1
+    assert await value(one) == "no_data"
+    await port.close()
+
+
+@virtual
+async def test_what_came_before_the_port_was_gone_is_not_now():
+    port = await served()
+    one = device(port, "A")
+    side = await connected()
+    await side.say(push("A", 0, 1))
+    await port.close()
+
+    await asyncio.sleep(1800)
+    await port.open()
+
+    assert await value(one) == "no_data"
+    await port.close()
+
+
+@virtual
+async def test_who_hangs_up_settles_no_doubt_but_its_own():
+    port = await served()
+    one = device(port, "A")
+    first, second, passer = await connected(), await connected(), await connected()
+    await first.say(push("A", 0, 1))
+    await second.say(push("A", 1, 2))
+    await first.say(push("A", 2, 1))
+    assert await value(one) == "two_speakers"
+
+    await passer.say(push("B", 3, 9))
+    passer.transport.close()
+    await settle()
+    await second.say(push("A", 4, 2))
+    assert await value(one) == "two_speakers"
+
+    first.transport.close()
+    await settle()
+    await second.say(push("A", 5, 2))
+    assert await value(one) == 2
+    await port.close()
