@@ -238,6 +238,10 @@ class Dlt645Device:
             if not data:
                 convert.bad(point, "not_available", scan.flaws)
                 continue
+            if len(data) != point.item.size:
+                # Another point's format fits this identifier, not this one's.
+                convert.bad(point, "bad_length", scan.flaws)
+                continue
             convert.take(point, data, self._transformers, scan.values, scan.flaws)
             if scan.raw is not None:
                 at, part = point.place

@@ -70,6 +70,8 @@ MOST_FRAMES = 16
 MOST_BYTES = 2048
 """Of one item that comes in several frames."""
 _LONGEST_PROBE = 40
+_MOST_MORE = 16
+"""Answers to one question that are looked at."""
 
 
 class Dlt645Line:
@@ -91,6 +93,10 @@ class Dlt645Line:
         self._tallies: dict[str, Tally] = {}
         self._idle = bytearray()
         self._asking = ""
+        self._open: Key | None = None
+        """The question whose answer is looked at, see ``_no_repetition``."""
+        self._more: list[Frame] = []
+        """What else answers it."""
         wire.on_idle = self._overheard
 
     def use_clock(self, utc_ms: Callable[[], int | None]) -> None:
@@ -288,6 +294,7 @@ class Dlt645Line:
 
         self.wire.check_connected()
         self._asking = key.meter
+        self._open = key
         began = loop.time()
         answered = False
         try:
@@ -323,13 +330,19 @@ class Dlt645Line:
                 # Also where the line broke or the task was stopped: the question
                 # left, and its answer may come on the next connection.
                 self.ghosts.lost(key, began, waited_s, timing.max_reply_s)
+                self._open = None
         frame = exchanged.found
-        now = loop.time()
+        took_s = loop.time() - exchanged.sent_at
+        try:
+            if self.ghosts.again(key, frame.raw, loop.time(), timing.timeout_s):
+                frame = await self._no_repetition(key, frame, take, timing)
+        finally:
+            self._open = None
+            for left in self._more:
+                self._heard(left, loop.time())
+            self._more.clear()
         if frame.control & REFUSED:
             self._refused(key, frame, exchanged, timing)
-        took_s = now - exchanged.sent_at
-        if self.ghosts.again(key, frame.raw, now, timing.timeout_s):
-            frame = await self._no_repetition(key, frame, take, timing)
         tally.replied(took_s)
         self.ghosts.answered(key, loop.time(), took_s, frame.raw)
         return frame, exchanged.sent_at
@@ -339,22 +352,35 @@ class Dlt645Line:
     ) -> Frame:
         """This answer, or the one that comes behind it where this was a repetition.
 
+        The one behind it may have come in the same piece, or begun in it.
+
         Raises:
             UnprovableError: Several came that were all said before.
         """
         loop = asyncio.get_running_loop()
-        ends = loop.time() + max(NEED_TIMES * self.ghosts.largest_s(key.meter), QUIET_S)
+        usual_s = NEED_TIMES * self.ghosts.largest_s(key.meter)
+        # One answer that was very late must not slow every poll after it.
+        ends = loop.time() + min(max(usual_s, QUIET_S), timing.timeout_s)
         came = {frame.raw}
-        while (left_s := ends - loop.time()) > 0:
-            try:
-                heard = await self.wire.exchange(b"", take, timeout_s=left_s)
-            except ResponseTimeoutError:
-                break
-            if not self.ghosts.again(
-                key, heard.found.raw, loop.time(), timing.timeout_s
-            ):
-                return heard.found
-            came.add(heard.found.raw)
+
+        def also(buffer: bytearray) -> Frame | None:
+            buffer[:0] = self._idle
+            self._idle.clear()
+            return take(buffer)
+
+        while self._more or loop.time() < ends:
+            if self._more:
+                behind = self._more.pop(0)
+            else:
+                left_s = ends - loop.time()
+                try:
+                    heard = await self.wire.exchange(b"", also, timeout_s=left_s)
+                except ResponseTimeoutError:
+                    break
+                behind = heard.found
+            if not self.ghosts.again(key, behind.raw, loop.time(), timing.timeout_s):
+                return behind
+            came.add(behind.raw)
         if len(came) == 1:
             return frame  # it says the same once more
         self._tally(key.meter).add("unprovable")
@@ -405,7 +431,11 @@ class Dlt645Line:
             self._heard(frame, now)
 
     def _heard(self, frame: Frame, now: float) -> None:
-        """A frame that answers nothing that is asked now."""
+        """A frame that answers nothing that is asked now, or stands behind one."""
+        asked = self._open
+        if asked is not None and len(self._more) < _MOST_MORE and answers(frame, asked):
+            self._more.append(frame)
+            return
         if not frame.from_meter:
             self._count(frame.address, "echo")
             return

@@ -41,12 +41,16 @@ class Question(msgspec.Struct, frozen=True):
 
     def fits(self, size: int) -> bool:
         """Whether an answer with so many bytes can be taken apart."""
+        if not self.is_block:
+            return any(size == point.item.size for point in self.wanted)
         if not self.open:
             return size == self.size
         return size > 0 and size % self.items[0].size == 0
 
     def piece(self, di: str, data: bytes) -> bytes:
         """The bytes of one item; none where the answer ends before it."""
+        if not self.is_block:
+            return data
         at = 0
         for item in self.items:
             if item.di == di:

@@ -1,0 +1,102 @@
+"""Answers that come again: what stands behind them, how long that is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from drivers.dlt645 import Dlt645Device
+from drivers.profiles.dlt645_items import Item, Part
+from drivers.profiles.dlt645_points import Dlt645Point
+from drivers.values import Flaw, Quality
+from simulators import dlt645_codec as codec
+from tests.drivers.dlt645.test_line import ENERGY, ONE, TIMING, answer, scripted
+from tests.support.virtual import running_loop
+
+
+def energy(number):
+    return answer("00010000", codec.bcd(number, 4))
+
+
+async def two_polls(line):
+    device = Dlt645Device("m", ONE, line, [ENERGY], TIMING)
+    await device.scan(["energy"])
+    await asyncio.sleep(1)
+    return await device.scan(["energy"]), line.stats(ONE)
+
+
+@pytest.mark.parametrize("torn_at", [0, 1, 9, len(energy(2)) - 1])
+def test_the_answer_behind_a_repetition_may_come_in_the_same_piece(torn_at):
+    asked = []
+
+    def say(meter, _data):
+        asked.append(1)
+        if len(asked) == 1:
+            meter.after(0.05, energy(1))
+            return
+        again, fresh = energy(1), energy(2)
+        piece = again + fresh if not torn_at else again + fresh[:torn_at]
+        meter.after(0.05, piece)
+        if torn_at:
+            meter.after(0.06, fresh[torn_at:])
+
+    got, stats = scripted(two_polls, say)
+
+    assert got.values == {"energy": 0.02}
+    assert stats.good == 2
+
+
+def test_what_comes_behind_a_fresh_answer_is_nobodys():
+    def say(meter, _data):
+        meter.after(0.05, energy(1) + energy(1) + energy(3))
+
+    async def body(line):
+        device = Dlt645Device("m", ONE, line, [ENERGY], TIMING)
+        return await device.scan(["energy"]), line.stats(ONE)
+
+    got, stats = scripted(body, say)
+
+    assert got.values == {"energy": 0.01}
+    assert (stats.good, stats.unexpected) == (1, 2)
+
+
+def test_one_very_late_answer_slows_no_value_that_stays_the_same():
+    asked = []
+
+    def say(meter, _data):
+        asked.append(1)
+        meter.after(11.0 if len(asked) == 1 else 0.05, energy(1))
+
+    async def body(line):
+        device = Dlt645Device("m", ONE, line, [ENERGY], TIMING)
+        await device.scan(["energy"])
+        await asyncio.sleep(14)
+        took = []
+        for _ in range(5):
+            began = running_loop().time()
+            got = await device.scan(["energy"])
+            took.append(running_loop().time() - began)
+            assert got.values == {"energy": 0.01}
+            await asyncio.sleep(1)
+        return took
+
+    assert max(scripted(body, say)) < 2 * TIMING.timeout_s
+
+
+def test_a_format_that_does_not_fit_an_identifier_costs_only_its_own_point():
+    short = Item(di="00010000", parts=(Part(format="XX", unit="V"),))
+    mine = Dlt645Point(name="mine", item=short)
+
+    def say(meter, _data):
+        meter.after(0.05, energy(123456))
+
+    async def body(line, points):
+        device = Dlt645Device("m", ONE, line, points, TIMING)
+        return await device.scan(["energy", "mine"])
+
+    for points in ([ENERGY, mine], [mine, ENERGY]):
+        got = scripted(lambda line, points=points: body(line, points), say)
+
+        assert got.values == {"energy": 1234.56}
+        assert got.flaws == {"mine": Flaw(Quality.BAD, "bad_length")}
