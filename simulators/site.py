@@ -4,10 +4,10 @@
     --mqtt mqtt://127.0.0.1:1883                 where its gateway is to deliver
 
 Brings up every line as a pty or a loopback port with its instruments, and writes
-``site.yaml`` for the gateway. Prints one JSON line when it serves, and what to type
-next; takes commands on standard input (``list``, ``kill NAME``, ``revive NAME``,
-``spoil NAME FAULT``, ``set NAME POINT NUMBER``). Ends on SIGTERM, Ctrl-C or with its
-parent. Options: ``docs/simulators.md``.
+``site.yaml`` for the gateway. Prints one JSON line when it serves, ``next`` in it is
+what to type then; takes commands on standard input (``list``, ``kill NAME``,
+``revive NAME``, ``spoil NAME FAULT``, ``set NAME POINT NUMBER``). Ends on SIGTERM,
+Ctrl-C or with its parent. Options: ``docs/simulators.md``.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ async def main(options: argparse.Namespace) -> None:
     site = SimulatedSite(plan, folder, mqtt=options.mqtt)
     try:
         await site.open()
+        following = f"ecogate run {site.site_file}"
         say_ready(
             kind=plan.kind,
             site=str(site.site_file),
+            next=following,
             devices={
                 one.name: [one.bus.protocol, *site.parts[one.name].faults]
                 for one in plan.devices.values()
             },
         )
-        print(f"ecogate run {site.site_file}", flush=True)
+        if sys.stdout.isatty():
+            print(following, flush=True)
         control = asyncio.create_task(_listen(site), name="control")
         try:
             await until_told(options.for_s)

@@ -39,6 +39,8 @@ _BROKEN_MA = 3.0
 """What a 4-20 mA input reads with its wire off: below any live zero."""
 _CHINA_S = 8 * 3600
 _HOUR_S = 3600
+_SPELLS = 20
+"""Troubles of a receiver that are remembered."""
 
 
 class Part(Protocol):
@@ -237,16 +239,23 @@ class ReceiverPart:
         self._begin(Trouble.SILENT)
 
     def revive(self) -> None:
-        """See :class:`Part`."""
-        self._spells.clear()
+        """See :class:`Part`; what was stays what it was."""
+        now = self._life_s()
+        ended = [
+            spell._replace(until_s=min(spell.until_s, now)) for spell in self._spells
+        ]
+        self._spells[:] = ended[-_SPELLS:]
 
     def spoil(self, fault: str) -> None:
         """``no-fix``: too few satellites; ``jam``: noise on the band."""
         self._begin({"no-fix": Trouble.NO_FIX, "jam": Trouble.JAM}[fault])
 
     def _begin(self, trouble: Trouble) -> None:
-        life_s = asyncio.get_running_loop().time() - self.born_s
-        self._spells.append(Spell(trouble, life_s, math.inf))
+        self._spells.append(Spell(trouble, self._life_s(), math.inf))
+
+    def _life_s(self) -> float:
+        """Now; what is said at this very instant stays as it is."""
+        return asyncio.get_running_loop().time() - self.born_s + 0.001
 
 
 # -- lines ----------------------------------------------------------------------
