@@ -93,8 +93,8 @@ def test_every_log_gives_exactly_its_fixes(name):
 def test_single_bytes_cut_or_flipped_make_no_sentence(seed, count, figure):
     rng = random.Random(seed)
     originals = {name: set(accepted(log(name))) for name in LOGS}
-    cases, wrong, lost = count(20_000, 1_000_000), [], 0
-    for _ in range(cases):
+    cases, wrong, lost = count(8_000, 1_000_000), [], 0
+    for number in range(cases):
         name = rng.choice(LOGS)
         data = log(name)
         at = rng.randrange(len(data))
@@ -109,7 +109,8 @@ def test_single_bytes_cut_or_flipped_make_no_sentence(seed, count, figure):
         piece = data[since:at] + put + data[at + 1 : at + AROUND]
         used = accepted(piece)
         wrong += [(name, at, put, s) for s in used if s not in originals[name]]
-        lost = max(lost, len(accepted(data[since : at + AROUND])) - len(used))
+        if number % 10 == 0:
+            lost = max(lost, len(accepted(data[since : at + AROUND])) - len(used))
 
     figure("cases", cases)
     figure("sentences_that_were_not_there", len(wrong))
@@ -120,7 +121,7 @@ def test_single_bytes_cut_or_flipped_make_no_sentence(seed, count, figure):
 
 def test_logs_joined_at_random_places_make_no_wrong_fix(seed, count, figure):
     rng = random.Random(seed)
-    cases, wrong, found = count(1_000, 100_000), [], 0
+    cases, wrong, found = count(500, 100_000), [], 0
     for _ in range(cases):
         left, entered = rng.choice(LOGS), rng.choice(LOGS)
         joint = Joint(
@@ -143,7 +144,7 @@ def test_joints_that_pass_the_checksum_make_no_wrong_fix(seed, count, figure):
     """The one joint in 256 that a checksum lets through, looked for on purpose."""
     rng = random.Random(seed)
     joints = lucky_joints(every=count(40, 2))
-    chosen = rng.sample(joints, min(len(joints), count(600, 60_000)))
+    chosen = rng.sample(joints, min(len(joints), count(400, 60_000)))
     wrong = [
         (joint, lie)
         for joint in chosen
@@ -236,7 +237,7 @@ def test_memory_stays_bounded_and_time_linear(figure):
         reader.feed(block)
         gc.collect()  # with it go the interpreter's own lists of free tuples
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(10):
+        for _ in range(4):
             reader.feed(block)
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] - before < 50_000, piece[:20]
@@ -257,7 +258,7 @@ async def test_a_receiver_at_ten_a_second_costs_a_hundredth_of_a_core(
 ):
     """The driver's processor time, on a pty, with every sentence a receiver has."""
     profile = load_profile("generic-gnss")
-    link, seconds = tmp_path / "gnss", count(1.6, 20.0)
+    link, seconds = tmp_path / "gnss", count(1.0, 20.0)
     args = (
         *("--pty", link, "--rate", 10, "--baud", 115_200, "--systems", "GP,GL,GA,GB"),
         *("--sigma", 1.5, "--speed", 12, "--route", "39.63,118.18/39.64,118.19"),
@@ -267,7 +268,7 @@ async def test_a_receiver_at_ten_a_second_costs_a_hundredth_of_a_core(
         device = GnssDevice("gnss-1", port, profile.points, timeout_s=2.0)
         await port.open()
         try:
-            await ask(device, 0.5, 10)  # it settles; everything is imported
+            await ask(device, 0.3, 10)  # it settles; everything is imported
             often = await ask(device, seconds, 10)
             once = await ask(device, seconds, 1)
             stats = port.stats()
