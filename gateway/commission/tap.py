@@ -59,6 +59,7 @@ class Tap(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)
+        self._last = asyncio.get_running_loop().time()
 
     def data_received(self, data: bytes) -> None:
         """Keep what comes, up to a limit."""
