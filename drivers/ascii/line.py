@@ -124,6 +124,8 @@ class AsciiLine:
         self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
         self._open: _Open | None = None
         self._unused = 0
+        self.opened_s = 0.0
+        """Loop time when it was opened last."""
 
     @property
     def name(self) -> str:
@@ -138,6 +140,7 @@ class AsciiLine:
         """
         for framer in self._framers.values():
             framer.reset()
+        self.opened_s = asyncio.get_running_loop().time()
         await self._line.open()
 
     async def close(self) -> None:

@@ -1,10 +1,11 @@
 """One ASCII instrument that speaks unasked, as a bus worker sees it.
 
-Each kind of message it sends is a measurement of its own: the newest one that nobody
-has taken yet is kept, an older one that was not taken is counted as superseded. A scan
-takes each measurement once; where none has come since the last scan it waits for one,
-up to the device's time-out. Points of different messages may stand in one scan, but a
-point's value is always from one message.
+Each kind of message it sends is a measurement of its own: the newest one is kept, an
+older one that nobody took is counted as superseded. A point is answered once from each
+measurement; where none has come since it was asked last, the scan waits for one, up to
+the device's time-out. A look takes nothing from the next scan, and nothing is taken
+that came before the line was opened anew. Points of different messages may stand in one
+scan, but a point's value is always from one message.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 class _Heard(NamedTuple):
     answer: Answered
     at: float
+    number: int
+    """Of what this instrument said."""
 
 
 class ListeningDevice:
@@ -60,6 +63,11 @@ class ListeningDevice:
         except ProfileError as exc:
             self._broken = f"device {name}: {exc}"
         self._newest: dict[str, _Heard] = {}
+        self._used: set[str] = set()
+        """Messages whose newest was taken by anybody."""
+        self._taken: dict[str, int] = {}
+        """The number of the message that each point was answered from last."""
+        self._number = 0
         self._records = {
             each.ask.name: Record(each.ask.stale_after_s)
             for each in self._kinds
@@ -75,8 +83,11 @@ class ListeningDevice:
             verdict = each.expect.judge(message)
             if isinstance(verdict, Answered):
                 self._tally.heard += 1
-                self._tally.superseded += each.ask.name in self._newest
-                self._newest[each.ask.name] = _Heard(verdict, message.began)
+                name = each.ask.name
+                self._tally.superseded += name in self._newest.keys() - self._used
+                self._number += 1
+                self._newest[name] = _Heard(verdict, message.began, self._number)
+                self._used.discard(name)
                 return True
         return False
 
@@ -107,11 +118,11 @@ class ListeningDevice:
         timeout_s = self._timing.timeout_s
         self._port.end_gaps()
         await self._port.wait_for(
-            lambda: all(each.ask.name in self._newest for each in kinds),
+            lambda: all(self._fresh(each, wanted) for each in kinds),
             min(timeout_s, wait_s or timeout_s),
         )
         now = loop.time()
-        found = [(each, self._newest.pop(each.ask.name, None)) for each in kinds]
+        found = [(each, self._fresh(each, wanted)) for each in kinds]
         # The scan's time is not before its data: what was waited for is of then.
         at = max([began, *(heard.at for _, heard in found if heard)])
         scan.first_sent_at = at
@@ -123,6 +134,9 @@ class ListeningDevice:
                 )
                 scan.all_bad(each.points, "no_data")
                 continue
+            if not want_raw:
+                self._used.add(each.ask.name)
+                self._taken |= dict.fromkeys(_asked(each, wanted), heard.number)
             record = self._records.get(each.ask.name)
             stale = record is not None and record.stale(heard.answer.body, now)
             age_ms = round(1000 * (at - heard.at))
@@ -141,6 +155,19 @@ class ListeningDevice:
             reason="not_writable",
         )
 
+    def _fresh(self, each: Prepared, wanted: set[str]) -> _Heard | None:
+        """The newest of these messages, where these points had it not yet."""
+        heard = self._newest.get(each.ask.name)
+        if heard is None or heard.at < self._port.opened_s:
+            return None
+        taken = max(self._taken.get(name, 0) for name in _asked(each, wanted))
+        return heard if heard.number > taken else None
+
     def worst_case_s(self, points: Sequence[str]) -> float:
         """The longest time this scan can hold the line if nothing is said."""
         return self._timing.timeout_s if points else 0.0
+
+
+def _asked(each: Prepared, wanted: set[str]) -> list[str]:
+    """Those of a message's points that are asked for."""
+    return [point.name for point in each.points if point.name in wanted]

@@ -437,6 +437,59 @@ def test_the_newest_unused_measurement_once():
     assert stats.superseded == 5
 
 
+WIND = b"\x02Q,229,002.74,M,00,\x0316\r\n"
+
+
+async def has(it, *names, **how):
+    """What a scan of it gives at once."""
+    return (await it.scan(names, wait_s=0.001, **how)).values
+
+
+def test_points_of_two_periods_get_the_same_message_each_once():
+    async def body(port, wire):
+        it = device(port, "gill-windsonic")
+        wire.far.write(WIND)
+        await asyncio.sleep(0.01)
+        return [
+            await has(it, name)
+            for name in ("wind_speed", "wind_direction", "wind_speed", "wind_direction")
+        ], port.stats(None)
+
+    told, stats = on_line(body, say=lambda *_: None)
+
+    assert told == [{"wind_speed": 2.74}, {"wind_direction": 229.0}, {}, {}]
+    assert stats.superseded == 0
+
+
+def test_a_look_takes_nothing_from_the_slots():
+    async def body(port, wire):
+        it = device(port, "gill-windsonic")
+        wire.far.write(WIND)
+        await asyncio.sleep(0.01)
+        return [
+            await has(it, "wind_speed", want_raw=raw) for raw in (True, False, False)
+        ]
+
+    assert on_line(body, say=lambda *_: None) == [
+        {"wind_speed": 2.74},
+        {"wind_speed": 2.74},
+        {},
+    ]
+
+
+def test_what_came_before_the_line_was_gone_is_not_now():
+    async def body(port, wire):
+        it = device(port, "gill-windsonic")
+        wire.far.write(WIND)
+        await asyncio.sleep(0.01)
+        await port.close()
+        await asyncio.sleep(1800)
+        await port.open()
+        return await has(it, "wind_speed")
+
+    assert on_line(body, say=lambda *_: None) == {}
+
+
 def test_silence_is_no_data():
     async def body(port, _wire):
         return await device(port, "gill-windsonic").scan(["wind_speed"])
