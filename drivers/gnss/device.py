@@ -162,7 +162,8 @@ class GnssDevice:
             epoch, number = source.epoch, source.number
             age_ms = round(1000 * (at - epoch.came_s))
             for point in group:
-                self._taken[point.name] = number
+                if not want_raw:  # a look takes nothing from the next scan
+                    self._taken[point.name] = number
                 _put(point, offer(point.of, epoch, self._datum), values, flaws)
                 if point.name in values:
                     ages[point.name] = age_ms
@@ -170,7 +171,7 @@ class GnssDevice:
                         sampled[point.name] = epoch.utc_ms
                 if want_raw and (line := _line(point.of, epoch)):
                     raw[point.name] = line
-        if heard is not None:
+        if heard is not None and not want_raw:
             self._note(heard.number)
         return Answer(
             values,

@@ -336,3 +336,14 @@ async def test_nothing_of_a_receiver_is_written():
         with pytest.raises(PointError, match="nothing of a receiver"):
             await bench.device.write("latitude", 1.0)
         assert bench.device.worst_case_s(["latitude"]) == 2.0
+
+
+@virtual
+async def test_a_look_takes_nothing_from_the_slots():
+    async with Bench() as bench:
+        await asyncio.sleep(5.5)
+        looked = await bench.scan(["latitude"], want_raw=True)
+        first = await bench.scan(["latitude"])
+        second = await bench.scan(["latitude"])
+
+        assert looked.sampled == first.sampled != second.sampled
