@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.modbus.transaction import Timing
 from gateway.notify import Notifier
+from gateway.periods import periods
 from gateway.release import RELEASED_MS
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def _hj212_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         cast("tuple[Hj212Point, ...]", conf.points),
         timeout_s=conf.timeout_s or bus.timeout_s,
         zone=ZoneInfo(conf.timezone),
+        periods=[[point.name for point in each.points] for each in periods(conf)],
     )
 
 
