@@ -79,7 +79,7 @@ class Assembler:
             current = self._open = Gathered(sentence.came_s, Sky())
             self._addresses = []
         if time_ms is not None and current.time_ms is None:
-            self._begin(current, time_ms)
+            self._begin(current, time_ms, sentence.came_s)
         if current.sentences < MOST_SENTENCES:
             _put(current, sentence, report)
             self._addresses.append(sentence.talker + sentence.type)
@@ -99,13 +99,14 @@ class Assembler:
     def _sure(self) -> bool:
         return self._ended_alike >= _LEARNED and self._mistakes < _SURE
 
-    def _begin(self, current: Gathered, time_ms: int) -> None:
+    def _begin(self, current: Gathered, time_ms: int, came_s: float) -> None:
         """The first sentence with a time: whose are the satellites before it?"""
         current.time_ms = time_ms
         if not current.sentences:
             self._sky_first = 0
         elif self._sky_first < _SURE:
             self._sky_first += 1
+            current.came_s = came_s
             current.sky = Sky()
             current.vtg = None
             current.lines = {}

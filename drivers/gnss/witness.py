@@ -82,6 +82,8 @@ def bears_out(asked: Epoch, earlier: Epoch | None, later: Epoch) -> bool:
 
 def _near(earlier: Epoch, later: Epoch) -> bool:
     apart_ms = (later.time_ms - earlier.time_ms) % DAY_MS
+    if earlier.utc_ms is not None and later.utc_ms is not None:
+        apart_ms = later.utc_ms - earlier.utc_ms
     if not 0 < apart_ms <= NEAR_MS:
         return False
     assert earlier.place is not None  # noqa: S101 - the caller looked

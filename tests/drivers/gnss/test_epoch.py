@@ -224,3 +224,33 @@ def test_pieces_of_a_log_make_no_difference(name):
 
     assert pieces == whole
     assert sum(e.rmc_fixes for e in whole if e.place) == EXPECTED[name]["rmc_fixes"]
+
+
+def test_yesterday_at_this_time_bears_nothing_out():
+    day = 86_400_000
+    (epoch, *_) = read(*burst(0), *burst(1))
+    alone = msgspec.structs.replace(
+        epoch,
+        place_witnesses=1,
+        utc_ms=START + day + 2000,
+        time_ms=epoch.time_ms + 2000,
+    )
+    witnesses = Witnesses()
+
+    assert witnesses.hear(epoch) == [epoch]
+    assert witnesses.hear(alone) == []
+
+
+def test_lists_that_come_before_the_time_count_once_that_is_usual():
+    reader = NmeaReader()
+    found = []
+    for second in range(8):
+        lines = burst(second)
+        sky = [line for line in lines if line[3:6] in (b"GSA", b"GSV")]
+        rest = [line for line in lines if line[3:6] not in (b"GSA", b"GSV")]
+        found += reader.feed(b"".join(sky), second + 0.1)
+        found += reader.feed(b"".join(rest), second + 0.4)
+        found += reader.idle()
+
+    assert [epoch.used is not None for epoch in found[2:]] == [True] * 6
+    assert [epoch.came_s for epoch in found[:4]] == [0.4, 1.4, 2.1, 3.1]
