@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from gateway.config import load_site
 from simulators.broker import Broker
 from simulators.site_plan import KINDS, load_plan
 from simulators.site_process import SimulatedSite
@@ -30,6 +32,12 @@ def gateway(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+def busiest(path):
+    """The device that is asked most often: the wait for its failure is short."""
+    devices = load_site(Path(path)).devices.values()
+    return min(devices, key=lambda device: device.every_s).name
+
+
 def scans(witness):
     return [r for r in witness.records() if r["kind"] == "scan"]
 
@@ -37,7 +45,7 @@ def scans(witness):
 @pytest.mark.needs("mosquitto")
 @pytest.mark.timeout(90)
 def test_every_device_is_good_at_the_consumer(tmp_path, count, figure):
-    for kind in count(KINDS[1:2], KINDS):
+    for kind in count(KINDS[:1], KINDS):
         folder = tmp_path / kind
         with (
             Broker.start(tmp_path / f"{kind}-broker", kind="mosquitto") as broker,
@@ -71,7 +79,7 @@ def test_every_device_is_good_at_the_consumer(tmp_path, count, figure):
                 states = {d["name"]: d["state"] for d in health["devices"]}
                 assert states == dict.fromkeys(names, "online"), said
                 # One is made to fail: it is told, the others go on.
-                name = min(names)
+                name = busiest(path)
                 assert site.say(f"kill {name}") == "ok"
 
                 def told(name=name, witness=witness):
