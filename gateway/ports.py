@@ -119,6 +119,7 @@ def _modbus_stream(conf: BusConf, tcp: TcpEndpoint) -> Port:
 
 def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
     from drivers.modbus.device import ModbusDevice  # noqa: PLC0415 - see module
+    from drivers.modbus.plan import Limits  # noqa: PLC0415 - see module
 
     timing = Timing(
         timeout_s=conf.timeout_s or bus.timeout_s,
@@ -133,7 +134,9 @@ def _modbus_device(conf: DeviceConf, bus: BusConf, port: Port) -> Driver:
         cast("ModbusBus", port),
         cast("tuple[ModbusPoint, ...]", conf.points),
         timing,
-        conf.max_registers,
+        limits=Limits(
+            registers=conf.max_registers, holes_refused=conf.holes == "refused"
+        ),
         zone=ZoneInfo(conf.timezone),
     )
 

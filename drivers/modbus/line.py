@@ -118,9 +118,9 @@ class OwnBus(ProvedBus):
         """What an acceptable frame says; most say it in their own bytes."""
         return frame
 
-    def _end_told(self) -> str:
-        """That the connection ended under a request."""
-        return f"{self.name}: the connection ended ({self._ending})"
+    def _why_ended(self) -> str:
+        """What to look at when the connection ends under a request; or nothing."""
+        return ""
 
     async def _ready(self, peer: Peer, timing: Timing) -> None:
         """Wait until the unit (and the line) may be asked."""

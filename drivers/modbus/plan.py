@@ -43,6 +43,8 @@ class Limits(msgspec.Struct, frozen=True):
     bit_request_cost: int = 256
     max_hole: int | None = None
     """Never read over more registers than this; None: as far as it pays."""
+    holes_refused: bool = False
+    """The device refuses whatever lies between its points, and around them."""
     pad: int = 8
     """Registers of room offered on either side of a block: 17 sizes to choose from."""
     bit_pad: int = 32
@@ -108,6 +110,8 @@ def _rules(table: Table, limits: Limits) -> _Rules:
     else:
         cost, most, pad = limits.request_cost, limits.registers, limits.pad
         hole = cost if limits.max_hole is None else limits.max_hole
+    if limits.holes_refused:
+        hole = pad = 0
     return _Rules(most, cost, hole, pad)
 
 

@@ -199,4 +199,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Quantities that such a device offers at addresses nobody can say beforehand."""
     fingerprint: tuple[Trait, ...] = ()
     """What tells it from others when a bus is searched."""
+    holes: Literal["served", "refused"] = "served"
+    """Modbus: ``refused`` where no request may touch a register that is no point's."""
     points: tuple[Point, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drivers.modbus.framing import ASCII, RTU
 from drivers.profiles.reading import Report, join
 from gateway.config.buses import warn_absent_port
 from gateway.config.line_load import line_share, smallest_baud
@@ -114,7 +115,7 @@ def check_ports(report: Report, root: Node, buses: dict[str, Bus]) -> None:
             )
 
 
-_LOADED = ("modbus-rtu", "dlt645")
+_LOADED = ("modbus-rtu", "modbus-ascii", "dlt645")
 """Whose requests are known before they are sent."""
 
 
@@ -126,11 +127,12 @@ def check_load(
         if bus.serial is None or bus.protocol not in _LOADED:
             continue
         on_it = [device for device in devices.values() if device.bus == bus.name]
-        share = line_share(on_it, bus.serial, bus.pause_s)
+        framing = ASCII if bus.protocol == "modbus-ascii" else RTU
+        share = line_share(on_it, bus.serial, bus.pause_s, framing)
         if share <= _BUSY:
             continue
         node = _entry(root, "buses", bus.name)
-        faster = smallest_baud(on_it, bus.serial, bus.pause_s)
+        faster = smallest_baud(on_it, bus.serial, bus.pause_s, framing)
         report.add(
             node.get("baud") or node,
             join(f"buses.{bus.name}", "baud"),

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from gateway.config.library import Library
     from gateway.config.model import Bus
 
-ONLY_MODBUS = ("max_registers", "transaction_id")
+ONLY_MODBUS = ("max_registers", "transaction_id", "holes")
 ONLY_DLT645 = ("ct", "pt")
 # Any meter (the only one of its line), or one known by its last digits (shortened).
 _METER = re.compile(r"(?=[0-9A]{12}\Z)(AA)*[0-9]*\Z")
 _OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "only", "timeout", "pause",
-    "max_reply", "max_registers", "ambiguous", "transaction_id", "ct", "pt", "label",
-    "reception", "track",
+    "max_reply", "max_registers", "ambiguous", "transaction_id", "holes", "ct", "pt",
+    "label", "reception", "track",
 )  # fmt: skip
 
 
@@ -283,6 +283,7 @@ def _traits(section: Section, profile: Profile | None) -> dict[str, Any]:
         "max_registers": section.integer("max_registers", 1, 125),
         "ambiguous": section.boolean("ambiguous"),
         "transaction_id": checked,
+        "holes": section.choice("holes", ("served", "refused")),
     }
     if profile is not None:
         own = {

@@ -1,9 +1,11 @@
 """Whether what is to be polled fits through a serial line: computed, not measured.
 
 The cost of one request in Modbus RTU: eight characters out, five and two a register
-back, 3.5 characters of silence, and the device's own turnaround, taken as 10 ms. What
-is asked is what the driver's planner asks; the register or two read along to vary the
-size of an answer are left to the margin.
+back, 3.5 characters of silence, and the device's own turnaround, taken as 10 ms. ASCII
+frames take two characters a byte. What is asked is what the driver's planner asks; the
+register or two read along to vary the size of an answer are left to the margin. Where a
+device refuses holes (``holes: refused``) there is nothing to read along: how blocks of
+one size then wait for each other, or are halved, is rehearsed.
 
 A DL/T 645 meter: FE and twelve bytes around each frame, and 50 ms until it answers.
 
@@ -17,24 +19,34 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drivers.dlt645.plan import plan as plan_questions
+from drivers.modbus.framing import RTU
 from drivers.modbus.plan import Limits
 from drivers.modbus.plan import plan as plan_blocks
+from drivers.modbus.proof import WINDOW_TIMES_TIMEOUT
+from drivers.modbus.rehearsal import rehearse
 from drivers.modbus.wire import READ_FUNCTION, char_s, data_bytes, silence_s
+from drivers.patience import FLOOR_S, MARGIN
 from drivers.profiles.dlt645_points import Dlt645Point
 from drivers.profiles.model import ModbusPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from drivers.modbus.block import Block
+    from drivers.modbus.framing import Framing
+    from drivers.modbus.proof import Shape
     from gateway.config.model import Device, SerialLine
 
 TURNAROUND_S = 0.010
 STANDARD_BAUDS = (
     1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600,
 )  # fmt: skip
-_REQUEST_CHARACTERS = 8
-_REPLY_CHARACTERS = 5
-_METER_CHARACTERS = 2 * (4 + 12 + 4) - _REQUEST_CHARACTERS - _REPLY_CHARACTERS
+_REQUEST_PDU = 5
+"""Bytes: function, address, count."""
+_REPLY_PDU = 2
+"""Function and byte count, before the data."""
+_WINDOW_S = WINDOW_TIMES_TIMEOUT * max(FLOOR_S, MARGIN * TURNAROUND_S)
+_METER_CHARACTERS = 2 * (4 + 12 + 4) - RTU.length(_REQUEST_PDU) - RTU.length(_REPLY_PDU)
 _METER_S = 0.05 - TURNAROUND_S
 
 
@@ -47,26 +59,32 @@ class Request(msgspec.Struct, frozen=True):
     """What the device takes beside the usual turnaround."""
 
 
-def request_s(data_bytes: int, line: SerialLine) -> float:
+def request_s(data_bytes: int, line: SerialLine, framing: Framing = RTU) -> float:
     """Seconds the line is taken by one exchange."""
-    characters = _REQUEST_CHARACTERS + _REPLY_CHARACTERS + data_bytes
+    characters = framing.length(_REQUEST_PDU) + framing.length(_REPLY_PDU + data_bytes)
     travel_s = characters * char_s(line.baud, line.framing)
     return travel_s + silence_s(line.baud, line.framing) + TURNAROUND_S
 
 
 def plan(device: Device) -> list[Request]:
     """The reads a device needs: points of one period together."""
-    groups: dict[float, list[ModbusPoint]] = {}
-    for point in device.points:
-        if not isinstance(point, ModbusPoint):
-            continue
-        groups.setdefault(point.every_s or device.every_s, []).append(point)
-    limits = Limits(registers=device.max_registers)
     return _meter_plan(device) + [
         Request(data_bytes(READ_FUNCTION[span.table], span.count), every_s)
-        for every_s, points in groups.items()
-        for span in (block.span for block in plan_blocks(points, limits).blocks)
+        for every_s, blocks in _modbus_plan(device)
+        for span in (block.span for block in blocks)
     ]
+
+
+def _modbus_plan(device: Device) -> Iterator[tuple[float, Sequence[Block]]]:
+    groups: dict[float, list[ModbusPoint]] = {}
+    for point in device.points:
+        if isinstance(point, ModbusPoint):
+            groups.setdefault(point.every_s or device.every_s, []).append(point)
+    limits = Limits(
+        registers=device.max_registers, holes_refused=device.holes == "refused"
+    )
+    for every_s, points in groups.items():
+        yield every_s, plan_blocks(points, limits).blocks
 
 
 def _meter_plan(device: Device) -> list[Request]:
@@ -84,25 +102,47 @@ def _meter_plan(device: Device) -> list[Request]:
     ]
 
 
-def line_share(devices: Iterable[Device], line: SerialLine, pause_s: float) -> float:
+def line_share(
+    devices: Iterable[Device],
+    line: SerialLine,
+    pause_s: float,
+    framing: Framing = RTU,
+) -> float:
     """The share of time the line is busy: 1.0 is all of it, more cannot work."""
     total = 0.0
     for device in devices:
         pause = max(pause_s, device.pause_s)
+        if device.holes == "refused":
+            total += _rehearsed_share(device, line, pause, framing)
+            continue
         for request in plan(device):
-            total += (
-                request_s(request.data_bytes, line) + request.more_s + pause
-            ) / request.every_s
+            spent = request_s(request.data_bytes, line, framing)
+            total += (spent + request.more_s + pause) / request.every_s
     return total
 
 
+def _rehearsed_share(
+    device: Device, line: SerialLine, pause_s: float, framing: Framing
+) -> float:
+    def exchange_s(shape: Shape) -> float:
+        return request_s(shape.size, line, framing) + pause_s
+
+    return sum(
+        rehearse(blocks, exchange_s, _WINDOW_S).seconds / every_s
+        for every_s, blocks in _modbus_plan(device)
+    )
+
+
 def smallest_baud(
-    devices: Iterable[Device], line: SerialLine, pause_s: float
+    devices: Iterable[Device],
+    line: SerialLine,
+    pause_s: float,
+    framing: Framing = RTU,
 ) -> int | None:
     """The lowest standard speed at which the same load fits; None where none does."""
     listed = list(devices)
     for baud in STANDARD_BAUDS:
         faster = msgspec.structs.replace(line, baud=baud)
-        if baud > line.baud and line_share(listed, faster, pause_s) <= 1.0:
+        if baud > line.baud and line_share(listed, faster, pause_s, framing) <= 1.0:
             return baud
     return None

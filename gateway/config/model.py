@@ -131,6 +131,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: bool = False
     """It offers answers of one size only: see ``drivers.modbus.transaction.Timing``."""
     transaction_id: Literal["checked", "ignored"] = "checked"
+    holes: Literal["served", "refused"] = "served"
+    """Modbus: whether registers between its points can be read along."""
     timezone: str = "Asia/Shanghai"
     """What its clock shows: the site's civil time."""
     ct: Fraction = Fraction(1)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from drivers.modbus.framing import ASCII
 from drivers.profiles.model import ModbusPoint
 from gateway.config.line_load import (
     line_share,
@@ -99,3 +101,35 @@ def test_no_speed_helps_where_turnaround_alone_is_too_much():
     units = [device((0, "int16"), every_s=0.05) for _ in range(10)]
 
     assert smallest_baud(units, line(), 0.0) is None
+
+
+def test_ascii_takes_two_characters_a_byte():
+    # 17 + 11 + 40 characters of 10 bits, 3.5 characters of silence, 10 ms.
+    by_hand = (68 + 3.5) * 10 / 9600 + 0.010
+
+    assert request_s(20, line(framing="7E1"), ASCII) == pytest.approx(by_hand)
+
+
+def refusing(*spans, **more):
+    return msgspec.structs.replace(device(*spans, **more), holes="refused")
+
+
+def test_a_device_that_refuses_holes_is_asked_for_its_points_alone():
+    spans = [(0, "float32"), (2, "float32"), (6, "float32")]
+
+    assert [r.data_bytes for r in plan(device(*spans))] == [16]
+    assert [r.data_bytes for r in plan(refusing(*spans))] == [8, 4]
+
+
+def test_blocks_of_one_size_without_room_cost_waiting_or_halves():
+    """As measured with the driver on a line: 0.3 to 0.4 s for four runs of three."""
+    runs = [(20 * run + 2 * i, "float32") for run in range(4) for i in range(3)]
+    singles = [(10 * i, "float32") for i in range(8)]
+
+    assert 0.2 <= line_share([refusing(*runs)], line(), 0.0) <= 0.45
+    # One point each: nothing to halve, every answer holds its size for a window.
+    assert 0.8 <= line_share([refusing(*singles)], line(), 0.0) <= 1.1
+    # Where sizes differ, nothing waits.
+    stairs = [(20 * run + 2 * i, "float32") for run in range(4) for i in range(run + 1)]
+    bare = sum(request_s(r.data_bytes, line()) for r in plan(refusing(*stairs)))
+    assert line_share([refusing(*stairs)], line(), 0.0) <= 1.6 * bare
