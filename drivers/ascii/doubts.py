@@ -98,8 +98,10 @@ class Doubts:
             now: Loop time.
             again_s: For so long it may be repeated.
         """
+        # What lost its front is of no use, but it came.
+        whole = message._replace(torn=False)
         for index, doubt in enumerate(self._doubts):
-            if doubt.lost and doubt.until > now and doubt.expect.accepts(message):
+            if doubt.lost and doubt.until > now and doubt.expect.accepts(whole):
                 until = now + again_s
                 self._doubts[index] = doubt._replace(until=until, reason="")
                 return doubt

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drivers.ascii.checks import covered
 from drivers.ascii.cut import Fields, cut, split
+from drivers.ascii.reading import split_number
 from drivers.ascii.record_time import sampled_ms
 from drivers.ascii.sending import fill
 from drivers.profiles.dialogue import Columns, Groups, Pairs, Pattern, Positions
@@ -71,6 +72,8 @@ class Expect:
         # Where places count, a blank in front is one.
         blanks = "" if isinstance(ask.cut, Positions) else " \t"
         self._front = dialogue.prompts + blanks
+        self.prompts = self._front.encode("latin-1")
+        """What may stand before an answer and is no part of one."""
         self._errors = tuple(
             (text.lower(), reason) for text, reason in dialogue.errors.items()
         )
@@ -85,6 +88,10 @@ class Expect:
         """Two that look the same cannot be told apart by what they expect."""
         if "address" not in str(ask.cut):
             self.face = (*self.face[:4], None)
+
+    def asked(self) -> None:
+        """The question leaves: names of columns hold within one answer only."""
+        self._header = None
 
     def accepts(self, message: Message) -> bool:
         """Whether this message could be the answer."""
@@ -135,11 +142,16 @@ class Expect:
         return Answered(fields, message.body, sampled)
 
     def _is_header(self, way: Columns, text: str) -> bool:
-        """Whether the line names the columns; they are kept then."""
+        """Whether the line names the columns; they are kept then.
+
+        Names of other columns, or in another unit, end what the ones before said.
+        """
         names = split(way.separator, text, _MOST_COLUMNS)
-        if not self._wanted or not self._wanted <= set(names):
-            return False
         while names and not names[-1]:
             names.pop()
-        self._header = tuple(names)
-        return True
+        if self._wanted and self._wanted <= set(names):
+            self._header = tuple(names)
+            return True
+        if len(names) > 1 and not any(split_number(name) for name in names):
+            self._header = None
+        return False

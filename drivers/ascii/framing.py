@@ -8,6 +8,7 @@ and the next sign sought; no byte is looked at more than a fixed number of times
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drivers.ascii.checks import Framed
@@ -22,6 +23,11 @@ ABANDONED_S: Final = 1.0
 _NEARLY: Final = 0.9
 """Of a gap: timers and clocks are not that exact."""
 _NOISE: Final = bytes(range(0x20)) + bytes(range(0x80, 0x100))
+_IDLE_NOISE: Final = bytes(
+    (*range(0x0B), 0x0C, 0x80, 0xC0, 0xE0, 0xF0, 0xF8, 0xFC, 0xFE, 0xFF)
+)
+"""What a line that changes hands looks like. Other noise in front of a message may be
+its first characters, damaged: one bit of a digit, or its parity taken for a bit."""
 _FEWEST: Final = 512
 _ONE_IN: Final = 128
 """Signs looked at in one piece of data: so many, and one for so many bytes. A piece of
@@ -35,7 +41,8 @@ class Message(NamedTuple):
     began: float
     """Loop time of its first byte."""
     torn: bool = False
-    """Its front may be missing: something unfinished was dropped just before it."""
+    """Its front may be missing: the stream was joined in the middle, or something
+    before it was dropped."""
 
     @property
     def body(self) -> bytes:
@@ -52,10 +59,10 @@ class Framer:
         self._frame = frame
         self._held = b""
         self._began = 0.0
-        self._last = 0.0
+        self._last = -inf
         self._over = False
         """In the middle of a line that is too long."""
-        self._torn = False
+        self._torn = True
         self.dropped = 0
         """Messages that were too long or never finished."""
 
@@ -65,16 +72,27 @@ class Framer:
         return len(self._held)
 
     def reset(self) -> None:
-        """Forget what is held: the connection ended."""
-        self._held, self._over, self._torn = b"", False, False
+        """Forget what is held: the connection ended, or stood still for too long.
 
-    def split(self, now: float) -> None:
+        What comes next may begin in the middle of a message.
+        """
+        self._held, self._over, self._torn, self._last = b"", False, True, -inf
+
+    def split(self, now: float, prompts: bytes = b"") -> None:
         """A question leaves: what is unfinished and has fallen silent ends here.
 
         Else it would stand in front of the answer, and spoil it. The message after it
-        is called torn: it could be the rest of what was unfinished.
+        is called torn: it could be the rest of what was unfinished. A prompt has no
+        rest.
+
+        Args:
+            now: Loop time.
+            prompts: Characters that wait for the question.
         """
-        if self._held and now - self._last >= SILENT_S:
+        if not self._held.strip(prompts):
+            self._held = b""
+            self._torn = self._torn and now - self._last <= ABANDONED_S
+        elif now - self._last >= SILENT_S:
             self.dropped += 1
             self._held = b""
             self._torn = now - self._last <= ABANDONED_S
@@ -106,9 +124,10 @@ class Framer:
             return []
         body, self._held = self._held.strip(b"\r\n"), b""
         if self._over or not body:
-            self._over = False
+            self._over = self._torn = False
             return []
-        return [Message(Framed(b"", body, b"", b""), self._began)]
+        torn, self._torn = self._torn, False
+        return [Message(Framed(b"", body, b"", b""), self._began, torn)]
 
     def _hold(self, data: bytes) -> None:
         """Keep what a gap will end; too much of it is none."""
@@ -131,15 +150,14 @@ class Framer:
             signs -= 1
             line = data[at:place]
             if line:
-                body = line.lstrip(_NOISE)
+                body = self._without_noise(line)
                 if self._over or len(body) > limit:
                     self.dropped += not self._over
                 elif body:
                     began = self._began if at < old else now
                     framed = Framed(b"", body, end, b"")
                     found.append(Message(framed, began, self._torn))
-                    self._torn = False
-            self._over = False
+            self._over = self._torn = False
             at = place + len(end)
             for each, where in ahead.items():
                 if 0 <= where < at:
@@ -155,11 +173,18 @@ class Framer:
             rest = rest[len(rest) - longest + 1 :] if longest > 1 else b""
         else:
             # Noise in front is no part of a line: it must not date it.
-            rest = rest.lstrip(_NOISE) if not _may_end(rest, ends) else rest
+            rest = rest if _may_end(rest, ends) else self._without_noise(rest)
         if rest and (at >= old or not old):
             self._began = now
         self._held = rest
         return found
+
+    def _without_noise(self, line: bytes) -> bytes:
+        """The line from its first character on."""
+        body = line.lstrip(_NOISE)
+        if line[: len(line) - len(body)].strip(_IDLE_NOISE):
+            self._torn = True
+        return body
 
     # -- start and end signs ------------------------------------------------------
 

@@ -243,8 +243,9 @@ class AsciiLine:
     async def _ask(self, question: Question, peer: _Peer, timeout_s: float) -> Got:
         loop = asyncio.get_running_loop()
         sent = question.steps[-1][0]
+        question.expect.asked()
         for framer in self._framers.values():
-            framer.split(loop.time())
+            framer.split(loop.time(), question.expect.prompts)
         asked = self._open = _Open(question, sent)
         asked_at = loop.time()
         gap = bool(question.expect.frame.gap_s)
@@ -293,6 +294,11 @@ class AsciiLine:
         except PointError:
             peer.tally.refused += 1
             peer.patience.replied(loop.time() - asked_at)
+            # It names no question: the answer to this one may come all the same.
+            until = loop.time() + self._again_s(timeout_s)
+            self._doubts.taken(
+                Doubt(question.expect, question.who, asked_at, until, "")
+            )
             raise
         finally:
             self._open = None
@@ -311,15 +317,17 @@ class AsciiLine:
         return Got(found, exchanged.sent_at)
 
     async def _until_silent(self, question: Question) -> Answered:
-        """Listen on until silence ends the message.
+        """Listen on until silence ends the message, for a time-out at most.
 
         Raises:
-            ResponseTimeoutError: What came was no answer.
+            ResponseTimeoutError: What came was no answer, or did not end.
         """
         framer = self._framer(question.expect.frame)
         gap_s = question.expect.frame.gap_s
         loop = asyncio.get_running_loop()
-        while True:
+        ends = loop.time() + question.timing.timeout_s
+        why = f"{self.name}: no silence ended what came"
+        while loop.time() < ends:
 
             def more(buffer: bytearray) -> bool:
                 self._hear(bytes(buffer))
@@ -333,9 +341,9 @@ class AsciiLine:
                     found = self._message(question.expect.frame, message)
                     if found is not None:
                         return found
-                raise ResponseTimeoutError(
-                    str(exc), sent=question.steps[-1][0], received=b"?"
-                ) from None
+                why = str(exc)
+                break
+        raise ResponseTimeoutError(why, sent=question.steps[-1][0], received=b"?")
 
     def _lose(
         self,

@@ -241,8 +241,8 @@ def _whole(
     flaws: dict[str, Flaw],
 ) -> None:
     """A status word: its bits, its name, or the number itself."""
-    if raw is None:
-        return bad(point, UNREADABLE, flaws)
+    if raw is None or (raw < 0 and (point.mask or point.bits)):
+        return bad(point, UNREADABLE, flaws)  # a number below zero has no bits
     single = point.mask.bit_count() == 1
     if point.mask:
         raw = (raw & point.mask) >> ((point.mask & -point.mask).bit_length() - 1)

@@ -68,11 +68,11 @@ def sampled_ms(
             int(parts.get("ss") or 0),
             tzinfo=own,
         )
-    except ValueError:
+        if hour == _LAST_HOUR:  # the end of a day, as some write it
+            local += timedelta(days=1)
+        return round(local.timestamp() * 1000)
+    except (ValueError, OverflowError):
         return None
-    if hour == _LAST_HOUR:  # the end of a day, as some write it
-        local += timedelta(days=1)
-    return round(local.timestamp() * 1000)
 
 
 @cache

@@ -91,7 +91,8 @@ async def play(profile: Profile, recording: Node) -> Answer:
     stream = recording.get("stream")
     if stream:
         assert far.protocol is not None
-        far.protocol.data_received(raw(stream.text))
+        # What is joined in the middle of a message is believed from the next one on.
+        far.protocol.data_received(b"\r\n" + raw(stream.text))
     answer = await device.scan([point.name for point in points])
     assert far.left == 0, answer.detail
     await port.close()

@@ -169,7 +169,7 @@ def test_a_blank_in_front_counts_where_places_do():
 
     async def body(port, wire):
         it = own(port, positions, points='[{name: p, field: 2-4, unit: "1"}]')
-        wire.far.write(b" 123\r")
+        wire.far.write(b"\r 123\r")
         await asyncio.sleep(0.01)
         return await it.scan(["p"])
 

@@ -48,7 +48,9 @@ class Parser(NamedTuple):
         """(whole message, values, flaws) of each that is taken."""
         taken = []
         for each in self.asks:
-            for message in Framer(each.expect.frame).feed(data, 0.0):
+            framer = Framer(each.expect.frame)
+            framer.split(0.0)
+            for message in framer.feed(data, 0.0):
                 verdict = each.expect.judge(message)
                 if isinstance(verdict, Answered):
                     values, flaws = {}, {}
