@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.judge import contact
 from gateway.judge.told import Teller, within, worded
-from gateway.judge.watch import Kept
+from gateway.judge.watch import Kept, kept_number, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,10 @@ class ContactWatch(Kept):
 
     def __init__(self, device: Device, point: Point, watch: Contact) -> None:
         key = f"contact:{device.name}.{point.name}"
-        conf = (device.bus, device.every_s, device.asset, point)
-        super().__init__(key, conf, Teller(device, "contact", point.name))
+        counted = [p for p in device.points if p.name == watch.edges]
+        source = source_of(device, point, *counted)
+        conf = (device.bus, device.every_s, device.asset, point, source)
+        super().__init__(key, conf, Teller(device, "contact", point.name), source)
         self.state = contact.State()
         self._watch = watch
         self._point = point
@@ -52,6 +54,9 @@ class ContactWatch(Kept):
         if self._watch.edges is not None and self._watch.edges not in scan.flaws:
             counted = scan.values.get(self._watch.edges)
             count = counted if type(counted) is int else None
+            if count is not None and type(kept_number(count)) is not int:
+                count = None
+        value = kept_number(value)
         self.state, found = contact.step(self._watch, self.state, value, scan.at, count)
         if isinstance(found, contact.Edge):
             yield from self._edge(found)

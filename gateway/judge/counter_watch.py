@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.judge import counter
 from gateway.judge.told import Teller, within, worded
-from gateway.judge.watch import Kept
+from gateway.judge.watch import Kept, kept_number, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,9 @@ class CounterWatch(Kept):
 
     def __init__(self, device: Device, point: Point, watch: Counter) -> None:
         key = f"counter:{device.name}.{point.name}"
-        conf = (device.bus, device.every_s, device.asset, point)
-        super().__init__(key, conf, Teller(device, "counter", point.name))
+        source = source_of(device, point)
+        conf = (device.bus, device.every_s, device.asset, point, source)
+        super().__init__(key, conf, Teller(device, "counter", point.name), source)
         self.state = counter.State()
         self._watch = watch
         self._point = point
@@ -44,7 +45,7 @@ class CounterWatch(Kept):
         value = scan.values.get(name)
         if type(value) not in (int, float) or name in scan.flaws or self.retired:
             return
-        number: counter.Number = value  # type: ignore[assignment]
+        number: counter.Number = kept_number(value)  # type: ignore[assignment,arg-type]
         self.state, found = counter.step(self._watch, self.state, number, scan.at)
         if found is not None:
             yield self._event(found)

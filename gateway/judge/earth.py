@@ -3,7 +3,7 @@
 The two radii of curvature of WGS-84 turn small differences of longitude and latitude
 into metres; CGCS2000's ellipsoid differs from it by 0.1 mm in the minor axis. Taken at
 the middle latitude of two places, a distance of 50 km is right to some metres, one of
-a kilometre to a millimetre. No place here lies near a pole or the antimeridian.
+a kilometre to a millimetre. No place here lies near a pole.
 
 Source: NIMA TR8350.2, third edition, table 3.1 (WGS-84); Torge, Geodesy, 3rd ed., 4.1.1
 (radii of curvature of the meridian and of the prime vertical).
@@ -47,10 +47,8 @@ def scale(latitude: float) -> Scale:
 def distance_m(one: Place, two: Place) -> float:
     """How far apart two places are."""
     at = scale((one[1] + two[1]) / 2)
-    return math.hypot(
-        (two[0] - one[0]) * at.east_m,
-        (two[1] - one[1]) * at.north_m,
-    )
+    east = (two[0] - one[0] + 180) % 360 - 180  # over the antimeridian, too
+    return math.hypot(east * at.east_m, (two[1] - one[1]) * at.north_m)
 
 
 def inside(place: Place, corners: Sequence[Place]) -> bool:

@@ -27,9 +27,9 @@ class FenceWatch(Kept):
 
     def __init__(self, device: Device, conf: Fence) -> None:
         made_from = (device.bus, device.every_s, device.asset, conf)
-        super().__init__(
-            f"fence:{conf.name}", made_from, Teller(device, "fence", conf.name)
-        )
+        # Of another vehicle, or the other way round, it is another fence.
+        key = f"fence:{device.name}.{conf.name}.{conf.rule}"
+        super().__init__(key, made_from, Teller(device, "fence", conf.name))
         self.state = fence.State()
         self._fence = conf
         self._every_s = device.every_s

@@ -6,6 +6,7 @@ judging itself is pure and stands in the module of its subject.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -16,7 +17,10 @@ from gateway.judge.told import Teller, Told
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from drivers.profiles.model import Point
+    from drivers.values import Value
     from gateway.clock import Instant
+    from gateway.config.model import Device
     from gateway.record import Record, Scan
 
 Moment = Fix | NoFix | None
@@ -29,6 +33,8 @@ class Noted(msgspec.Struct, frozen=True, array_like=True):
     device: str
     state: msgspec.Raw
     told: dict[str, Told] = {}
+    source: str = ""
+    """What the state was read from; see ``source_of``. Empty: no matter."""
 
 
 class Watch(Protocol):
@@ -70,8 +76,11 @@ class Kept:
     state: Any
     _type: type[msgspec.Struct]
 
-    def __init__(self, key: str, conf: object, teller: Teller) -> None:
+    def __init__(
+        self, key: str, conf: object, teller: Teller, source: str = ""
+    ) -> None:
         self.key = key
+        self._source = source
         self.conf = conf
         self.teller = teller
         self.retired = False
@@ -79,11 +88,12 @@ class Kept:
     def note(self) -> Noted | None:
         """See ``Watch``; candidates are left out by who restores them."""
         state = msgspec.Raw(msgspec.msgpack.encode(self.state))
-        return Noted(self.teller.device, state, self.teller.told)
+        return Noted(self.teller.device, state, self.teller.told, self._source)
 
     def restore(self, noted: Noted) -> None:
-        """See ``Watch``."""
-        self.state = msgspec.msgpack.decode(noted.state, type=self._type)
+        """See ``Watch``: what was read elsewhere or otherwise is not compared."""
+        if noted.source == self._source:
+            self.state = msgspec.msgpack.decode(noted.state, type=self._type)
         self.teller.told = dict(noted.told)
 
     def retire(self) -> Iterator[Record]:
@@ -95,3 +105,33 @@ class Kept:
         """See ``Watch``."""
         self.retired = True
         yield from self.teller.drop(at)
+
+
+_NOT_READING = frozenset(
+    (
+        "name", "label", "code", "contact", "counter", "every_s", "minimum", "maximum",
+        "decimals",
+    )
+)  # fmt: skip
+"""What a point says beside how its value is read."""
+
+
+def source_of(device: Device, *points: Point) -> str:
+    """Names where and how these are read: other readings say nothing beside theirs."""
+    said = [
+        (info.name, getattr(point, info.name))
+        for point in points
+        for info in msgspec.structs.fields(point)
+        if info.name not in _NOT_READING
+        # A field that a later release adds changes nothing until it is used.
+        and getattr(point, info.name) != info.default
+    ]
+    place = (device.bus, device.address, device.ct, device.pt, said)
+    return hashlib.sha256(repr(place).encode()).hexdigest()[:8]
+
+
+def kept_number(value: Value) -> Value:
+    """The value as it can be kept: no 64 bits hold a whole number beyond these."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value

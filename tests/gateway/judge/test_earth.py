@@ -125,3 +125,9 @@ def test_sides_that_cross_are_found():
     assert earth.crossing(bow)
     assert not earth.crossing(SQUARE)
     assert not earth.crossing(HORSESHOE)
+
+
+def test_the_antimeridian_is_no_edge_of_the_world():
+    assert earth.distance_m((179.9999, 10.0), (-179.9999, 10.0)) == pytest.approx(
+        earth.distance_m((10.0, 10.0), (10.0002, 10.0))
+    )

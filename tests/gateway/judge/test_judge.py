@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -162,6 +163,116 @@ def test_another_normal_state_is_told_at_the_first_reading():
 
     (event,) = first.events()
     assert (event.state, event.values["value"]) == ("raised", False)
+
+
+def edged(address=1, **more):
+    """A door with its counter of edges."""
+    return (
+        msgspec.structs.replace(DOOR, contact=Contact(polls=1, edges="edges")),
+        ModbusPoint(
+            name="edges", table="holding", address=address, type="uint32", **more
+        ),
+    )
+
+
+def test_another_edge_counter_tells_of_no_pulse():
+    run = Run(site(device("box", *edged(1))))
+    run.scan(door=False, edges=5)
+    run.adopt(site(device("box", *edged(9))))
+    for _ in range(3):
+        run.scan(door=False, edges=40_000)
+
+    assert run.events() == []
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [{"address": 9}, {"scale": Fraction(1, 10)}, {"type": "int32"}, {"unit": "kWh"}],
+    ids=str,
+)
+def test_another_register_is_no_rollover_of_the_one_before(change, restart):
+    counted = msgspec.structs.replace(
+        PULSES, type="uint32", counter=Counter(modulus=Fraction(10**8))
+    )
+    run = Run(site(device("box", counted)))
+    run.scan(pulses=99_999_990)
+    other = site(device("box", msgspec.structs.replace(counted, **change)))
+    if restart:
+        list(run.judge.close())
+        run = Run(other, run.kept, boot="00000002", born_ms=60_000)
+    else:
+        run.adopt(other)
+    for reading in (12, 13, 14):
+        run.scan(pulses=reading)
+
+    assert run.events() == []
+
+
+def test_another_unit_on_the_line_is_another_counter():
+    run = Run(site(device("box", PULSES)))
+    run.scan(pulses=50_000)
+    run.adopt(site(msgspec.structs.replace(device("box", PULSES), address=2)))
+    run.scan(pulses=7)
+    run.scan(pulses=8)
+
+    assert run.events() == []
+
+
+def test_a_contact_that_is_wired_elsewhere_keeps_its_alarm_and_no_edge():
+    run = Run(site(device("box", DOOR)))
+    run.scan(door=False)
+    elsewhere = msgspec.structs.replace(DOOR, address=7)
+    run.adopt(site(device("box", elsewhere)))
+    run.scan(door=True)
+    run.adopt(site(device("box", DOOR)))
+    run.scan(door=False)
+
+    raised, cleared = run.events()
+    assert "before" not in raised.values, "nobody saw it open"
+    assert (cleared.id, cleared.state) == (raised.id, "cleared")
+
+
+def test_what_no_64_bits_hold_stops_nothing():
+    run = Run(site(device("box", *edged(), PULSES)))
+    run.scan(door=2**70, edges=1, pulses=1)
+    for _ in range(4):
+        run.scan(ms=200_000, door=2**70, edges=2**70, pulses=10 * 2**64)
+
+    assert run.kept is not None
+    assert [event.type for event in run.events()] == ["contact"]
+
+
+def test_a_fence_of_another_vehicle_or_the_other_way_round_is_another_one():
+    spots = tuple(
+        ModbusPoint(name=name, table="holding", address=0, type="float32")
+        for name in ("latitude", "longitude", "hdop")
+    )
+    yard = Fence(
+        name="yard", device="a", rule="stay_in", circle=(118.0, 39.0), radius_m=100.0,
+        dwell_s=1,
+    )  # fmt: skip
+
+    def conf(fence):
+        return site(device("a", *spots), device("b", *spots), fences={"yard": fence})
+
+    def stand(name, latitude):
+        for _ in range(4):
+            run.scan(name, latitude=latitude, longitude=118.0, hdop=1.0)
+
+    run = Run(conf(yard))
+    stand("a", 39.5)
+    run.adopt(conf(msgspec.structs.replace(yard, device="b")))
+    stand("b", 39.0)
+    left, ended = run.events()
+    assert (ended.id, ended.state) == (left.id, "cleared")
+    assert (ended.device, ended.values["cause"]) == ("a", "unwatched")
+
+    run = Run(conf(yard))
+    stand("a", 39.5)
+    run.adopt(conf(msgspec.structs.replace(yard, rule="keep_out")))
+    stand("a", 39.5)
+    assert [e.state for e in run.events()] == ["raised", "cleared"]
 
 
 def test_a_device_that_is_taken_away_ends_its_alarm_and_late_scans_raise_none():
