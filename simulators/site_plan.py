@@ -100,7 +100,8 @@ class SitePlan:
             ports: Bus -> TCP port, for those that have one.
             mqtt: The platform's address.
         """
-        text = self.text.replace("<folder>", folder).replace("<mqtt>", mqtt)
+        text = self.text.replace("<folder>", _in_quotes(folder))
+        text = text.replace("<mqtt>", _in_quotes(mqtt))
         for bus, port in ports.items():
             text = text.replace(f"<port:{bus}>", str(port))
         return text
@@ -129,6 +130,11 @@ def load_plan(kind: str, seed: int | None = None) -> SitePlan:
     longitude, latitude = site["position"]
     seed = told["seed"] if seed is None else seed
     return SitePlan(kind, text, seed, (longitude, latitude), buses, devices)
+
+
+def _in_quotes(text: str) -> str:
+    """As it stands between double quotes in YAML."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _under(root: Node, key: str) -> Iterator[tuple[str, Node]]:

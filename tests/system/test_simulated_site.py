@@ -131,3 +131,16 @@ async def test_commands_are_answered_in_words(tmp_path):
     assert "expected a number" in site.obey("set cabinet door open")
     assert "has no registers" in site.obey("set weighbridge weight 3")
     assert "no such command" in site.obey("dance")
+
+
+async def test_a_folder_of_any_name_will_do(tmp_path):
+    folder = tmp_path / 'new, site: #1 {"north"}'
+    site = SimulatedSite(load_plan("water"), folder)
+    await site.open()
+    try:
+        written = load_site(site.site_file)
+    finally:
+        await site.close()
+
+    assert written.buses["flow"].serial.device == f"{folder}/flow"
+    assert written.targets["platform"].port == 1883
