@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from drivers.profiles.model import ModbusPoint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -252,7 +254,12 @@ def _device(device: Device) -> dict[str, Any]:
 
 def _point(n: int, device: Device, point: Point) -> dict[str, Any]:
     every_s = device.every_s if point.every_s is None else point.every_s
-    bounded = point.minimum is not None or point.maximum is not None
+    limits: list[float | None] = [point.minimum, point.maximum]
+    if isinstance(point, ModbusPoint) and point.loop is not None:
+        # What the signal's ends stand for, where no narrower range is said.
+        ends = sorted((float(point.loop.low), float(point.loop.high)))
+        pairs = zip(limits, ends, strict=True)
+        limits = [end if own is None else own for own, end in pairs]
     return _said(
         n=n,
         device=device.name,
@@ -260,7 +267,7 @@ def _point(n: int, device: Device, point: Point) -> dict[str, Any]:
         label=point.label,
         code=point.code,
         unit=point.unit,
-        range=[point.minimum, point.maximum] if bounded else None,
+        range=None if limits == [None, None] else limits,
         decimals=point.decimals,
         every_ms=round(every_s * 1000),
         enum={str(code): word for code, word in sorted(point.enum.items())},

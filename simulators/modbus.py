@@ -3,6 +3,8 @@
     --bench 10x50 --tcp 0                       ten benchmark devices of 50 points
     --profile eastron-sdm630@3 --pty ./line-1   a meter, unit 3, behind a pty
     --engine pymodbus                           served by pymodbus instead
+    --mode ascii --pty ./line-2                 Modbus ASCII on a line
+    --mode rtu --tcp 4001                       a terminal server with an RTU line
     --fault late --fault duplicate --share 0.3  what happens to the replies
 
 Prints one JSON line when it serves, takes commands on standard input with
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simulators.bench import BenchUnit
 from simulators.births import BirthLog
 from simulators.faults import Fault, Switchboard
-from simulators.ports import PtyPort, TcpPort, serve_pty
+from simulators.ports import PtyPort, TcpPort
 from simulators.process import (
     SharedStart,
     die_with_parent,
@@ -32,7 +34,8 @@ from simulators.process import (
     until_told,
 )
 from simulators.profiled import ProfileUnit
-from simulators.station import Station
+from simulators.station import AsciiServer, RtuServer, Station
+from simulators.terminal import TerminalPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,14 +43,15 @@ if TYPE_CHECKING:
     from simulators.units import Unit
 
 _MAX_UNIT = 247
-_BITS = {"8N1": 10, "8E1": 11, "8O1": 11, "8N2": 11}
+_BITS = {"8N1": 10, "8E1": 11, "8O1": 11, "8N2": 11, "7E1": 10, "7O1": 10}
+_LINES: dict[str, type[RtuServer]] = {"rtu": RtuServer, "ascii": AsciiServer}
 
 
 class Served(NamedTuple):
     """What runs, for the commands and the end."""
 
     stations: list[Station]
-    ports: list[TcpPort | PtyPort]
+    ports: list[TcpPort | TerminalPort | PtyPort]
     facts: dict[str, object]
     """For the ready line."""
     closings: list[Callable[[], object]]
@@ -65,6 +69,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--pty", metavar="LINK", type=Path, help="a serial line behind this link")
     add("--baud", type=int, default=0, help="model the wire's time at this rate")
     add("--framing", choices=sorted(_BITS), default="8N1")
+    add(
+        "--mode",
+        choices=["rtu", "ascii"],
+        help="frames: rtu or ascii on a line; with --tcp a terminal server's, else TCP",
+    )
     add("--engine", choices=["own", "pymodbus"], default="own")
     add("--holes", choices=["zero", "refuse"], default="zero")
     add("--seed", type=int, default=1)
@@ -86,6 +95,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("say where they are: --tcp PORT or --pty LINK")
     if options.separate and options.pty:
         parser.error("--separate is for --tcp: a line has one port")
+    if options.mode and (options.separate or options.engine == "pymodbus"):
+        parser.error("--mode goes with neither --separate nor --engine pymodbus")
     if options.engine == "pymodbus" and (options.fault or options.separate):
         parser.error("--engine pymodbus has neither --fault nor --separate")
     return options
@@ -98,7 +109,8 @@ async def serve(options: argparse.Namespace, start: SharedStart) -> Served:
         return await _serve_pymodbus(options, units)
     births = BirthLog(options.births) if options.births else None
     groups = [[unit] for unit in units] if options.separate else [units]
-    stations, ports = [], []
+    stations: list[Station] = []
+    ports: list[TcpPort | TerminalPort] = []
     facts: dict[str, object] = {}
     numbers: dict[str, int] = {}
     for index, group in enumerate(groups):
@@ -111,20 +123,26 @@ async def serve(options: argparse.Namespace, start: SharedStart) -> Served:
         station.dead = set(options.dead)
         stations.append(station)
         if options.tcp is not None:
-            port = TcpPort(
-                station, options.host, 0 if options.separate else options.tcp
-            )
+            number = 0 if options.separate else options.tcp
+            port: TcpPort | TerminalPort = TcpPort(station, options.host, number)
+            if options.mode:
+                serve_line = _LINES[options.mode]
+                port = TerminalPort(station, options.host, number, serve=serve_line)
             await port.open()
             ports.append(port)
             numbers.update({str(unit.number): port.port for unit in group})
     if numbers:
         facts |= {"port": next(iter(numbers.values())), "ports": numbers}
-    all_ports: list[TcpPort | PtyPort] = [*ports]
+    all_ports: list[TcpPort | TerminalPort | PtyPort] = [*ports]
     if options.pty is not None:
         bits = _BITS[options.framing]
-        all_ports.append(
-            serve_pty(stations[0], options.pty, baud=options.baud, bits=bits)
+        line = _LINES[options.mode or "rtu"]
+        pty = PtyPort(
+            options.pty, lambda: line(stations[0], baud=options.baud, bits=bits)
         )
+        stations[0].on_vanish = pty.vanish
+        pty.open()
+        all_ports.append(pty)
         facts["path"] = str(options.pty)
     closings: list[Callable[[], object]] = [port.close for port in all_ports]
     if births is not None:

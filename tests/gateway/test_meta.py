@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from drivers.profiles.model import ModbusPoint, Profile
+from drivers.profiles.model import Loop, ModbusPoint, Profile
 from gateway import meta as meta_module
 from gateway.config.model import Asset, BufferLimits, Device, Site, SiteInfo
 from gateway.meta import KEEP_MS, MetaStore, content_id, describe
@@ -110,6 +112,24 @@ def test_the_description_says_who_where_and_what():
             "bits": {"3": "door_open"},
         },
     ]
+
+
+def test_the_range_of_a_current_signal_is_what_its_ends_stand_for():
+    site = make_site()
+    loop = Loop(Fraction(14), Fraction(0))
+    device = next(iter(site.devices.values()))
+    signals = tuple(
+        ModbusPoint(
+            name=name, table="input", address=n, type="uint16", loop=loop, maximum=most
+        )
+        for n, (name, most) in enumerate([("ph", None), ("bounded", 9.0)])
+    )
+    changed = msgspec.structs.replace(device, points=signals)
+    content = describe(
+        msgspec.structs.replace(site, devices={device.name: changed}), "0.1.0"
+    )
+
+    assert [p["range"] for p in content["points"]] == [[0.0, 14.0], [0.0, 9.0]]
 
 
 def test_the_id_depends_on_the_content_and_not_on_its_order():

@@ -13,6 +13,7 @@ import time
 import psutil
 import pytest
 
+from drivers.modbus import AsciiBus, AsciiTcpBus, RtuBus, RtuTcpBus, Span, Timing
 from simulators.births import read_births
 from simulators.modbus import parse
 from simulators.wire import tcp_frame
@@ -115,3 +116,24 @@ def test_a_port_that_vanished_is_back_under_its_number() -> None:
             assert time.monotonic() < ended, "the port did not come back"
             with contextlib.suppress(ConnectionRefusedError):
                 reply = ask(port, 1)
+
+
+@pytest.mark.parametrize("mode", ["rtu", "ascii"])
+async def test_a_terminal_server_and_a_line_in_either_mode(tmp_path, mode) -> None:
+    """Asked by the gateway's own drivers, whose codec is another."""
+    link = tmp_path / "line"
+    streams = {"rtu": RtuTcpBus, "ascii": AsciiTcpBus}
+    lines = {"rtu": RtuBus, "ascii": AsciiBus}
+    args = ("--bench", "2x10", "--tcp", 0, "--pty", link, "--mode", mode)
+    with Spawned("simulators.modbus", *args) as server:
+        for bus in (
+            streams[mode]("127.0.0.1", server.ready["port"]),
+            lines[mode](str(link), 115_200),
+        ):
+            await bus.open()
+            try:
+                reply = await bus.read(2, Span("holding", 2, 2), Timing(2.0))
+            finally:
+                await bus.close()
+            assert reply.data == (2 << 16 | 2).to_bytes(4, "big")
+        assert server.stop() == 0
