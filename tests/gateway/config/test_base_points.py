@@ -15,19 +15,18 @@ models: [AI-8]
 evidence: generic
 source: a test
 points:
-  - {name: ai1, table: input, address: "pdu:0", type: uint16, scale: 0.001, unit: mA, maximum: 22, label: {zh: 通道1, en: Channel 1}, code: x1}
+  - name: ai1
+    table: input
+    address: "pdu:0"
+    type: uint16
+    scale: 0.001
+    unit: mA
+    maximum: 22
+    label: {zh: 通道1, en: Channel 1}
+    code: x1
   - {name: ai2, table: input, address: "pdu:1", type: uint16, scale: 0.001, unit: mA}
-  - {name: ai3, table: input, address: "pdu:2", type: int16, unit: "1", not_available: [-32768]}
-"""
-GNSS = """\
-profile: rover
-protocol: gnss
-maker: Any
-models: [R]
-evidence: generic
-source: a test
-points:
-  - {name: height, field: altitude}
+  - {name: ai3, table: input, address: "pdu:2", type: int16, unit: "1",
+     not_available: [-32768]}
 """
 SITE = """\
 gateway: g
@@ -90,6 +89,17 @@ def test_what_a_point_says_itself_goes_first(load):
     assert points["flow"].not_available == (0x8000,)
 
 
+def test_what_was_meant_for_another_scale_is_not_taken_over(load):
+    points, problems = load(
+        "{base: ai1, name: loop_current, unit: A, scale: 0.000001}",
+        "{base: ai1, name: again, label: {en: x}, table: holding}",
+    )
+
+    assert problems == []
+    assert points["loop_current"].maximum is None
+    assert (points["again"].maximum, points["again"].unit) == (22, "mA")
+
+
 def test_only_named_points_are_polled_where_the_device_says_so(load):
     points, problems = load(
         "{base: ai2, name: ph, unit: '1', loop: {low: 0, high: 14}}",
@@ -124,23 +134,28 @@ def test_several_channels_and_a_point_of_their_own(load):
             [(13, 16, "devices.adc.points[0].base", "unknown_base", "ai1")],
         ),
         (
-            "{base: ai1, name: level, unit: m, type: bool}",
+            "{base: ai1, name: level, unit: mA, type: bool}",
             [
                 (13, 16, "devices.adc.points.level.scale", "scale_bool", ""),
                 (13, 9, "devices.adc.points.level", "bit_missing", ""),
             ],
         ),
         (
-            "{base: ai1, unit: m}",
+            "{base: ai1, unit: mA}",
             [(13, 9, "devices.adc.points[0]", "missing_key", "")],
         ),
         (
-            "{base: ai1, name: level, unit: m, skale: 2}",
-            [(13, 43, "devices.adc.points.level.skale", "misspelt_key", "scale")],
+            "{base: ai1, name: level, unit: mA, skale: 2}",
+            [(13, 44, "devices.adc.points.level.skale", "misspelt_key", "scale")],
         ),
         (
-            "{base: ai1, name: ai2, unit: m}",
+            "{base: ai1, name: ai2, unit: mA}",
             [],
+        ),
+        # The same milliamperes by the name of metres.
+        (
+            "{base: ai1, name: ai2, unit: m}",
+            [(13, 38, "devices.adc.points[0].unit", "base_unit", "")],
         ),
         (
             "{base: ai1, name: level, unit: m, loop: {low: 1, high: 1}}",
@@ -155,7 +170,7 @@ def test_several_channels_and_a_point_of_their_own(load):
             [(13, 49, "devices.adc.points.level.loop", "missing_key", "")],
         ),
         (
-            "{base: ai1, name: level, unit: m, loop: {low: 1, high: 2}, writable: true}",
+            "{base: ai1, name: a, unit: m, loop: {low: 1, high: 2}, writable: true}",
             None,
         ),
     ],
@@ -171,7 +186,7 @@ def test_what_is_wrong_is_told_with_its_place_and_cause(load, point, expected):
 
 def test_one_channel_cannot_be_two_points(load):
     _, problems = load(
-        "{base: ai1, name: ph, unit: '1'}", "{base: ai1, name: level, unit: m}"
+        "{base: ai1, name: ph, unit: mA}", "{base: ai1, name: level, unit: mA}"
     )
 
     assert [code for *_, code, _ in problems] == ["overlap"]
