@@ -533,6 +533,9 @@ class BusWorker:
     def _dismiss(self, unit: Unit, now: float) -> None:
         for job in unit.jobs:
             job.ticket += 1
+        close = getattr(unit.driver, "close", None)
+        if close is not None:  # one that listens: what comes is another's from now on
+            close()
         self._close_gaps((unit,), now, "maintenance")
 
     def _end_lines(self, unit: Unit, after: DeviceConf | None) -> None:

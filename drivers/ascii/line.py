@@ -157,6 +157,10 @@ class AsciiLine:
         self._listeners.add(listener)
         self.attend(listener.frames)
 
+    def ignore(self, listener: Listener) -> None:
+        """Hand on nothing any more."""
+        self._listeners.discard(listener)
+
     def stats(self, who: Hashable) -> AsciiStats:
         """The counts of one instrument."""
         peer = self._peers.get(who) or _Peer()

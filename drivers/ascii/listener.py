@@ -155,6 +155,10 @@ class ListeningDevice:
             reason="not_writable",
         )
 
+    def close(self) -> None:
+        """Listen no more."""
+        self._port.ignore(self)
+
     def _fresh(self, each: Prepared, wanted: set[str]) -> _Heard | None:
         """The newest of these messages, where these points had it not yet."""
         heard = self._newest.get(each.ask.name)

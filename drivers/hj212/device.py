@@ -43,6 +43,10 @@ class Line(Protocol):
         """Fill it from now on."""
         ...
 
+    def unsubscribe(self, inbox: Inbox) -> None:
+        """Fill it no more."""
+        ...
+
     async def exchange(
         self,
         inbox: Inbox,
@@ -168,6 +172,10 @@ class Hj212Device:
             f" only listened to; got {value!r}",
             reason="not_writable",
         )
+
+    def close(self) -> None:
+        """Listen no more: its frames are another device's, or nobody's."""
+        self._line.unsubscribe(self._inbox)
 
     def worst_case_s(self, points: Sequence[str]) -> float:
         """The longest time this scan can hold the bus: one wait."""

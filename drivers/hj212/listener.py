@@ -112,6 +112,10 @@ class Hj212Port:
         """Fill this inbox from now on, as long as anybody holds it."""
         self._speakers.add(inbox)
 
+    def unsubscribe(self, inbox: Inbox) -> None:
+        """Fill it no more."""
+        self._speakers.remove(inbox)
+
     async def exchange(
         self,
         inbox: Inbox,

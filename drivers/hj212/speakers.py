@@ -50,6 +50,10 @@ class Speakers:
         """A device listens; it stays until nobody holds its inbox any more."""
         self._inboxes.add(inbox)
 
+    def remove(self, inbox: Inbox) -> None:
+        """A device listens no more."""
+        self._inboxes.discard(inbox)
+
     def all(self) -> list[Inbox]:
         """Of every device on the bus."""
         return list(self._inboxes)

@@ -1,0 +1,76 @@
+"""A reload of an instrument that pushes: its frames are the new device's at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from gateway.app import App
+from gateway.config import load_site
+from gateway.notify import Notifier
+from gateway.ports import Ports
+from tests.drivers.hj212.test_listener import Side, push
+from tests.support.clock import VirtualClock
+from tests.support.memory_link import MemoryPlatform
+from tests.support.virtual import running_loop, virtual
+
+SITE = """
+gateway: g-1
+buffer: {{path: ./data, max_bytes: 50MB, keep_free: 0B}}
+buses:
+  push: {{protocol: hj212, listen: "127.0.0.1:9001"}}
+devices:
+  dust-1:
+    bus: push
+    {address}
+    every: 35s
+    points:
+      - {{name: pm10, factor: a34002, unit: ug/m3}}
+      - {{name: slow, factor: a34002, unit: ug/m3, every: 70s}}
+targets:
+  platform: {{mqtt: "mqtt://127.0.0.1:1883"}}
+"""
+
+
+@pytest.fixture
+def no_garbage_collection():
+    """What is dropped in a cycle stays as long as it likes."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@virtual
+async def test_frames_are_the_new_device_s_at_once(tmp_path, no_garbage_collection):
+    def site(address):
+        (tmp_path / "site.yaml").write_text(SITE.format(address=address))
+        return load_site(tmp_path / "site.yaml")
+
+    platform = MemoryPlatform()
+    sites = [site("address: A"), site("timeout: 2s")]
+    ports = Ports(
+        make_connector=lambda: platform.connector,
+        notifier=Notifier(send=lambda _: None),
+    )
+    app = App(sites[0], VirtualClock(), ports, lambda: sites[1])
+    task = asyncio.create_task(app.run())
+    await asyncio.sleep(2)
+    _, side = await running_loop().create_connection(Side, "127.0.0.1", 9001)
+    for turn in range(8):
+        if turn == 4:
+            await app.reload()
+        await side.say(push("A", turn, turn))
+        await asyncio.sleep(36)
+    app.stop("test")
+    await task
+
+    records = {r["seq"]: r for r in platform.records()}
+    scans = [records[seq] for seq in sorted(records) if records[seq]["kind"] == "scan"]
+    told = [s["values"]["pm10"] for s in scans if "pm10" in s["values"]]
+    assert told == sorted(set(told)), "each once, in their order"
+    assert set(told) >= {1, 2, 3, 5, 6}
+    slow = [s["values"]["slow"] for s in scans if "slow" in s["values"]]
+    assert len(slow) >= 2, "the other period gets them, too"
+    assert slow == sorted(set(slow))
