@@ -30,6 +30,7 @@ BAD_TIME = Flaw(Quality.BAD, "bad_time")
 
 _CENTURY = 2000
 _TWO_DIGITS = 100
+_FIRST_YEAR = 1970
 _PADDING = "\0 \u3000"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -141,6 +142,8 @@ def _time_reader(point: ModbusPoint, zone: tzinfo) -> Callable[[bytes], str | No
 def _civil(found: dict[str, int], zone: tzinfo) -> str | None:
     year = found["Y"]
     year += _CENTURY if year < _TWO_DIGITS else 0
+    if year < _FIRST_YEAR:
+        return None  # years since 1900, or no year at all
     try:
         moment = datetime(
             year,

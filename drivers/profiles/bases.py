@@ -5,7 +5,9 @@ the profile's ``ai1`` under another name and with another meaning. It is joined 
 it is read, key by key, so that the outcome is checked like any other point, whatever
 its protocol. What belongs to a name stays with it: ``label`` and ``code`` are not taken
 over, nor, where the point says what its signal stands for (``loop``), the unit and the
-range of the bare signal.
+range of the bare signal, nor, where it has another unit or scale, rounding and limits
+that were meant for the old one. Another unit alone, which would only call the same
+number something else, is a mistake (``renamed_unit``).
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from drivers.profiles.document import Mark, Node, read_document
 KEY = "base"
 _OWN = ("name", "label", "code")
 _OF_THE_SIGNAL = ("unit", "minimum", "maximum", "decimals")
+_IN_ITS_UNIT = ("minimum", "maximum", "decimals", "write_min", "write_max")
+_SCALE = ("scale", "offset", "unit")
+_MADE_FIT = ("scale", "loop", "units", "format")
+"""What makes another unit true."""
 
 
 def packaged_nodes(name: str) -> dict[str, Node]:
@@ -46,7 +52,11 @@ def joined(own: Node, base: Node, place: Mark) -> Node:
         base: The profile's point.
         place: Where mistakes in what was taken over are shown: the word after ``base``.
     """
-    left_out = _OWN + (_OF_THE_SIGNAL if own.get("loop") is not None else ())
+    left_out: tuple[str, ...] = _OWN
+    if own.get("loop") is not None:
+        left_out += _OF_THE_SIGNAL
+    elif any(_changes(own, base, key) for key in _SCALE):
+        left_out += _IN_ITS_UNIT
     entries: dict[str, Node] = {}
     marks: dict[str, Mark] = {}
     for key, node in base.items():
@@ -56,6 +66,25 @@ def joined(own: Node, base: Node, place: Mark) -> Node:
         if key != KEY:
             entries[key], marks[key] = node, own.key_marks[key]
     return Node(entries, own.line, own.column, key_marks=marks)
+
+
+def renamed_unit(own: Node, base: Node) -> str | None:
+    """The base's unit, where the point has another one and nothing that leads to it.
+
+    A base without dimension ("1") may be given the unit that it lacks; an ASCII
+    instrument's own ``units`` are turned into whatever unit a point has.
+    """
+    unit = base.get("unit")
+    if unit is None or unit.text == "1" or not _changes(own, base, "unit"):
+        return None
+    if base.get("units") is not None or any(own.get(key) for key in _MADE_FIT):
+        return None
+    return unit.text
+
+
+def _changes(own: Node, base: Node, key: str) -> bool:
+    mine, theirs = own.get(key), base.get(key)
+    return mine is not None and (theirs is None or mine.text != theirs.text)
 
 
 def _moved(node: Node, place: Mark) -> Node:

@@ -233,6 +233,13 @@ class DeviceReader:
                     meant=closest(base.text, tuple(known)),
                 )
                 continue
+            renamed = bases.renamed_unit(node, found)
+            if renamed is not None:
+                unit = node.get("unit") or node
+                place = f"{path}[{index}].unit"
+                self._report.add(
+                    unit, place, "base_unit", expected=renamed, found=shown(unit)
+                )
             built_on.add(base.text)
             whole.append(bases.joined(node, found, Mark(base.line, base.column)))
         return whole, built_on

@@ -174,6 +174,7 @@ def test_a_text_comes_out_as_another_encoder_put_it_in(text, layout):
         ("words:YMDhms", "07e9 0002 001d 0008 0005 003b", "bad_time"),
         ("words:YMDhms", "ffff ffff ffff ffff ffff ffff", "bad_time"),
         ("bytes:YMDhms", "1a0b 1618 0500", "bad_time"),
+        ("bytes:YMDhms", "7e0b 1608 0500", "bad_time"),  # 126 years since 1900
         ("bcd:YMDhms", "2611 2208 056A", "bad_time"),
         ("bcd:YMDhms", "ffff ffff ffff", "bad_time"),
         ("unix32", "0000 0000", "bad_time"),

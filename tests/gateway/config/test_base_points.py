@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from drivers.modbus.decode import decoder
 from gateway.config import load_problems
 
 PROFILE = """\
@@ -226,3 +227,57 @@ def test_a_shared_list_builds_on_each_device_s_own_profile(tmp_path, load):
         for name, device in loaded.devices.items()
     }
     assert places == {"adc": 0, "adc-2": 40}
+
+
+@pytest.mark.parametrize(
+    ("profile", "raw", "level"),
+    [
+        ("wellpro-wp3082adam", 4095, 5.0),
+        ("wellpro-wp3082adam", 819, 0.0),
+        ("waveshare-analog-input-8ch", 20_000, 5.0),
+        ("waveshare-analog-input-8ch", 4_000, 0.0),
+        ("waveshare-analog-input-8ch", 12_345, 2.6078125),
+    ],
+)
+def test_a_channel_of_a_real_module_ends_where_its_range_does(
+    tmp_path, profile, raw, level
+):
+    file = tmp_path / "site.yaml"
+    line = "      - {base: ai1, name: level, unit: m, loop: {low: 0, high: 5}}"
+    site = SITE.replace("profile: ai8", f"profile: {profile}")
+    file.write_text(site % ("only: named", line), "utf-8")
+    loaded, _ = load_problems(file)
+    values, flaws = {}, {}
+
+    points = loaded.devices["adc"].points
+    decoder(points, points[0].address).decode(
+        raw.to_bytes(2, "big"), points[0].address, values, flaws
+    )
+
+    assert flaws == {}
+    assert values["level"] == pytest.approx(level, rel=1e-15, abs=1e-20)
+
+
+@pytest.mark.parametrize(
+    ("profile", "bus", "point", "found"),
+    [
+        ("generic-dlt645", "dlt645", "base: active_power, unit: kW", ["base_unit"]),
+        ("generic-dlt645", "dlt645", "base: active_power, unit: kW, scale: 1", []),
+        ("met-one-bam-1020-pm10", "ascii", "base: pm10, unit: mg/m3", ["base_unit"]),
+        # Whatever the instrument writes is turned into the point's unit.
+        ("thermo-43i", "ascii", 'base: so2_ppb, unit: "[ppm]"', []),
+    ],
+)
+def test_another_unit_alone_is_a_mistake_unless_units_are_turned(
+    tmp_path, profile, bus, point, found
+):
+    file = tmp_path / "site.yaml"
+    site = SITE.replace("profile: ai8", f"profile: {profile}")
+    site = site.replace("protocol: modbus-tcp", f"protocol: {bus}")
+    address = '"202511210001"' if bus == "dlt645" else '"43"'
+    site = site.replace("address: 1", f"address: {address}")
+    file.write_text(site % ("only: named", f"      - {{name: x, {point}}}"), "utf-8")
+
+    _, problems = load_problems(file)
+
+    assert [p.code for p in problems if not p.warning] == found
