@@ -4,6 +4,9 @@ An epoch ends when a sentence tells another time; when the sentence came that ha
 the last of every epoch so far; or when the line has been silent (``idle``), which the
 port notices. What comes late for an epoch that was closed is dropped and counted, and
 the end is no longer guessed at.
+
+A receiver that has just started knows no time, or tells one that stands still. What it
+says then belongs to no epoch; that it has no position is heard all the same.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ _SURE = 2
 """Epochs in a row that must have begun with satellites, before those that come first
 are taken for the next epoch's."""
 
+_APART_S = 1.5
+"""So long after an epoch, a word without a time is none of its late sentences."""
+
 Key = tuple[str, str, str]
 
 
@@ -40,7 +46,10 @@ class Assembler:
         self._addresses: list[str] = []
         """Of the sentences of the open epoch."""
         self._last: tuple[Sentence, Report] | None = None
+        self._timeless: Gathered | None = None
+        """Said without a time: that there is no position."""
         self._closed_ms: int | None = None
+        self._closed_s = -_APART_S
         self._end: Key | None = None
         self._ended_alike = 0
         self._mistakes = 0
@@ -51,6 +60,10 @@ class Assembler:
     @property
     def waiting(self) -> bool:
         """Whether an epoch is open that silence would close."""
+        return self._timed or self._timeless is not None
+
+    @property
+    def _timed(self) -> bool:
         return self._open is not None and self._open.time_ms is not None
 
     def add(self, sentence: Sentence, report: Report) -> list[Gathered]:
@@ -63,10 +76,11 @@ class Assembler:
         if isinstance(report, Rmc | Gga | Gns | Gll | Zda | Gst):
             time_ms = report.time_ms
             if time_ms is None:
-                # Says no time and belongs to nobody: a receiver that has just started.
+                self._denies(sentence, report)
                 return []
-        if time_ms is not None and time_ms == self._closed_ms and not self.waiting:
-            self._late()
+        if time_ms is not None and time_ms == self._closed_ms and not self._timed:
+            if not self._denies(sentence, report):
+                self._late()
             return []
         current = self._open
         if current is not None and _other_time(current, time_ms):
@@ -90,10 +104,29 @@ class Assembler:
 
     def idle(self) -> list[Gathered]:
         """The line is silent: what is open is complete."""
+        timeless, self._timeless = self._timeless, None
         current = self._open
-        if current is None or current.time_ms is None:
+        if current is not None and current.time_ms is not None:
+            return [self._close(current)]
+        if timeless is None:
             return []
-        return [self._close(current)]
+        if current is not None:
+            timeless.sky, self._open = current.sky, None
+        return [timeless]
+
+    def _denies(self, sentence: Sentence, report: Report) -> bool:
+        """Take a word without a time, if it says that there is no position."""
+        denied = (isinstance(report, Rmc) and not report.valid) or (
+            isinstance(report, Gga) and report.quality == 0
+        )
+        apart = sentence.came_s - self._closed_s > _APART_S
+        if not (denied and apart) or self._timed:
+            return False
+        if self._timeless is None:
+            self._timeless = Gathered(sentence.came_s, Sky())
+        if self._timeless.sentences < MOST_SENTENCES:
+            _put(self._timeless, sentence, report)
+        return True
 
     @property
     def _sure(self) -> bool:
@@ -112,8 +145,9 @@ class Assembler:
             current.lines = {}
 
     def _close(self, current: Gathered, *, early: bool = False) -> Gathered:
-        self._open = None
+        self._open = self._timeless = None
         self._early = early
+        self._closed_s = current.came_s
         self._closed_ms = current.time_ms
         if not early:
             last = self._key()

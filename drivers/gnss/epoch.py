@@ -59,7 +59,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     came_s: float
     """Loop time of its first byte."""
     time_ms: int
-    """Milliseconds of the UTC day."""
+    """Milliseconds of the UTC day; 0 also where none is told, and then no place is."""
     utc_ms: int | None = None
     """With the date, where one is told and there is such a day."""
     time_flaw: str = ""
@@ -105,12 +105,14 @@ def judge(gathered: Gathered, *, datum: str = "") -> Epoch | None:
         datum: What the receiver last said that its positions refer to (DTM).
 
     Returns:
-        None where no sentence tells a time and whether there is a position.
+        None where no sentence tells whether there is a position, or one tells a
+        position without a time.
     """
-    if gathered.time_ms is None:
-        return None
     claims, denials = _claims(gathered)
+    time_ms = gathered.time_ms
     if not claims and not denials:
+        return None
+    if claims and time_ms is None:
         return None
     place, flaw, doubt = _place(claims, denials)
     kind = _kind(gathered, denied=not claims)
@@ -120,7 +122,8 @@ def judge(gathered: Gathered, *, datum: str = "") -> Epoch | None:
     if datum not in _WGS84:
         doubt = "other_datum"
     date, date_witnesses, time_flaw = _date(gathered)
-    utc_ms = None if date is None else _utc_ms(date, gathered.time_ms)
+    known = date is not None and time_ms is not None
+    utc_ms = _utc_ms(date, time_ms) if known else None  # type: ignore[arg-type]
     if not time_flaw and not claims:
         time_flaw = "no_fix"
     elif not time_flaw and flaw:
@@ -133,7 +136,7 @@ def judge(gathered: Gathered, *, datum: str = "") -> Epoch | None:
     sigma = gathered.gst
     return Epoch(
         came_s=gathered.came_s,
-        time_ms=gathered.time_ms,
+        time_ms=time_ms or 0,
         utc_ms=utc_ms,
         time_flaw=time_flaw,
         place=place,
@@ -243,9 +246,15 @@ def _motion(gathered: Gathered) -> tuple[float | None, float | None]:
     vtg = gathered.vtg
     knots = _first([*(r.knots for r in gathered.rmc), vtg.knots if vtg else None])
     course = _first([*(r.course for r in gathered.rmc), vtg.course if vtg else None])
-    if course is not None and not 0 <= course <= 360:  # noqa: PLR2004 - a circle
-        course = None
-    return (None if knots is None else round(knots * KNOT_MS, 4)), course
+    if knots is not None and knots < 0:
+        knots = None
+    return (None if knots is None else round(knots * KNOT_MS, 4)), on_circle(course)
+
+
+def on_circle(course: float | None) -> float | None:
+    """A course, where it is one."""
+    there = course is not None and 0 <= course <= 360  # noqa: PLR2004 - degrees
+    return course if there else None
 
 
 def _used_total(gathered: Gathered, used: Counts | None) -> tuple[int | None, bool]:

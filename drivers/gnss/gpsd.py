@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.gnss.epoch import DAY_MS, Epoch
+from drivers.gnss.epoch import DAY_MS, Epoch, on_circle
 
 if TYPE_CHECKING:
     from drivers.gnss.clockcheck import ClockCheck
@@ -194,8 +194,8 @@ def _epoch(
         kind=0 if tpv.mode < _FIX else _KIND.get(tpv.status or 0),
         altitude_m=tpv.alt if tpv.alt_msl is None else tpv.alt_msl,
         separation_m=tpv.separation,
-        speed_ms=tpv.speed,
-        course_deg=tpv.track,
+        speed_ms=None if (tpv.speed or 0.0) < 0 else tpv.speed,
+        course_deg=on_circle(tpv.track),
         hdop=sky.hdop,
         vdop=sky.vdop,
         pdop=sky.pdop,

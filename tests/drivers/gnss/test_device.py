@@ -8,6 +8,7 @@ import pytest
 
 from drivers.errors import BusError, PointError
 from drivers.gnss import GnssDevice, GnssPort
+from drivers.gnss.sentence import checksum
 from drivers.profiles.gnss_points import GIVES, GnssPoint
 from drivers.profiles.library import load_profile
 from drivers.values import Flaw, Quality
@@ -347,3 +348,64 @@ async def test_a_look_takes_nothing_from_the_slots():
         second = await bench.scan(["latitude"])
 
         assert looked.sampled == first.sampled != second.sampled
+
+
+def said(*bodies):
+    return b"".join(
+        b"$%s*%02X\r\n" % (body, checksum(body)) for body in map(str.encode, bodies)
+    )
+
+
+class Speaker(asyncio.Protocol):
+    """Says what a test wants."""
+
+    def connection_made(self, transport):
+        self.say = transport.write
+
+
+@pytest.mark.parametrize("time", ["", "000000.00"], ids=["no time", "one that stands"])
+def test_a_receiver_that_knows_no_time_yet_answers_that_it_has_no_fix(time):
+    @virtual
+    async def work():
+        speaker = Speaker()
+        line = running_loop().line("gnss")
+        line.attach(lambda: speaker)
+        port = GnssPort("gnss", line.open_port, past_ms=RELEASED_MS)
+        await port.open()
+        device = GnssDevice("gnss-1", port, EVERYTHING, timeout_s=2.0)
+        names = [point.name for point in EVERYTHING]
+        for second in range(6):
+            speaker.say(
+                said(
+                    f"GNRMC,{time},V,,,,,,,,,,N",
+                    f"GNGGA,{time},,,,,0,00,99.99,,,,,,",
+                    "GNGSA,A,1,,,,,,,,,,,,,99.99,99.99,99.99,1",
+                    "GPGSV,1,1,01,05,,,30,1",
+                    f"GNGLL,,,,,{time},V,N",
+                )
+            )
+            await asyncio.sleep(1)
+            if second == 1:
+                continue  # within the second of a first word, nothing is told again
+            answer = await device.scan(names, wait_s=0.1)
+            assert answer.answered
+            assert answer.flaws["latitude"] == Flaw(BAD, "no_fix")
+            assert answer.values["fix"] == 0
+            assert answer.values["time_valid"] is False
+            assert answer.own_time is None
+        fix = "3937.8246,N,11810.8072,E"
+        for second in range(4):
+            at = f"0552{second:02d}.00"
+            speaker.say(
+                said(f"GNRMC,{at},A,{fix},0.0,,050827,,,A", "GNRMC,,V,,,,,,,,,,N")
+                + said(f"GNGGA,{at},{fix},1,12,0.8,50.0,M,0.0,M,,")
+            )
+            await asyncio.sleep(0.5)
+            speaker.say(said("GNRMC,,V,,,,,,,,,,N"))
+            await asyncio.sleep(0.4)
+            answer = await device.scan(names, wait_s=0.1)
+            if second:  # a date has two witnesses
+                assert "latitude" in answer.values, "a stray word ends no fix"
+        await port.close()
+
+    work()

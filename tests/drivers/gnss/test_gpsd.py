@@ -125,3 +125,14 @@ def test_hostile_lines_raise_nothing_and_make_no_place(lines):
     found, _ = read(*lines, b"")
 
     assert not any(epoch.place for epoch in found)
+
+
+@pytest.mark.parametrize("wrong", [{"track": 720.0}, {"track": -1.0}, {"speed": -5.0}])
+def test_what_no_course_and_no_speed_can_be_is_none(wrong):
+    (name,) = wrong
+    right = one(track=90.0, speed=5.0)
+    assert (right.course_deg, right.speed_ms) == (90.0, 5.0)
+
+    epoch = one(**wrong)
+
+    assert {"track": epoch.course_deg, "speed": epoch.speed_ms}[name] is None
