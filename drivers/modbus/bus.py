@@ -44,6 +44,7 @@ EXCEPTIONS: Final[dict[int, str]] = {
 """MODBUS Application Protocol V1.1b3, 7."""
 _UNSUPPORTED = (2, 3)
 NOTHING_ASKED = Outlook(0.0, repeats=False)
+_PADDINGS = 2
 _DISTRUSTED = "the first answer after a time-out proves nothing on this device"
 
 
@@ -140,22 +141,24 @@ class ProvedBus(ABC):
         """
         loop = self._running()
         peer = self._peers.get(unit) or self._new_peer(unit)
-        bare = False
+        proof, bare, refused = peer.proof, False, 0
         patience_ends = 0.0
         while True:
             async with self._turn:
                 self._check_connected()
                 now = loop.time()
-                shape = peer.proof.choose(span, now, bare=bare)
+                shape = proof.choose(span, now, bare=bare)
                 if isinstance(shape, Shape):
                     try:
                         return await self._prove(peer, span, shape, timing, wait_s)
                     except PointUnsupportedError:
-                        peer.proof.refused(span, shape, now)
+                        proof.refused(span, shape, now)
                         if shape.count == span.count:
                             raise
-                        # Its padding may be at fault: ask for the bare span.
-                        bare = True
+                        # Its padding may be at fault: ask for the bare span, or for
+                        # less padding where that has the shape of one just asked.
+                        refused += 1
+                        bare = refused > _PADDINGS or not proof.bare_repeats(span)
                         continue
             # The lock is free while we wait, so that other units are not held up.
             held_s = self._held_s(peer, timing, wait_s, ghost=shape.ghost)

@@ -155,7 +155,7 @@ class ModbusDevice:
                 self._outlook,
                 self._halves,
                 self._exchange_s,
-                alike=ready.alike,
+                alike=ready.alike or scan.refusals > 0,
             )
             span = asked.block.span
             if asked.searching and scan.search_until < loop.time():
@@ -305,7 +305,10 @@ class ModbusDevice:
         if len(self._parts) >= _MOST_PARTS:
             self._parts.clear()
         parts = split(asked.block)
-        both = (self._asked(parts[0]), self._asked(parts[1])) if parts else None
+        both = None
+        if parts is not None:
+            left, right = (self._asked(p, searching=asked.searching) for p in parts)
+            both = left, right
         self._parts[id(asked)] = asked, both
         return both
 

@@ -38,11 +38,6 @@ class Wanted(Protocol):
         """What it asks for."""
         ...
 
-    @property
-    def searching(self) -> bool:
-        """Whether its turn is part of what it is to find out."""
-        ...
-
 
 W = TypeVar("W", bound=Wanted)
 
@@ -65,13 +60,9 @@ def take_next(
         alike: Whether spans of the plan have the same size.
     """
     first = todo[0]
-    if first.searching or (not alike and _free(outlook(first.block.span))):
+    if not alike and _free(outlook(first.block.span)):
         return todo.popleft()
-    seen = {
-        index: outlook(asked.block.span)
-        for index, asked in enumerate(todo)
-        if not asked.searching
-    }
+    seen = {index: outlook(asked.block.span) for index, asked in enumerate(todo)}
     free = [index for index, look in seen.items() if _free(look)]
     if free:
         at = free[0] if len(free) == 1 else _scarcest(todo, seen, free)
@@ -99,7 +90,7 @@ def _halved(
     best: tuple[bool, float] = rather.repeats, 0.0
     found: tuple[int, W, W] | None = None
     for index, asked in enumerate(todo):
-        parts = None if asked.searching else halves(asked)
+        parts = halves(asked)
         for part, other in (parts, parts[::-1]) if parts else ():
             pain = _pain(outlook(part.block.span))
             if pain < best or (found is None and pain == (False, 0.0)):

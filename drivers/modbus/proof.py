@@ -203,14 +203,17 @@ class UnitProof:
         rigid = room is not None and room.limits(
             span.room_before, span.room_after, now
         ) == (0, 0)
-        function, wait_s = READ_FUNCTION[span.table], 0.0
+        if isinstance(shape, Hold):
+            repeats = rigid and self.bare_repeats(span)
+            return Outlook(shape.until - now, repeats, rigid)
+        key = shape.function << 9 | shape.size
+        return Outlook(0.0, key in (*self._recent,)[1 - _NEAR :], rigid)
+
+    def bare_repeats(self, span: Span) -> bool:
+        """Whether the span without padding has the shape of one of the last two."""
+        function = READ_FUNCTION[span.table]
         key = function << 9 | data_bytes(function, span.count)
-        if isinstance(shape, Shape):
-            key = shape.function << 9 | shape.size
-        else:
-            wait_s = shape.until - now
-        repeats = key in (*self._recent,)[1 - _NEAR :]
-        return Outlook(wait_s, repeats and (rigid or not wait_s), rigid)
+        return key in (*self._recent,)[1 - _NEAR :]
 
     def write_free(self, function: int, address: int, count: int, now: float) -> float:
         """Until when the echo of an earlier write of this kind may come; 0 = free."""

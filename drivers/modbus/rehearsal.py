@@ -35,7 +35,6 @@ class Rehearsed(NamedTuple):
 
 class _Asked(NamedTuple):
     block: Block
-    searching: bool = False
 
 
 def rehearse(

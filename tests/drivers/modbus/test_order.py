@@ -24,7 +24,6 @@ from tests.support.virtual import running_loop, serial_pace, virtual
 
 class Ask(NamedTuple):
     block: Block
-    searching: bool = False
 
 
 def point(address, kind="uint16", name=""):
@@ -33,8 +32,8 @@ def point(address, kind="uint16", name=""):
     )
 
 
-def ask(*addresses, searching=False):
-    return Ask(block([point(a) for a in addresses]), searching)
+def ask(*addresses):
+    return Ask(block([point(a) for a in addresses]))
 
 
 def halves(asked):
@@ -100,12 +99,6 @@ def test_those_that_share_a_size_begin_and_others_fill_their_waiting():
 
     assert take(todo, {}, rigid=rigid).block.span.start == 5
     assert take(todo, {9: 0.1}, rigid=rigid).block.span.start == 1
-
-
-def test_a_search_keeps_its_turn():
-    todo = deque([ask(1, 2, searching=True), ask(9)])
-
-    assert take(todo, {1: 5.0}).block.span.start == 1
 
 
 def test_parts_have_each_other_s_registers_for_room():
