@@ -4,17 +4,13 @@ from drivers.dlt645.device import Dlt645Device
 from drivers.dlt645.frame import Finder, Frame, Function, request
 from drivers.dlt645.line import Dlt645Line, serial, tcp
 from drivers.dlt645.question import Timing
-from drivers.dlt645.search import AddressSearch, Outcome, Probe
 
 __all__ = [
-    "AddressSearch",
     "Dlt645Device",
     "Dlt645Line",
     "Finder",
     "Frame",
     "Function",
-    "Outcome",
-    "Probe",
     "Timing",
     "request",
     "serial",

@@ -37,10 +37,8 @@ from drivers.dlt645.question import (
     answers,
     read_key,
     shown,
-    stray,
 )
 from drivers.dlt645.refusals import ERRORS, named
-from drivers.dlt645.search import Outcome
 from drivers.dlt645.stats import MeterStats, Tally
 from drivers.dlt645.timekeeping import TimeKeeper, broadcast_data, local_time
 from drivers.errors import (
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drivers.byte_line import Exchanged, Take
-    from drivers.dlt645.search import Probe
 
 QUIET_S = 0.02
 """Silence between an answer and the next question."""
@@ -69,7 +66,6 @@ NEED_TIMES = 1.5
 MOST_FRAMES = 16
 MOST_BYTES = 2048
 """Of one item that comes in several frames."""
-_LONGEST_PROBE = 40
 _MOST_MORE = 16
 """Answers to one question that are looked at."""
 
@@ -195,43 +191,6 @@ class Dlt645Line:
             data += frame.data[at : len(frame.data) - len(seq)]
             frames += 1
         return Reply(address, data, sent_at)
-
-    async def probe(self, probe: Probe, timing: Timing) -> Outcome:
-        """Make one probe of a search, and hear everybody out.
-
-        Raises:
-            BusError: The port is gone.
-        """
-        found: list[str] = []
-        beside = bytearray()
-        asked = probe.request()
-
-        def take(buffer: bytearray) -> None:
-            finder = Finder()
-            beside.extend(buffer)
-            while (frame := finder.find(beside)) is not None:
-                address = probe.answered_by(frame)
-                if address is not None:
-                    found.append(address)
-            buffer.clear()
-
-        try:
-            await self.wire.exchange(
-                asked,
-                take,
-                timeout_s=timing.timeout_s,
-                answer_bytes=_LONGEST_PROBE,
-                quiet_s=max(QUIET_S, timing.pause_s),
-            )
-        except ResponseTimeoutError as exc:
-            heard = exc.received
-            key = Key(probe.address, probe.function.value, di_bytes(probe.di))
-            now = asyncio.get_running_loop().time()
-            self.ghosts.lost(key, now, timing.timeout_s, timing.max_reply_s)
-        addresses = tuple(dict.fromkeys(found))
-        if stray(heard, asked) or len(addresses) > 1:
-            return Outcome("collision", addresses)
-        return Outcome("answer" if addresses else "silent", addresses)
 
     async def broadcast_time(self, at: datetime) -> None:
         """Set the clocks of all meters on the line.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from drivers.dlt645.frame import (
     ANSWER,
+    ANY_METER,
     REFUSED,
     Finder,
     Frame,
@@ -19,6 +20,7 @@ from drivers.profiles.dlt645_items import edition_of
 
 FUNCTION = 0x1F
 """D4 to D0 of the control code."""
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ def answers(frame: Frame, key: Key) -> bool:
     if not frame.data.startswith(di) or (seq and frame.data[-1:] != seq):
         return False
     return len(frame.data) > len(key.what)
+
+
+def told_address(frame: Frame) -> str | None:
+    """The address of the meter that sent this; None: no meter did, or it tells none.
+
+    An error answer tells it as well as data does. The answer to 13H carries it in its
+    data; some meters leave AA..AA in front (recorded frames).
+    """
+    if not frame.from_meter:
+        return None
+    if frame.control & FUNCTION == Function.READ_ADDRESS.value:
+        told = frame.data[::-1].hex()
+        well = len(told) == _DIGITS and told.isdecimal()
+        return told if well and frame.address in (told, ANY_METER) else None
+    return frame.address if frame.address.isdecimal() else None
 
 
 def stray(heard: bytes, asked: bytes) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from drivers.dlt645.frame import ANY_METER
 from drivers.modbus.wire import crc_fits, data_bytes
 from gateway.commission import frames
 from gateway.commission.door import Setting
@@ -105,7 +106,7 @@ class Trial(msgspec.Struct, frozen=True):
         """Whether registers came, or a meter answered."""
         if isinstance(self.address, str):
             told = frames.meters(self.heard)
-            return self.address in told or (self.address == frames.WILD and bool(told))
+            return self.address in told or (self.address == ANY_METER and bool(told))
         right = self.right
         return right is not None and not right.exception
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drivers.dlt645.frame import ANY_METER
 from drivers.errors import BusError
 from gateway.commission import frames
 from gateway.commission.door import Setting
@@ -364,10 +365,10 @@ class Examination:
 
     async def _meters(self, settings: Sequence[Setting], want: Want) -> bool:
         """Whether a DL/T 645 meter answers at any of these."""
-        frame = frames.meter_request(frames.WILD, frames.READ_ADDRESS)
+        frame = frames.read_address()
         for setting in dict.fromkeys(settings):
             trial = await self._try(
-                "meter", want, 0.6, setting=setting, frame=frame, address=frames.WILD
+                "meter", want, 0.6, setting=setting, frame=frame, address=ANY_METER
             )
             if trial.good:
                 return True

@@ -1,14 +1,17 @@
 """The few frames that find and question a device, and what answers them. Pure.
 
 Modbus: reads of registers, and identification (functions 17 and 43/14) where it is
-allowed. DL/T 645: read address, read data. Nothing here writes anything.
+allowed. DL/T 645: read address, read data. Nothing here writes anything. The framing is
+the drivers' own: what finds a device is what will poll it.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from drivers.dlt645.frame import ANY_METER, Finder, Function, di_bytes, request
+from drivers.dlt645.question import told_address
+from drivers.modbus.ascii import ascii_frame, content, walk_ascii
 from drivers.modbus.wire import (
     crc_fits,
     read_request,
@@ -21,19 +24,13 @@ from drivers.modbus.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WILD = "AAAAAAAAAAAA"
-READ_DATA, READ_ADDRESS = 0x11, 0x13
-READ_1997 = 0x01
-ENERGY = "00010000"
+    from drivers.dlt645.frame import Frame
+
+ENERGY, ENERGY_1997 = "00010000", "9010"
 ADDRESS_ITEM = "04000401"
 """Its own address: an item that nobody polls, so that a late answer to a search can be
 taken for no poll's."""
-_OFFSET = 0x33
-_METER_HEAD = 10
-_METER_REST = 2
 _REQUEST_BYTES = 8
-_ANSWERED = 0x80
-_LENGTH_MOST = 200
 
 
 def read_registers(
@@ -111,80 +108,42 @@ def rtu_requests(heard: bytes) -> list[tuple[int, int]]:
 
 
 def ascii_request(unit: int, function: int, start: int, count: int) -> bytes:
-    """The same read in Modbus ASCII (MODBUS over Serial Line V1.02, 2.5.2)."""
-    body = struct.pack(">BBHH", unit, function, start, count)
-    return b":%b%02X\r\n" % (body.hex().upper().encode(), -sum(body) & 0xFF)
+    """The same read in Modbus ASCII."""
+    return ascii_frame(unit, read_request(function, start, count).pdu)
 
 
 def ascii_answers(received: bytes) -> list[Answer]:
     """Every complete Modbus ASCII answer; a parity bit in the top bit is ignored."""
-    found = []
     text = bytes(b & 0x7F for b in received)
-    for line in text.split(b":")[1:]:
-        digits = line.partition(b"\r")[0]
-        try:
-            body = bytes.fromhex(digits.decode("ascii"))
-        except ValueError:
-            continue
-        if len(body) < 4 or sum(body) & 0xFF:  # noqa: PLR2004
-            continue
-        wrong = body[1] & _ANSWERED
-        data = b"" if wrong else body[3:-1]
-        found.append(Answer(body[0], body[1] & 0x7F, data, body[2] if wrong else 0))
-    return found
+    return [
+        Answer(h.unit, h.function, content(text[h.start : h.end])[3:-1], h.exception)
+        for h in walk_ascii(text)
+    ]
 
 
 # -- DL/T 645 -----------------------------------------------------------------
 
 
-class MeterFrame(NamedTuple):
-    """One DL/T 645 frame, data without the 33H."""
-
-    address: str
-    control: int
-    data: bytes
-
-    @property
-    def answer(self) -> bool:
-        """Whether a meter said it."""
-        return bool(self.control & _ANSWERED)
-
-
-def meter_request(address: str, control: int, data: bytes = b"") -> bytes:
-    """A request with its wake-up bytes; ``AA`` stands for any two digits."""
-    coded = bytes((b + _OFFSET) & 0xFF for b in data)
-    low_first = bytes.fromhex(address)[::-1]
-    body = b"\x68%b\x68%c%c%b" % (low_first, control, len(data), coded)
-    return b"\xfe\xfe\xfe\xfe%b%c\x16" % (body, sum(body) & 0xFF)
+def read_address() -> bytes:
+    """Asks whatever meter hears it for its address."""
+    return request(Function.READ_ADDRESS, ANY_METER)
 
 
 def read_item(address: str, item: str) -> bytes:
-    """A read of one identifier, such as ``02010100``."""
-    return meter_request(address, READ_DATA, bytes.fromhex(item)[::-1])
+    """A read of one identifier, such as ``02010100``, or of 1997, such as ``9010``."""
+    old = len(item) == len(ENERGY_1997)
+    function = Function.READ_1997 if old else Function.READ
+    return request(function, address, di_bytes(item))
 
 
-def meter_frames(received: bytes) -> Iterator[MeterFrame]:
+def meter_frames(received: bytes) -> Iterator[Frame]:
     """Every frame whose checksum and end are right, in any noise."""
-    at = received.find(0x68)
-    while 0 <= at <= len(received) - _METER_HEAD - _METER_REST:
-        size = received[at + 9]
-        end = at + _METER_HEAD + size + _METER_REST
-        frame = received[at:end]
-        if (
-            size <= _LENGTH_MOST
-            and len(frame) == end - at
-            and frame[7] == 0x68  # noqa: PLR2004
-            and frame[-1] == 0x16  # noqa: PLR2004
-            and sum(frame[:-2]) & 0xFF == frame[-2]
-        ):
-            data = bytes((b - _OFFSET) & 0xFF for b in frame[10:-2])
-            yield MeterFrame(frame[6:0:-1].hex().upper(), frame[8], data)
-            at = received.find(0x68, end)
-        else:
-            at = received.find(0x68, at + 1)
+    finder, left = Finder(), bytearray(received)
+    while (frame := finder.find(left)) is not None:
+        yield frame
 
 
 def meters(received: bytes) -> list[str]:
     """Addresses of the meters that answered, each once."""
-    told = [f.address for f in meter_frames(received) if f.answer]
-    return [a for a in dict.fromkeys(told) if a.isdecimal()]
+    told = [told_address(frame) for frame in meter_frames(received)]
+    return [address for address in dict.fromkeys(told) if address is not None]

@@ -20,6 +20,7 @@ from gateway.commission.fingerprint import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from drivers.dlt645.frame import Frame
     from drivers.profiles.model import Profile
     from gateway.commission.door import Door, Setting
     from gateway.commission.tap import Tap
@@ -192,14 +193,14 @@ async def _item(
     """One identifier's data; None: the meter does not know it, or is silent."""
     frame = frames.read_item(address, di)
 
-    def right(received: bytes) -> frames.MeterFrame | None:
+    def right(received: bytes) -> Frame | None:
         heard = received.removeprefix(frame)
         for found in frames.meter_frames(heard):
-            if found.address == address and found.answer:
+            if found.address == address and found.from_meter:
                 return found
         return None
 
-    async def work(tap: Tap) -> frames.MeterFrame | None:
+    async def work(tap: Tap) -> Frame | None:
         exchange = await tap.ask(frame, lambda heard: bool(right(heard)), WAIT_S)
         return right(exchange.received)
 

@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple, cast
 
 import msgspec
 
+from drivers.dlt645.frame import ANY_METER, EVERY_METER
+from drivers.dlt645.question import stray
 from gateway.commission import frames
 from gateway.commission.door import Setting
 
@@ -46,6 +48,8 @@ _LAST_UNIT = 247
 _DIGIT_PAIRS = 6
 _NOISE_LEAST, _NOISE_SHARE = 10, 0.3
 """Of a walk's questions: a few meters collide at a few digits; noise is anywhere."""
+_IDLE = b"\0\xff\xfe"
+"""A zero alone is what a line does that was at rest for long, or a break."""
 VERSION = 1
 
 Kind = Literal["modbus", "meter", "meter-read", "meter-1997", "walk"]
@@ -143,9 +147,12 @@ def judge(
     answers = frames.tcp_answers(heard) if tcp else frames.rtu_answers(heard)
     units = [(a.unit, a.exception) for a in answers]
     meters = frames.meters(heard)
-    known = bool(units or meters or list(frames.meter_frames(heard)))
-    # A zero alone is what a line does that was at rest for long, or a break.
-    garbage = b"" if known or not heard.strip(b"\0\xff\xfe") else heard
+    if meters and probe.kind != "modbus":
+        # Whoever is quick is heard whole; those who collide behind it are there, too.
+        known = not stray(heard.strip(_IDLE), b"")
+    else:
+        known = bool(units or list(frames.meter_frames(heard)))
+    garbage = b"" if known or not heard.strip(_IDLE) else heard
     return Outcome(units, meters, garbage, round(1000 * (first_s or 0.0)))
 
 
@@ -251,13 +258,10 @@ class Search:
             tcp = number if self.state.plan.over_tcp == "modbus-tcp" else 0
             return frames.read_registers(int(address), 3, 0, 1, tcp=tcp)
         if kind == "meter":
-            return frames.meter_request(frames.WILD, frames.READ_ADDRESS)
+            return frames.read_address()
         if kind == "meter-1997":
-            data = b"\x10\x90"  # 9010: active energy, low byte first
-            return frames.meter_request(frames.WILD, frames.READ_1997, data)
-        pairs = [address[i : i + 2] for i in range(0, len(address), 2)]
-        wild = frames.WILD[: -len(address)] if address else frames.WILD
-        return frames.read_item(wild + "".join(reversed(pairs)), frames.ADDRESS_ITEM)
+            return frames.read_item(ANY_METER, frames.ENERGY_1997)
+        return frames.read_item(_shortened(address), frames.ADDRESS_ITEM)
 
     def _known(self, kind: Kind, address: str) -> bool:
         """Whether asking could bring nothing new."""
@@ -327,7 +331,7 @@ class Search:
                 else:
                     self._note("dlt645", probe.address, probe, outcome)
             elif self._twice(probe):
-                self._note("dlt645", frames.WILD, probe, outcome)
+                self._note("dlt645", ANY_METER, probe, outcome)
                 self.state.walked = self.state.collided = 0
                 self._walk("")
             else:
@@ -341,7 +345,9 @@ class Search:
     def _walk(self, digits: str) -> None:
         """Ask each two digits more; the queue is served from its end."""
         for pair in range(99, -1, -1):
-            self.state.queue.append(f"walk:{digits}{pair:02d}:{METER_WAIT_S}")
+            address = f"{digits}{pair:02d}"
+            if _shortened(address) != EVERY_METER:
+                self.state.queue.append(f"walk:{address}:{METER_WAIT_S}")
 
     def _twice(self, probe: Probe) -> bool:
         """Whether this probe was answered before."""
@@ -373,3 +379,9 @@ class Search:
         text = str(probe.setting or "")
         received = outcome.garbage[:40].hex(" ")
         self.state.unclear.append(Unclear(protocol, address, text, received))
+
+
+def _shortened(digits: str) -> str:
+    """The address of all meters that end so: low digit pairs first, AA for the rest."""
+    pairs = [digits[i : i + 2] for i in range(0, len(digits), 2)]
+    return ANY_METER[len(digits) :] + "".join(reversed(pairs))

@@ -26,8 +26,8 @@ from drivers.dlt645.frame import (
     matches,
     request,
 )
+from drivers.dlt645.question import told_address
 from drivers.dlt645.refusals import named
-from drivers.dlt645.search import Probe
 from drivers.dlt645.timekeeping import broadcast_data
 from drivers.errors import DriverError
 from drivers.profiles.dlt645_items import blocks, edition_of, items
@@ -83,8 +83,7 @@ def test_a_known_frame_decodes_to_what_it_is_said_to(vector):
             ]
             assert told == vector["values"]
     if "told" in vector:
-        probe = Probe(Function.READ_ADDRESS, ANY_METER)
-        assert probe.answered_by(frame) == vector["told"]
+        assert told_address(frame) == vector["told"]
     if "error" in vector:
         assert named(frame.data[0]) == vector["error"]
 
@@ -160,7 +159,7 @@ def test_bytes_leave_the_package_in_one_place_only():
         assert not calls or path.name == "line.py", path.name
     line = (package / "line.py").read_text(encoding="utf-8")
     builds = re.findall(r"^ *asked = (.*?)\(", line, re.MULTILINE)
-    assert set(builds) == {"request", "probe.request"}
+    assert set(builds) == {"request"}
     assert line.count("Function.BROADCAST_TIME") == 1
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from drivers.byte_line import ByteLine
-from drivers.dlt645 import AddressSearch, Dlt645Device, Dlt645Line, Timing
+from drivers.dlt645 import Dlt645Device, Dlt645Line, Timing
 from drivers.dlt645.ghosts import SPACING_S
 from drivers.dlt645.line import HOLD_S
 from drivers.dlt645.timekeeping import CHINA, TimeKeeper, near_midnight
@@ -635,69 +635,6 @@ def test_at_any_address_nobody_else_answers_later():
     assert [values for values, _, _ in said] == [{"energy": 0.07}] * 2 + [{}]
     assert said[2][1] == {"energy": Flaw(Quality.BAD, "other_meter")}
     assert f"meter {TWO} answers where {ONE} did" in said[2][2]
-
-
-def search(station, **options):
-    async def body(line):
-        looking = AddressSearch(**options)
-        while (probe := looking.probe) is not None:
-            looking.outcome(await line.probe(probe, Timing(timeout_s=0.5)))
-        return looking
-
-    # Unpaced, answers of the same instant follow each other whole; a wire mixes them.
-    class Colliding(MeterServer):
-        def _carry_out(self, plan, wire_s):
-            for delay, data in plan.pieces:
-                for at, byte in enumerate(data):
-                    when = delay + at * 0.004
-                    self._after(when, self._send, bytes((byte,)))
-
-    return on_line(body, lambda: Colliding(station))
-
-
-@pytest.mark.parametrize(
-    "addresses",
-    [
-        [ONE],
-        [ONE, "123456789013"],
-        ["202511210001", "202511210101", "202511220001", "000000000007"],
-        [],
-    ],
-)
-def test_a_search_finds_every_meter_and_nothing_else(addresses):
-    station = MeterStation(meters(*addresses), turnaround_s=0.03)
-
-    looking = search(station, editions=("2007",))
-
-    assert sorted(looking.found) == sorted(addresses)
-    assert looking.left == 0
-    codes = {asked.code for asked in station.requests}
-    assert codes <= {0x11, 0x13}
-
-
-def test_a_meter_of_1997_is_found_as_one():
-    station = MeterStation(
-        meters("000000000003", profile="generic-dlt645-1997"), turnaround_s=0.03
-    )
-    # It knows neither 13H nor 11H.
-    plans = station.plans
-    station.plans = lambda asked, now: plans(asked, now) if asked.code == 1 else []
-
-    looking = search(station)
-
-    assert [tuple(f) for f in looking.found.values()] == [("000000000003", "1997")]
-
-
-def test_a_search_leaves_no_answer_out_for_the_polls():
-    station = MeterStation(meters(ONE), turnaround_s=0.03)
-
-    async def body(line):
-        looking = AddressSearch(editions=("2007",))
-        while (probe := looking.probe) is not None:
-            looking.outcome(await line.probe(probe, Timing(timeout_s=0.5)))
-        return (await line.exchange(ONE, "00010000", TIMING)).data
-
-    assert len(metered(body, station)) == 4
 
 
 # -- 1997 ---------------------------------------------------------------------

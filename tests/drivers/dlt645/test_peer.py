@@ -16,7 +16,9 @@ import tty
 import pytest
 from dlt645 import Demand, MeterServerService
 
-from drivers.dlt645 import AddressSearch, Dlt645Device, Timing, serial, tcp
+from drivers.dlt645 import Dlt645Device, Timing, serial, tcp
+from drivers.dlt645.frame import ANY_METER, Finder, Function, request
+from drivers.dlt645.question import told_address
 from drivers.profiles.dlt645_items import items
 from drivers.profiles.dlt645_points import Dlt645Point
 from drivers.values import Flaw, Quality
@@ -70,23 +72,21 @@ async def scanned(line):
         device = Dlt645Device("peer", ADDRESS, line, points(), TIMING)
         names = [p.name for p in points()]
         first = await device.scan(names)
-        looking = AddressSearch(editions=("2007",))
-        probe = looking.probe
-        looking.outcome(await line.probe(probe, Timing(timeout_s=0.3)))
-        return first, looking
+        who = request(Function.READ_ADDRESS, ANY_METER)
+        answer = await line.wire.exchange(who, Finder().find, timeout_s=1.0)
+        return first, told_address(answer.found)
     finally:
         await line.close()
 
 
-def judge(got, looking):
+def judge(got, told):
     expected = {**SET, "04000102": "12:34:56", "04000402": "000006605518"}
     assert {k: v for k, v in got.values.items() if k in expected} == expected
     # The package has this item, and has it zero where nobody set it.
     assert got.values.get("absent", 0.0) == 0.0
     assert got.values.get("demand") == 0.4321
     assert set(got.flaws) <= {"absent"}
-    assert set(looking.found) == {ADDRESS}
-    assert looking.probe is None
+    assert told == ADDRESS
 
 
 def serve_demand(service):

@@ -128,6 +128,48 @@ async def test_two_devices_at_one_address_are_reported_and_not_believed():
     line.close()
 
 
+METERS = {
+    "alone": [("000006605518", 0.03)],
+    "alike": [("123456789012", 0.03), ("123456789013", 0.03)],
+    # The first is heard whole before the others speak over each other.
+    "one quicker": [
+        ("123456789012", 0.03),
+        ("123456789013", 0.25),
+        ("123456789113", 0.25),
+    ],
+    "many": [
+        ("202511210001", 0.03),
+        ("202511210101", 0.03),
+        ("202511220001", 0.03),
+        ("000000000007", 0.03),
+    ],
+}
+
+
+@pytest.mark.parametrize("which", METERS)
+def test_every_meter_of_a_shared_line_is_found_and_nothing_else(which):
+    async def main():
+        line = make_line([(meter(a, delay_s=s), SLOW) for a, s in METERS[which]])
+        only = plan(settings=(Setting(2400, "8E1"),), modbus=False)
+        state = await searched(line, State(only))
+        line.close()
+        return state
+
+    state = run_virtual(main())
+
+    assert told(state) == {("dlt645", a, SLOW) for a, _ in METERS[which]}
+
+
+@virtual
+async def test_a_meter_of_1997_is_found_by_its_own_question():
+    line = make_line([(meter("000000000003", "generic-dlt645-1997"), SLOW)])
+
+    state = await searched(line, State(plan()))
+
+    assert told(state) == {("dlt645", "000000000003", SLOW)}
+    line.close()
+
+
 @virtual
 async def test_a_device_slower_than_the_wait_is_found_by_its_late_answer():
     line = make_line([(unit(5, delay_s=0.32), FAST)])
