@@ -141,6 +141,8 @@ class Hj212Device:
         )
         # The scan's time is not before its data: what was waited for is of then.
         at = max([began, *(measurement.arrived_s for measurement in found.values())])
+        # One that sends other commands than these is there, and is to be asked for them.
+        speaks = self._inbox.speaks(asyncio.get_running_loop().time())
         reading = _Reading(self._zone, want_raw=want_raw)
         missing = self._line.trouble(self.address) or NO_DATA
         for point in asked:
@@ -152,7 +154,7 @@ class Hj212Device:
         return Answer(
             reading.values,
             reading.flaws,
-            bool(found),
+            bool(found) or speaks,
             reading.raw,
             "" if found else self._missed(timeout_s),
             waited_s=at - began,

@@ -30,6 +30,10 @@ _USUAL_PERIOD_S = 300.0
 """The longest usual time between two measurements of a command, and of any other."""
 
 
+_MISSED = 2.5
+"""An instrument that lets so many of its own intervals pass has fallen silent."""
+_GIVEN_UP = 10
+"""So many intervals of a command, while others come: it is sent no more."""
 _TIMES = 64
 """Times of each command that are known to have been heard."""
 
@@ -68,6 +72,8 @@ class Inbox:
         self._since: dict[int, float] = {}
         """Loop time of the last measurement that was newer than the one before."""
         self._times: dict[int, deque[datetime]] = {}
+        self._intervals: dict[int, float] = {}
+        """Seconds between the last two times of each command."""
 
     def offer(self, new: Measurement) -> None:
         """Take in what came; the port's side."""
@@ -88,6 +94,8 @@ class Inbox:
             new = told
         joined = [_put(tray.unused, new) for tray in trays]
         tally.superseded += not all(joined)
+        if latest is not None and new.data_time != latest.data_time:
+            self._note_interval(new)
         # All that was told of one time: no part of it is new when it comes again.
         self._latest[cn] = (latest and latest.and_also(new)) or new
         self._since[cn] = new.arrived_s
@@ -95,6 +103,17 @@ class Inbox:
         if new.data_time not in times:
             times.append(new.data_time)
         self.changed.set()
+
+    def speaks(self, now: float) -> bool:
+        """Whether the instrument goes on as it used to, whatever it sends.
+
+        Args:
+            now: Loop time.
+        """
+        if not self._intervals:
+            return False
+        silent_s = now - max(self._since.values())
+        return silent_s <= _MISSED * min(self._intervals.values())
 
     def has(self, wanted: Collection[int], readers: Collection[int] = (0,)) -> bool:
         """Whether something unused is here for each of these commands."""
@@ -131,6 +150,12 @@ class Inbox:
                 if cn not in found or unused.arrived_s > found[cn].arrived_s:
                     found[cn] = unused
         return found
+
+    def _note_interval(self, new: Measurement) -> None:
+        for cn, interval_s in tuple(self._intervals.items()):
+            if new.arrived_s - self._since[cn] > _GIVEN_UP * interval_s:
+                del self._intervals[cn]
+        self._intervals[new.cn] = new.arrived_s - self._since[new.cn]
 
     def _is_history(self, new: Measurement) -> bool:
         latest = self._latest.get(new.cn)

@@ -24,6 +24,7 @@ from drivers.hj212.reply import reply_to, wants_reply
 from drivers.hj212.segment import SegmentError, parse
 from drivers.hj212.speakers import Speakers
 from drivers.hj212.stats import InstrumentStats
+from drivers.port import cannot_open
 from drivers.serial_port import open_serial
 from drivers.tcp_port import open_tcp, set_options, why
 
@@ -88,10 +89,7 @@ class Hj212Port:
             if inspect.isawaitable(opened):
                 opened = await opened
         except OSError as exc:
-            raise BusError(
-                f"{self.name}: cannot open it ({why(exc)}); check that it is plugged"
-                " in, reachable and not in use"
-            ) from exc
+            raise cannot_open(self.name, exc) from exc
         self._opened = opened
         if not self._alone:
             self._ending = ""
@@ -356,7 +354,10 @@ def listening_port(host: str, port: int, *, answer: bool) -> Hj212Port:
 
     async def listen(factory: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
         loop = asyncio.get_running_loop()
-        return await loop.create_server(factory, host, port)
+        try:
+            return await loop.create_server(factory, host, port)
+        except OSError as exc:
+            raise OSError(exc.errno, why(exc)) from exc
 
     name = f"listen {host}:{port}"
     return Hj212Port(name, listen, answer=answer, alone=False)

@@ -271,3 +271,22 @@ def test_a_clock_set_back_is_heard_when_nothing_newer_comes():
     assert box.take((2011,))[2011].values == {"a-Rtd": "3"}
     box.offer(told(10, a=4, arrived_s=606.0))
     assert box.take((2011,))[2011].values == {"a-Rtd": "4"}
+
+
+def test_who_goes_on_in_its_own_rhythm_speaks():
+    box = inbox(2011, 2051)
+    assert not box.speaks(0.0)
+    box.offer(told(0, cn=2051, a=1, arrived_s=0.0))
+    assert not box.speaks(1.0), "one frame is no rhythm"
+    box.offer(told(60, cn=2051, a=2, arrived_s=60.0))
+    box.offer(told(60, cn=2051, b=2, arrived_s=60.1))
+    assert box.speaks(60.1 + 150)
+    assert not box.speaks(60.1 + 151)
+
+    for second in range(61, 71):
+        box.offer(told(second, a=3, arrived_s=float(second)))
+    assert box.speaks(72.5)
+    assert not box.speaks(73.0), "the shorter one counts"
+    for minute in range(2, 5):
+        box.offer(told(60 * minute, cn=2051, a=minute, arrived_s=60.0 * minute))
+    assert box.speaks(300.0), "the shorter one was given up"

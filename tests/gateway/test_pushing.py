@@ -1,4 +1,4 @@
-"""A reload of an instrument that pushes: its frames are the new device's at once."""
+"""Instruments that push, in a running gateway: reload, and frames of other kinds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from drivers.hj212.frame import pack
 from gateway.app import App
 from gateway.config import load_site
 from gateway.notify import Notifier
@@ -74,3 +75,35 @@ async def test_frames_are_the_new_device_s_at_once(tmp_path, no_garbage_collecti
     slow = [s["values"]["slow"] for s in scans if "slow" in s["values"]]
     assert len(slow) >= 2, "the other period gets them, too"
     assert slow == sorted(set(slow))
+
+
+@virtual
+async def test_who_sends_none_of_the_quick_frames_loses_none_of_the_slow_ones(tmp_path):
+    (tmp_path / "site.yaml").write_text(
+        SITE.format(address="address: A").replace(
+            "every: 70s", "every: 61s, field: Avg, cn: 2051"
+        )
+    )
+    site = load_site(tmp_path / "site.yaml")
+    platform = MemoryPlatform()
+    ports = Ports(
+        make_connector=lambda: platform.connector,
+        notifier=Notifier(send=lambda _: None),
+    )
+    app = App(site, VirtualClock(), ports, lambda: site)
+    task = asyncio.create_task(app.run())
+    await asyncio.sleep(2)
+    _, side = await running_loop().create_connection(Side, "127.0.0.1", 9001)
+    for turn in range(12):
+        frame = push("A", turn, turn, cn=2051)
+        await side.say(pack(frame[6:-6].replace(b"-Rtd", b"-Avg")))
+        await asyncio.sleep(60)
+    app.stop("test")
+    await task
+
+    records = {r["seq"]: r for r in platform.records()}
+    values = [r["values"] for _, r in sorted(records.items()) if r["kind"] == "scan"]
+    slow = [said["slow"] for said in values if "slow" in said]
+    # Until two of them have come, it may be taken for dead.
+    assert slow[-8:] == list(range(slow[-1] - 7, slow[-1] + 1))
+    assert slow[-1] >= 10
