@@ -50,10 +50,29 @@ class Doubts:
 
     def __init__(self) -> None:
         self._doubts: list[Doubt] = []
+        self._missed: list[tuple[object, ...]] = []
 
     def expire(self, now: float) -> None:
-        """Forget what can no longer come."""
+        """Forget what can hardly come any more."""
+        for doubt in self._doubts:
+            face = doubt.expect.face
+            if doubt.lost and doubt.until <= now and face not in self._missed:
+                self._missed.append(face)
+                del self._missed[:-_MOST]
         self._doubts = [doubt for doubt in self._doubts if doubt.until > now]
+
+    def missed(self, expect: Expect) -> bool:
+        """Whether an answer that looks like this was given up, and has not come.
+
+        It may come all the same, out of a network that stood still: then the answer to
+        the next question comes behind it.
+        """
+        return expect.face in self._missed
+
+    def found(self, expect: Expect) -> None:
+        """An answer came that looks like this."""
+        if expect.face in self._missed:
+            self._missed.remove(expect.face)
 
     def held(self, expect: Expect, now: float) -> Doubt | None:
         """What forbids asking this now: lost ones first, the longest of each."""

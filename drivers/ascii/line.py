@@ -17,7 +17,7 @@ from drivers.ascii.doubts import Doubt, Doubts
 from drivers.ascii.expect import Answered, Refused
 from drivers.ascii.framing import Framer
 from drivers.ascii.stats import AsciiStats, Tally
-from drivers.byte_line import serial_line, tcp_line
+from drivers.byte_line import QUIET_S, serial_line, tcp_line
 from drivers.errors import (
     BadFrameError,
     BusError,
@@ -40,6 +40,7 @@ AGAIN_TIMES_TIMEOUT: Final = 2.0
 AGAIN_LEAST_S: Final = 0.2
 AGAIN_MOST_S: Final = 1.0
 """What a buffer repeats, it repeats soon."""
+NEED_TIMES: Final = 1.5
 _SEEN_BYTES: Final = 4096
 _UNSUPPORTED: Final = "unsupported"
 
@@ -89,13 +90,15 @@ class Listener(Protocol):
 class _Open:
     """The question that is open."""
 
-    __slots__ = ("began", "noise", "question", "sent", "unusable")
+    __slots__ = ("began", "noise", "others", "question", "sent", "unusable")
 
     def __init__(self, question: Question, sent: bytes) -> None:
         self.question = question
         self.sent = sent.strip()
         self.began = -1.0
         """Loop time of the first byte after it left."""
+        self.others = 0
+        """Messages behind the answer that would have been one."""
         self.unusable = 0
         self.noise = False
 
@@ -274,6 +277,9 @@ class AsciiLine:
                 if isinstance(exchanged.found, Answered)
                 else await self._until_silent(question)
             )
+            came_at = loop.time()
+            if self._doubts.missed(question.expect):
+                await self._alone(asked, peer, timeout_s)
         except ResponseTimeoutError as exc:
             peer.patience.silent()
             unusable = bool(exc.received.strip())
@@ -307,7 +313,7 @@ class AsciiLine:
         finally:
             self._open = None
         now = loop.time()
-        peer.patience.replied(now - exchanged.sent_at)
+        peer.patience.replied(came_at - exchanged.sent_at)
         peer.tally.good += 1
         self._doubts.taken(
             Doubt(
@@ -319,6 +325,31 @@ class AsciiLine:
             )
         )
         return Got(found, exchanged.sent_at)
+
+    async def _alone(self, asked: _Open, peer: _Peer, timeout_s: float) -> None:
+        """Whether the answer stays the only one: an earlier one may be before it.
+
+        Raises:
+            UnprovableError: Another one came behind it.
+        """
+        expect = asked.question.expect
+        self._doubts.found(expect)
+        usual_s = NEED_TIMES * peer.patience.percentile(0.99)
+
+        def take(buffer: bytearray) -> bool | None:
+            data = bytes(buffer)
+            buffer.clear()
+            return True if self._hear(data) is not None else None
+
+        if not asked.others:
+            wait_s = min(max(usual_s, QUIET_S), timeout_s)
+            try:
+                await self._line.exchange(b"", take, timeout_s=wait_s)
+            except ResponseTimeoutError:
+                return
+        raise UnprovableError(
+            f"{self.name}: several answers came at once", sent=asked.sent
+        )
 
     async def _until_silent(self, question: Question) -> Answered:
         """Listen on until silence ends the message, for a time-out at most.
@@ -384,6 +415,9 @@ class AsciiLine:
         for frame, framer in tuple(self._framers.items()):
             for message in framer.feed(data, now):
                 if found is not None or ended is not None:
+                    asked = self._open
+                    if asked is not None and asked.question.expect.accepts(message):
+                        asked.others += 1
                     self._nobodys(frame, message, now)
                     continue
                 try:

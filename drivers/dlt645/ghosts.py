@@ -12,6 +12,10 @@ An answer may also come twice. The same item is therefore not asked again within
 for byte and soon after it, is only believed once no other came in the time that this
 meter needs (``again``).
 
+A ghost that was given up unheard may come all the same, out of a network that stood
+still. So the first answer after it is only believed once no other came behind it in the
+time that this meter needs (``missed``).
+
 An error answer names no item at all: while a meter has any ghost, its error answers
 prove nothing.
 """
@@ -61,6 +65,7 @@ class Ghosts:
         self._words: dict[Key, float] = {}
         self._largest: dict[str, float] = {}
         self._said: dict[Key, deque[tuple[bytes, float]]] = {}
+        self._missed: dict[Key, None] = {}
 
     def lost(
         self, key: Key, asked_at: float, waited_s: float, max_reply_s: float
@@ -79,6 +84,7 @@ class Ghosts:
         largest = self._largest.get(key.meter, 0.0)
         self._largest[key.meter] = max(took_s, largest * _FADE)
         self._word(key, now)
+        self._missed.pop(key, None)
         said = self._said.setdefault(key, deque(maxlen=_MOST_SAID))
         said.append((raw, now))
 
@@ -88,6 +94,15 @@ class Ghosts:
             before == raw and now - at < TIMES_REPEATED * timeout_s
             for before, at in self._said.get(key, ())
         )
+
+    def came(self, key: Key, now: float) -> None:
+        """Answers came, and which of them is whose cannot be told."""
+        self._missed.pop(key, None)
+        self._word(key, now)
+
+    def missed(self, key: Key) -> bool:
+        """Whether an earlier question for this was given up without its answer."""
+        return key in self._missed
 
     def heard(self, address: str, function: int, data: bytes, now: float) -> Key | None:
         """Whose ghost an unasked answer is, if any; it is laid to rest.
@@ -117,6 +132,9 @@ class Ghosts:
         for other, ghost in list(self._ghosts.items()):
             if ghost.until <= now:
                 del self._ghosts[other]
+                self._missed[other] = None
+                while len(self._missed) > _MOST_KEPT:
+                    del self._missed[next(iter(self._missed))]
             elif other[1:] == key[1:] and _overlap(other.meter, key.meter):
                 return ghost.until
         word = self._words.get(key)

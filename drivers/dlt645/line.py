@@ -295,6 +295,9 @@ class Dlt645Line:
         try:
             if self.ghosts.again(key, frame.raw, loop.time(), timing.timeout_s):
                 frame = await self._no_repetition(key, frame, take, timing)
+            elif self.ghosts.missed(key):
+                await self._behind(take, self._ends(key, timing))
+            self._no_other(key, frame, timing)
         finally:
             self._open = None
             for left in self._more:
@@ -317,26 +320,10 @@ class Dlt645Line:
             UnprovableError: Several came that were all said before.
         """
         loop = asyncio.get_running_loop()
-        usual_s = NEED_TIMES * self.ghosts.largest_s(key.meter)
-        # One answer that was very late must not slow every poll after it.
-        ends = loop.time() + min(max(usual_s, QUIET_S), timing.timeout_s)
+        ends = self._ends(key, timing)
         came = {frame.raw}
-
-        def also(buffer: bytearray) -> Frame | None:
-            buffer[:0] = self._idle
-            self._idle.clear()
-            return take(buffer)
-
-        while self._more or loop.time() < ends:
-            if self._more:
-                behind = self._more.pop(0)
-            else:
-                left_s = ends - loop.time()
-                try:
-                    heard = await self.wire.exchange(b"", also, timeout_s=left_s)
-                except ResponseTimeoutError:
-                    break
-                behind = heard.found
+        while await self._behind(take, ends):
+            behind = self._more.pop(0)
             if not self.ghosts.again(key, behind.raw, loop.time(), timing.timeout_s):
                 return behind
             came.add(behind.raw)
@@ -348,6 +335,47 @@ class Dlt645Line:
             f"meter {key.meter}, {shown(key)}: several earlier answers came again",
             received=frame.raw,
         )
+
+    def _ends(self, key: Key, timing: Timing) -> float:
+        """Until when another answer is awaited: as long as this meter needs, mostly."""
+        usual_s = NEED_TIMES * self.ghosts.largest_s(key.meter)
+        # One answer that was very late must not slow every poll after it.
+        wait_s = min(max(usual_s, QUIET_S), timing.timeout_s)
+        return asyncio.get_running_loop().time() + wait_s
+
+    async def _behind(self, take: Take[Frame], ends: float) -> bool:
+        """Whether there is another answer, or one comes until then; see ``_more``."""
+        left_s = ends - asyncio.get_running_loop().time()
+
+        def also(buffer: bytearray) -> Frame | None:
+            buffer[:0] = self._idle
+            self._idle.clear()
+            return take(buffer)
+
+        if not self._more and left_s > 0:
+            try:
+                heard = await self.wire.exchange(b"", also, timeout_s=left_s)
+            except ResponseTimeoutError:
+                return False
+            self._more.insert(0, heard.found)
+        return bool(self._more)
+
+    def _no_other(self, key: Key, frame: Frame, timing: Timing) -> None:
+        """Raise where answers that say different things came at once.
+
+        Raises:
+            UnprovableError: One is an earlier question's, and nobody knows which.
+        """
+        now = asyncio.get_running_loop().time()
+        for other in self._more:
+            known = self.ghosts.again(key, other.raw, now, timing.timeout_s)
+            if other.raw != frame.raw and not known:
+                self._tally(key.meter).add("unprovable")
+                self.ghosts.came(key, now)
+                raise UnprovableError(
+                    f"meter {key.meter}, {shown(key)}: several answers came at once",
+                    received=frame.raw + other.raw,
+                )
 
     def _refused(
         self,

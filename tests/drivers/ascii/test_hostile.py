@@ -209,6 +209,38 @@ def test_what_never_falls_silent_ends_with_the_time_out():
     assert took_s < 1.5
 
 
+@pytest.mark.parametrize("stall_s", [3.0, 8.0, 13.0, 29.9, 70.0])
+@pytest.mark.parametrize("phase_s", [0.25, 0.49, 0.985])
+def test_a_network_that_stood_still_gives_out_no_old_answer(stall_s, phase_s):
+    """All that was said meanwhile comes at once, also after it was given up."""
+    zero, held = [], [0]
+
+    def say(line, _data):
+        now_s = running_loop().time() - zero[0]
+        at, ends = now_s + 0.02, 100 + phase_s + stall_s
+        if 100 + phase_s <= at < ends:
+            held[0] += 1
+            at = ends + 0.001 * held[0]
+        line.later(at - now_s, b"so2 %.3f ppb\r" % now_s)
+
+    async def body(port, _wire):
+        loop, ages = running_loop(), []
+        zero.append(loop.time())
+        it = device(port, "thermo-43i", "14", timing=Timing(2.0))
+        while loop.time() < zero[0] + 200:
+            await asyncio.sleep(1 - (loop.time() - zero[0]) % 1)
+            now_s = loop.time() - zero[0]
+            got = (await it.scan(["so2_ppb"])).values
+            if got:
+                ages.append(now_s - got["so2_ppb"])
+        return ages
+
+    ages = on_line(body, say=say)
+
+    assert len(ages) > 100
+    assert max(ages) < 0.1
+
+
 # -- what it says -------------------------------------------------------------------
 
 
