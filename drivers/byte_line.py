@@ -14,6 +14,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from drivers.errors import BusError, ResponseTimeoutError
+from drivers.port import cannot_open
 from drivers.serial_port import open_serial
 from drivers.tcp_port import open_tcp
 
@@ -87,10 +88,7 @@ class ByteLine:
             if inspect.isawaitable(opened):
                 await opened
         except OSError as exc:
-            raise BusError(
-                f"{self.name}: cannot open it ({exc.strerror or exc}); check that it is"
-                " plugged in, reachable and not in use"
-            ) from exc
+            raise cannot_open(self.name, exc) from exc
 
     async def close(self) -> None:
         """Close it; may be called twice."""

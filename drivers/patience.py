@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FLOOR_S = 0.05
 """No learned time-out is shorter: a busy machine wakes late, too."""
@@ -70,27 +74,35 @@ class Patience:
         return self._silences > 0
 
     def ghost_s(self, waited_s: float, max_reply_s: float) -> float:
-        """How long after its request a timed-out answer may still come.
-
-        The learned time-out never shortens it below 2 s, four times the largest reply
-        seen and what the maker states; twelve times the time-out in force covers
-        devices that are ten times slower than we waited before any of it was seen.
-        """
-        return max(
-            max_reply_s,
-            min(
-                _GHOST_CEILING_S,
-                max(
-                    _GHOST_FLOOR_S,
-                    _GHOST_TIMES_LARGEST * self.largest_s,
-                    _GHOST_TIMES_TIMEOUT * waited_s,
-                ),
-            ),
-        )
+        """How long after its request a timed-out answer may still come."""
+        return ghost_s(self.largest_s, waited_s, max_reply_s)
 
     def percentile(self, share: float) -> float:
         """Reply time that this share of the last replies did not exceed; 0 if none."""
-        if not self._times:
-            return 0.0
-        ordered = sorted(self._times)
-        return ordered[max(0, ceil(share * len(ordered)) - 1)]
+        return percentile(self._times, share)
+
+
+def ghost_s(largest_s: float, waited_s: float, max_reply_s: float) -> float:
+    """How long after its request a timed-out answer may still come.
+
+    At least 2 s, four times the largest reply seen and what the maker states, whatever
+    the learned time-out; twelve times the wait covers devices, and radio links, that
+    are ten times slower than we waited before any of it was seen.
+
+    Args:
+        largest_s: The largest reply time seen, late answers included; 0: none.
+        waited_s: How long this one was waited for.
+        max_reply_s: The latest that the maker states; 0: nothing.
+    """
+    life_s = max(
+        _GHOST_FLOOR_S,
+        _GHOST_TIMES_LARGEST * largest_s,
+        _GHOST_TIMES_TIMEOUT * waited_s,
+    )
+    return max(max_reply_s, min(_GHOST_CEILING_S, life_s))
+
+
+def percentile(times: Iterable[float], share: float) -> float:
+    """The time that this share of these did not exceed; 0 where there are none."""
+    ordered = sorted(times)
+    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0.0

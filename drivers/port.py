@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from drivers.errors import BusError
+
 
 class Port(Protocol):
     """A serial line, a connection, a listener or a chip; one owner, opened by it.
@@ -20,3 +22,11 @@ class Port(Protocol):
     async def close(self) -> None:
         """Close it; may be called twice."""
         ...
+
+
+def cannot_open(name: str, exc: OSError) -> BusError:
+    """What a port raises that does not open, with what to do."""
+    return BusError(
+        f"{name}: cannot open it ({exc.strerror or exc}); check that it is plugged in,"
+        " reachable and not in use"
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from math import ceil
 
 import msgspec
+
+from drivers.patience import percentile
 
 _KEEP = 256
 
@@ -52,12 +53,9 @@ class Tally:
 
     def snapshot(self) -> MeterStats:
         """The counts of now."""
-        times = sorted(self._times)
 
         def ms(share: float) -> float:
-            if not times:
-                return 0.0
-            return round(1000 * times[max(0, ceil(share * len(times)) - 1)], 1)
+            return round(1000 * percentile(self._times, share), 1)
 
         return MeterStats(
             **self.counts,

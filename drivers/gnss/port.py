@@ -18,6 +18,7 @@ from drivers.gnss.diagnosis import KEPT_BYTES, Diagnosis, diagnose
 from drivers.gnss.gpsd import WATCH, GpsdReader
 from drivers.gnss.reader import NmeaReader
 from drivers.gnss.stats import GnssStats
+from drivers.port import cannot_open
 from drivers.serial_port import open_serial
 from drivers.tcp_port import open_tcp
 
@@ -103,10 +104,7 @@ class GnssPort:
             if inspect.isawaitable(opened):
                 await opened
         except OSError as exc:
-            raise BusError(
-                f"{self.name}: cannot open it ({exc.strerror or exc}); check that it is"
-                " plugged in, reachable and not in use"
-            ) from exc
+            raise cannot_open(self.name, exc) from exc
 
     async def close(self) -> None:
         """Close it; may be called twice."""

@@ -19,11 +19,11 @@ from drivers.errors import (
     ResponseTimeoutError,
     UnprovableError,
 )
-from drivers.modbus.patience import FLOOR_S, Patience
 from drivers.modbus.proof import WINDOW_TIMES_TIMEOUT, Outlook, Shape, UnitProof
 from drivers.modbus.stats import Tally, UnitStats
 from drivers.modbus.transaction import Reply
 from drivers.modbus.wire import Request, read_request, write_request
+from drivers.patience import FLOOR_S, Patience
 
 if TYPE_CHECKING:
     from drivers.modbus.transaction import Span, Timing

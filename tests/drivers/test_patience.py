@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.modbus.patience import Patience
+from drivers.patience import Patience
 
 CEILING_S = 0.5
 
