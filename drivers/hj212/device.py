@@ -141,7 +141,7 @@ class Hj212Device:
         )
         # The scan's time is not before its data: what was waited for is of then.
         at = max([began, *(measurement.arrived_s for measurement in found.values())])
-        # One that sends other commands than these is there, and is to be asked for them.
+        # One that sends other commands is there, and is to be asked for them.
         speaks = self._inbox.speaks(asyncio.get_running_loop().time())
         reading = _Reading(self._zone, want_raw=want_raw)
         missing = self._line.trouble(self.address) or NO_DATA

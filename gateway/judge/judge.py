@@ -23,6 +23,7 @@ from gateway.judge.counter_watch import CounterWatch
 from gateway.judge.fix import fix_of
 from gateway.judge.place_watches import FenceWatch, ReceptionWatch
 from gateway.judge.position import Whereabouts
+from gateway.judge.times import earlier
 from gateway.judge.told import unwatched
 from gateway.judge.track import TrackWatch
 from gateway.judge.watch import Noted
@@ -221,6 +222,11 @@ def _restored(watch: Watch, known: Noted | None) -> Watch:
 
 
 def _placed(scan: Scan, whereabouts: Whereabouts) -> Scan:
+    """With the place where its data came in: what was pushed waited for its slot."""
+    age_ms = min(scan.age_ms.values()) if scan.age_ms else 0
+    pos = whereabouts.at(earlier(scan.at, age_ms))
+    if age_ms and isinstance(pos.get("age_ms"), int):
+        pos["age_ms"] = int(pos["age_ms"]) + age_ms
     return Scan(
         scan.device,
         scan.at,
@@ -229,7 +235,7 @@ def _placed(scan: Scan, whereabouts: Whereabouts) -> Scan:
         scan.flags,
         scan.sampled,
         scan.age_ms,
-        whereabouts.at(scan.at),
+        pos,
     )
 
 

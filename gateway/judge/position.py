@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from drivers.values import Value
     from gateway.clock import Instant
 
-KEPT = 64
-"""Moments of the receiver: six seconds at 10 Hz, a minute at one a second."""
+KEPT = 512
+"""Moments of the receiver: 51 s at 10 Hz, 8 min at one a second. Data that was pushed
+may have waited so long for its slot."""
 
 
 class Whereabouts:

@@ -351,6 +351,29 @@ def test_a_moving_station_adds_a_place_to_every_other_device():
     assert second.values == {"flow": 2}
 
 
+def test_data_that_waited_for_its_slot_has_the_place_where_it_came_in():
+    spots = tuple(
+        ModbusPoint(name=name, table="holding", address=n, type="float64", unit="deg")
+        for n, name in enumerate(("latitude", "longitude"))
+    )
+    conf = site(
+        device("gps", *spots), device("box", PLAIN), mobile=Mobile(position="gps")
+    )
+    run = Run(conf)
+    for second in range(100):
+        run.scan("gps", latitude=39.0 + second / 10_000, longitude=118.0)
+
+    def place(age_ms):
+        run.sink(Scan("box", run.now(), {"flow": 1}, age_ms={"flow": age_ms}))
+        return run.records[-1].pos
+
+    assert place(0)["lat"] == pytest.approx(39.0099)
+    long_ago = place(30_400)
+    assert long_ago["lat"] == pytest.approx(39.0069)
+    assert long_ago["age_ms"] == 30_000
+    assert place(200_000) == {"none": "too_old"}
+
+
 def test_every_event_is_worded_in_both_languages():
     run = Run(site(device("box", DOOR, PULSES)))
     run.scan(door=False, pulses=100)
