@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -209,6 +210,7 @@ class Hj212Port:
         if self._connections.get(connection.number) is not connection:
             return
         del self._connections[connection.number]
+        self._close_rows(connection, math.inf)  # what was confirmed is not forgotten
         self._speakers.gone(connection.number)
         if self._alone:
             self._end(str(exc or "closed by the other side"))
@@ -273,8 +275,13 @@ class Hj212Port:
     def _close_overdue(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in self._connections.values():
-            for measurement in connection.joiner.overdue(now):
-                self._deliver(measurement, now)
+            self._close_rows(connection, now)
+
+    def _close_rows(self, connection: _Connection, until: float) -> None:
+        """Hand on what waits for packets since before then."""
+        now = asyncio.get_running_loop().time()
+        for measurement in connection.joiner.overdue(until):
+            self._deliver(measurement, now)
 
     def _tell_stranger(self, mn: str) -> None:
         if self._speakers.strangers.get(mn) == 1:

@@ -12,7 +12,16 @@ from gateway.app import App
 from gateway.config import load_site
 from gateway.notify import Notifier
 from gateway.ports import Ports
-from tests.drivers.hj212.test_listener import Side, push
+from tests.drivers.hj212.test_listener import (
+    DUST,
+    PM25,
+    Side,
+    connected,
+    device,
+    push,
+    served,
+    settle,
+)
 from tests.support.clock import VirtualClock
 from tests.support.memory_link import MemoryPlatform
 from tests.support.virtual import running_loop, virtual
@@ -107,3 +116,25 @@ async def test_who_sends_none_of_the_quick_frames_loses_none_of_the_slow_ones(tm
     # Until two of them have come, it may be taken for dead.
     assert slow[-8:] == list(range(slow[-1] - 7, slow[-1] + 1))
     assert slow[-1] >= 10
+
+
+@virtual
+async def test_a_packet_that_was_confirmed_outlives_its_connection():
+    port = await served()
+    one = device(port, "A", points=(DUST, PM25))
+    head = "QN=20240601080000000;ST=39;CN=2011;PW=123456;MN=A;Flag=7;PNUM=2;"
+    packets = [
+        pack(f"{head}PNO={n};CP=&&DataTime=20240601080000;{value}&&".encode())
+        for n, value in ((1, "a34002-Rtd=1"), (2, "a34004-Rtd=2"))
+    ]
+    side = await connected()
+    await side.say(packets[0])
+    assert b"CN=9014" in side.heard
+    side.transport.close()
+    await settle()
+
+    side = await connected()
+    await side.say(packets[1])
+
+    assert (await one.scan(["pm10", "pm25"])).values == {"pm10": 1, "pm25": 2}
+    await port.close()
