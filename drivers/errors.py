@@ -80,7 +80,7 @@ class PointError(DriverError):
 
 
 class PointUnsupportedError(PointError):
-    """The device refuses this address (Modbus exception 2 or 3)."""
+    """The device refuses this: a Modbus exception 2 or 3, an error word, a wording."""
 
     reason = "unsupported"
 
@@ -89,3 +89,11 @@ class ProfileError(DriverError):
     """Profile, configuration or wiring is wrong."""
 
     reason = "profile"
+
+
+def read_only(device: str, point: str, what: str) -> PointError:
+    """What ``write`` raises where nothing is ever written to such a device."""
+    return PointError(
+        f"device {device}, {point}: nothing is written to {what}",
+        reason="not_writable",
+    )

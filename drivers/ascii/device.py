@@ -21,6 +21,7 @@ from drivers.errors import (
     ProfileError,
     TransientError,
     UnprovableError,
+    read_only,
 )
 from drivers.values import Answer, Flaw, Quality, Value
 
@@ -205,10 +206,7 @@ class AsciiDevice:
             PointError: Always.
         """
         del value
-        raise PointError(
-            f"device {self.name}, {point}: nothing is written to an ASCII instrument",
-            reason="not_writable",
-        )
+        raise read_only(self.name, point, "an ASCII instrument")
 
     def worst_case_s(self, points: Sequence[str]) -> float:
         """The longest time this scan can hold the line if nothing answers.

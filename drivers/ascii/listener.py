@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.ascii.device import Record, Scan, prepare
 from drivers.ascii.expect import Answered
-from drivers.errors import PointError, ProfileError
+from drivers.errors import ProfileError, read_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -150,10 +150,7 @@ class ListeningDevice:
             PointError: Always.
         """
         del value
-        raise PointError(
-            f"device {self.name}, {point}: nothing is written to an ASCII instrument",
-            reason="not_writable",
-        )
+        raise read_only(self.name, point, "an ASCII instrument")
 
     def close(self) -> None:
         """Listen no more."""

@@ -30,6 +30,7 @@ from drivers.errors import (
     ProfileError,
     TransientError,
     UnprovableError,
+    read_only,
 )
 from drivers.profiles.dlt645_items import items
 from drivers.values import Answer, Flaw, Value
@@ -150,10 +151,8 @@ class Dlt645Device:
         Raises:
             PointError: Always.
         """
-        raise PointError(
-            f"device {self.name}, {point}: {value!r} not written, meters are only read",
-            reason="not_writable",
-        )
+        del value
+        raise read_only(self.name, point, "a meter")
 
     async def read_clock(self, edition: Edition = "2007") -> datetime:
         """The meter's own date and time, without a zone.

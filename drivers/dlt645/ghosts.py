@@ -26,13 +26,9 @@ from collections import deque
 from typing import NamedTuple
 
 from drivers.dlt645.frame import matches
+from drivers.patience import ghost_s
 
 SPACING_S = 0.5
-LEAST_S = 2.0
-MOST_S = 60.0
-TIMES_LARGEST = 4.0
-TIMES_WAITED = 12.0
-"""Covers a meter, or a radio link, ten times slower than we waited."""
 TIMES_REPEATED = 2.0
 """Time-outs within which a repetition of an answer is looked for."""
 _FADE = 0.999
@@ -71,12 +67,7 @@ class Ghosts:
         self, key: Key, asked_at: float, waited_s: float, max_reply_s: float
     ) -> None:
         """A question met no answer within this wait."""
-        life_s = max(
-            LEAST_S,
-            TIMES_LARGEST * self._largest.get(key.meter, 0.0),
-            TIMES_WAITED * waited_s,
-        )
-        life_s = max(max_reply_s, min(MOST_S, life_s))
+        life_s = ghost_s(self._largest.get(key.meter, 0.0), waited_s, max_reply_s)
         self._ghosts[key] = _Ghost(asked_at, asked_at + life_s)
 
     def answered(self, key: Key, now: float, took_s: float, raw: bytes = b"") -> None:

@@ -12,7 +12,7 @@ import asyncio
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from drivers.errors import PointError
+from drivers.errors import read_only
 from drivers.gnss.offer import NOT_SENT, Offer, offer
 from drivers.profiles.gnss_points import GIVES
 from drivers.values import Answer, Flaw, OwnTime, Quality
@@ -113,10 +113,7 @@ class GnssDevice:
     async def write(self, point: str, value: Value) -> None:
         """Nothing of a receiver may be written. Raises PointError."""
         del value
-        raise PointError(
-            f"{self._name}, {point}: nothing of a receiver can be written",
-            reason="not_writable",
-        )
+        raise read_only(self._name, point, "a receiver")
 
     def worst_case_s(self, points: Sequence[str]) -> float:
         """See ``drivers.values.Device``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from drivers.errors import PointError
+from drivers.errors import read_only
 from drivers.gpio.chip import Wanted
 from drivers.values import Answer, Flaw, Quality
 
@@ -68,10 +68,8 @@ class GpioDevice:
 
     async def write(self, point: str, value: Value) -> None:
         """Lines are inputs: nothing is ever driven."""
-        raise PointError(
-            f"device {self._name}, {point}: a GPIO line is an input here",
-            reason="not_writable",
-        )
+        del value
+        raise read_only(self._name, point, "a GPIO line")
 
     def worst_case_s(self, points: Sequence[str]) -> float:
         """The longest time this scan can hold the chip."""

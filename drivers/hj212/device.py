@@ -12,7 +12,7 @@ from datetime import UTC, tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from drivers.errors import PointError, ProfileError
+from drivers.errors import ProfileError, read_only
 from drivers.hj212.fields import OF_FACTOR, is_number, read_time
 from drivers.hj212.flags import flaw_of
 from drivers.hj212.inbox import Inbox
@@ -169,11 +169,8 @@ class Hj212Device:
         Raises:
             PointError: Always.
         """
-        raise PointError(
-            f"device {self.name}, {point}: expected no write, an HJ 212 instrument is"
-            f" only listened to; got {value!r}",
-            reason="not_writable",
-        )
+        del value
+        raise read_only(self.name, point, "an HJ 212 instrument")
 
     def close(self) -> None:
         """Listen no more: its frames are another device's, or nobody's."""

@@ -334,7 +334,7 @@ async def test_kinds_of_fix_are_words_where_the_profile_says_so():
 @virtual
 async def test_nothing_of_a_receiver_is_written():
     async with Bench() as bench:
-        with pytest.raises(PointError, match="nothing of a receiver"):
+        with pytest.raises(PointError, match="nothing is written to a receiver"):
             await bench.device.write("latitude", 1.0)
         assert bench.device.worst_case_s(["latitude"]) == 2.0
 

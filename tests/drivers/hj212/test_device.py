@@ -224,7 +224,7 @@ async def test_old_codes_count_in_old_frames_only():
 async def test_an_instrument_is_told_nothing():
     device = Hj212Device("x", None, Line(), [point()], timeout_s=2.0, zone=UTC)
 
-    with pytest.raises(PointError, match="only listened to"):
+    with pytest.raises(PointError, match="nothing is written to an HJ 212 instrument"):
         await device.write("so2", 1)
     with pytest.raises(ProfileError, match="no point named 'nox'"):
         await device.scan(["nox"])
