@@ -64,6 +64,7 @@ _TIME_WORDS = re.compile(r"YYYY|YY|MON|MM|DD|hh|mm|ss")
 _LINE = Frame(ends=(b"\r", b"\n"))
 _MOST_ASKS = 64
 _LARGEST_ID = 127
+_OF_NUMBERS = frozenset("0123456789+-.")
 
 
 def read_dialogue(section: Section, key: str = "dialogue") -> Dialogue | None:
@@ -99,7 +100,7 @@ def read_dialogue(section: Section, key: str = "dialogue") -> Dialogue | None:
         mode=cast("Mode", mode),
         address=_address(inner),
         any_case=inner.boolean("any_case") or False,
-        prompts=inner.text("prompts") or "",
+        prompts=_prompts(inner),
         invalid=texts(inner, "invalid") or (),
         errors=_errors(inner),
         asks=tuple(asks),
@@ -475,6 +476,19 @@ def _check_frame(section: Section, frame: Frame, check: Check) -> None:
         _wrong(section, "check", "expected start and end signs with xor_all")
     if check.kind == "complement" and (frame.after != 1 and not frame.size):
         _wrong(section, "check", "expected a frame with after: 1 with complement")
+
+
+def _prompts(section: Section) -> str:
+    """Characters before an answer; what a number begins with is none of them."""
+    text = section.text("prompts") or ""
+    try:
+        sign(text)
+    except DialogueTextError as exc:
+        _wrong(section, "prompts", str(exc))
+        return ""
+    if not _OF_NUMBERS.isdisjoint(text):
+        _wrong(section, "prompts", "expected no digit, sign or point among prompts")
+    return text
 
 
 def _address(section: Section) -> str | None:

@@ -243,7 +243,8 @@ def _points(section: Section, dialogue: Dialogue | None) -> tuple[Point, ...]:
         if evidence is None or evidence.value != "generic":
             section.wrong("points", "empty")
     said = section.get("protocol")
-    protocol = said.value if said is not None and said.value in KINDS else "modbus"
+    known = said is not None and said.kind == "text" and said.value in KINDS
+    protocol = said.value if said is not None and known else "modbus"
     read = points_from_list(section.report, nodes, "points", cast("Protocol", protocol))
     report_overlaps(section.report, read, "points")
     report_shared(section.report, read, "points")

@@ -145,6 +145,9 @@ points: []
             "{asks: {a: {send: x, columns: {}, status: [{field: 1}]}}}",
             "dialogue.asks.a.status[0]",
         ),
+        ("{prompts: 就绪, asks: {a: {send: x, columns: {}}}}", "dialogue.prompts"),
+        # The sign of an answer would be taken for its prompt.
+        ("{prompts: '->', asks: {a: {send: x, columns: {}}}}", "dialogue.prompts"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(dialogue, path):

@@ -160,6 +160,7 @@ def test_a_profile_may_be_short():
         ("evidence", "notes: {en: x}\nevidence", [(5, 8, "notes", "missing_key")]),
         ("models:", "modles:", [(4, 1, "modles", "misspelt_key")]),
         ("evidence", "kind: meters\nevidence", [(5, 7, "kind", "choice")]),
+        ("evidence", "protocol: [modbus]\nevidence", [(5, 11, "protocol", "choice")]),
         (
             "points:",
             "template: [so2, o4, so2]\npoints:",
