@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -62,6 +62,14 @@ class Answer(msgspec.Struct, frozen=True):
     """The instrument's own mark of a point, such as HJ 212's N, D, C, M, T."""
     own_time: OwnTime | None = None
     """The time the instrument knows, where it is worth offering to our clock."""
+
+    def beside(self) -> dict[str, dict[str, Any]]:
+        """What stands beside values and flaws, by its names on the wire.
+
+        Only what says something: ``flag``, ``sampled``, ``age_ms``, each point -> word.
+        """
+        said = {"flag": self.flags, "sampled": self.sampled, "age_ms": self.age_ms}
+        return {name: points for name, points in said.items() if points}
 
 
 class Device(Protocol):

@@ -121,6 +121,7 @@ class Answers:
             "q": answer.flaws,
             "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
             "detail": answer.detail,
+            **answer.beside(),
         }
 
     async def write(self, request: Request) -> dict[str, Any]:

@@ -145,6 +145,7 @@ async def _by_ourselves(
                 "q": msgspec.to_builtins(answer.flaws),
                 "raw": {name: raw.hex() for name, raw in (answer.raw or {}).items()},
                 "detail": answer.detail,
+                **answer.beside(),
             }
             if not show(found):
                 return
@@ -230,6 +231,8 @@ def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
         quality = paint(text, "red" if flaw[0] == "bad" else "yellow")
     elif value is None:
         quality = ""
+    if age := _age(name, found):
+        quality = f"{quality}  {paint(age, 'dim')}"
     raw = found["raw"].get(name, "")
     label = point.label.get(language(), "") if point else ""
     return (
@@ -240,6 +243,19 @@ def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:
         _raw(point, raw),
         quality,
     )
+
+
+def _age(name: str, found: Found) -> str:
+    """How old a value is and what the instrument says of it, where it tells."""
+    said = []
+    if (ms := found.get("age_ms", {}).get(name)) is not None:
+        said.append(t("read.age", seconds=f"{ms / 1000:.1f}"))
+    if (at := found.get("sampled", {}).get(name)) is not None:
+        when = time.strftime("%m-%d %H:%M:%S", time.localtime(at / 1000))
+        said.append(t("read.sampled", time=when))
+    if mark := found.get("flag", {}).get(name):
+        said.append(t("read.flag", mark=mark))
+    return " ".join(said)
 
 
 def _raw(point: Point | None, raw: str) -> str:

@@ -1,6 +1,7 @@
 """`read` on a real port, with and without a running gateway."""
 
 import json
+import re
 import struct
 
 import pytest
@@ -155,3 +156,4 @@ def test_a_receiver_s_sentence_is_shown_as_it_came(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "$GNRMC," in shown
     assert "single" in shown
+    assert re.search(r"came \d\.\d s ago", shown), "how old a look at it may be"
