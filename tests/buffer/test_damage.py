@@ -1,4 +1,4 @@
-"""Bar 6 and FM-13, FM-20: whatever happens to a file, start and go on, and count.
+"""Bar 6: whatever happens to a file, start and go on, and count.
 
 The oracle is SQLite itself: a batch that plain SQLite still reads from the damaged file
 and that decompresses to what was put in must be delivered, whatever else is broken.

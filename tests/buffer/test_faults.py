@@ -1,4 +1,4 @@
-"""FM-16 and FM-22: a disk that refuses is waited out, a bug ends the process."""
+"""A disk that refuses is waited out, a bug ends the process."""
 
 from __future__ import annotations
 
@@ -404,7 +404,7 @@ asyncio.run(main(folder))
 @pytest.mark.needs("unshare")
 @pytest.mark.sentence(2, 6)
 def test_a_really_full_disk(tmp_path) -> None:
-    """FM-15, FM-16 on a file system of 4 MB; needs the right to mount one."""
+    """On a file system of 4 MB; needs the right to mount one."""
     script = tmp_path / "fill.py"
     script.write_text(FILL)
     mount = tmp_path / "disk"

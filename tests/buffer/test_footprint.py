@@ -1,4 +1,4 @@
-"""FM-20 to FM-22: pragmas, a bounded journal, and what a record costs the card."""
+"""Pragmas, a bounded journal, and what a record costs the card."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def scan(rng: random.Random, values: list[float]) -> bytes:
 async def test_bytes_written_per_value(
     home, figure, devices, points, through, bar, latency_s
 ) -> None:
-    """Bars 8 and FM-22: by ``write_bytes`` of /proc/self/io, 10 min of virtual time."""
+    """Bar 8: by ``write_bytes`` of /proc/self/io, 10 min of virtual time."""
     rng = random.Random(1)
     seconds = 600
     home.limits = Limits(keep_free=0, write_through=through)

@@ -1,4 +1,4 @@
-"""FM-15, FM-16 and delivery bar 7: a day of backlog on a file system of 20 MB.
+"""Delivery bar 7: a day of backlog on a file system of 20 MB.
 
 The disk is really that small and other programs come and go on it. It is never full by
 our doing, memory stays flat, what is lost is stated to the last record, and when the

@@ -194,7 +194,7 @@ async def test_a_cancelled_opening_leaves_no_handle(pty) -> None:
 
 
 async def test_a_port_comes_back_under_another_name_a_hundred_times(tmp_path) -> None:
-    """FM-27: a stable link, a new pty behind it each time, no handle lost."""
+    """A stable link, a new pty behind it each time, no handle lost."""
     link = tmp_path / "line"
     station = Station([BenchUnit(1, 20, lambda: 0)])
     port = serve_pty(station, link)

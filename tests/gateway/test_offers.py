@@ -1,4 +1,4 @@
-"""A receiver's time is believed when it is plausible, again and again (FM-7)."""
+"""A receiver's time is believed when it is plausible, again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks that are wrong, late, set and lost, in virtual time: FM-3, FM-32, FM-33."""
+"""Clocks that are wrong, late, set and lost, in virtual time."""
 
 from __future__ import annotations
 

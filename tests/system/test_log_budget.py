@@ -1,4 +1,4 @@
-"""FM-16, FM-38: with everything unplugged a day of logs stays below a megabyte."""
+"""With everything unplugged a day of logs stays below a megabyte."""
 
 from __future__ import annotations
 

@@ -244,8 +244,6 @@ def test_what_does_not_match_is_refused_and_the_cause_is_named(wrong, why) -> No
 
 @virtual
 async def test_endless_garbage_ends_at_the_deadline_and_the_next_unit_answers() -> None:
-    """FM-25."""
-
     def script(asked: Asked) -> Pieces:
         if asked.unit == 1:
             return [(0.001 * i, bytes((i * 37 % 256,)) * 20) for i in range(700)]
@@ -278,7 +276,7 @@ async def test_exceptions_are_told_apart() -> None:
         assert caught.value.reason == "exception_4"
 
 
-# -- echo (FM-29) --------------------------------------------------------------------
+# -- echo ------------------------------------------------------------------------------
 
 
 def echoing(how: Any = lambda raw: raw, at: float = 0.0) -> Any:
@@ -380,7 +378,7 @@ def test_only_our_own_request_coming_back_is_named(echo: str) -> None:
     run()
 
 
-# -- pauses (FM-30), lumps, and the port -------------------------------------------
+# -- pauses, lumps, and the port -------------------------------------------
 
 
 @virtual

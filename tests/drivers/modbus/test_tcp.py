@@ -233,7 +233,7 @@ async def test_a_late_answer_under_a_new_number_is_not_taken() -> None:
 
 @virtual
 async def test_a_refused_padded_read_is_asked_bare_before_it_counts() -> None:
-    """FM-31: the room around a span may be what the device refuses."""
+    """The room around a span may be what the device refuses."""
 
     def script(asked: Asked) -> list[tuple[float, bytes]]:
         beyond = asked.address + asked.count > 110
@@ -362,7 +362,7 @@ async def test_a_held_read_does_not_hold_up_the_other_units() -> None:
 
 @virtual
 async def test_never_two_requests_in_flight_and_turns_are_fair() -> None:
-    """FM-28: five pollers and a writer share one bus."""
+    """Five pollers and a writer share one bus."""
     async with connected() as (bus, device):
 
         async def poll(unit: int) -> None:

@@ -1,4 +1,4 @@
-"""FM-30: devices of every tempo share a line; each is given its own time.
+"""Devices of every tempo share a line; each is given its own time.
 
 Reply times from 50 to 900 ms, a quiet time wanted of 0 to 200 ms, bytes handed over in
 lumps as a USB adapter does: with each device's own time-out and pause nothing fails,

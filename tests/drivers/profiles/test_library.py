@@ -218,7 +218,7 @@ def test_a_template_comes_without_addresses_and_its_example_fills_it_in(name):
 
 
 def test_the_library_has_what_stands_on_chinese_sites():
-    # Issue 4, part 7: at least 40, at least 12 of them types met on Chinese sites.
+    # At least 40, and of these 12 of types that are met on Chinese sites.
     assert len(NAMES) >= 40
     offered = {
         name: {p.name for p in load_profile(name).points}

@@ -1,4 +1,4 @@
-"""FM-30: after applying what measure proposes, no read is lost any more."""
+"""After applying what measure proposes, no read is lost any more."""
 
 from __future__ import annotations
 
