@@ -46,10 +46,10 @@ def decode(part: Part, data: bytes) -> Raw:
             reason="bad_length",
         )
     kind = part.format[0]
-    if kind == "B":
-        return int.from_bytes(data, "little")
     if data.count(0xFF) == len(data):
         raise PointError(f"{part.format}: all FF", reason="not_available")
+    if kind == "B":
+        return int.from_bytes(data, "little")
     if kind == "X":
         return _number(part, data)
     if kind == "A":

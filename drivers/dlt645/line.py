@@ -22,6 +22,7 @@ from drivers.dlt645.frame import (
     OVERHEAD,
     PREAMBLE,
     REFUSED,
+    WAKE,
     Finder,
     Frame,
     Function,
@@ -66,6 +67,7 @@ NEED_TIMES = 1.5
 MOST_FRAMES = 16
 MOST_BYTES = 2048
 """Of one item that comes in several frames."""
+_MOST_OTHERS = 16
 _MOST_MORE = 16
 """Answers to one question that are looked at."""
 
@@ -89,6 +91,10 @@ class Dlt645Line:
         self._tallies: dict[str, Tally] = {}
         self._idle = bytearray()
         self._asking = ""
+        self._sent = b""
+        """The question that is open, as it stands on the wire."""
+        self._others: dict[tuple[str, int, bytes], float] = {}
+        """What another master asked lately, and when."""
         self._open: Key | None = None
         """The question whose answer is looked at, see ``_no_repetition``."""
         self._more: list[Frame] = []
@@ -253,6 +259,7 @@ class Dlt645Line:
 
         self.wire.check_connected()
         self._asking = key.meter
+        self._sent = asked.lstrip(bytes((WAKE,)))
         self._open = key
         began = loop.time()
         answered = False
@@ -284,7 +291,7 @@ class Dlt645Line:
                 received=exc.received,
             ) from None
         finally:
-            self._asking = ""
+            self._asking, self._sent = "", b""
             if not answered:
                 # Also where the line broke or the task was stopped: the question
                 # left, and its answer may come on the next connection.
@@ -425,10 +432,13 @@ class Dlt645Line:
             return
         if not frame.from_meter:
             self._count(frame.address, "echo")
+            if frame.raw != self._sent:
+                self._asked_by_another(frame, now)
             return
         function = frame.control & FUNCTION
         ghost = None
-        if not frame.control & REFUSED:
+        # The answer to another master's question is not the one we still wait for.
+        if not frame.control & REFUSED and not self._for_another(frame, now):
             ghost = self.ghosts.heard(frame.address, function, frame.data, now)
         if ghost is not None:
             self._count(ghost.meter, "late_discarded")
@@ -436,6 +446,26 @@ class Dlt645Line:
             self._count(self._asking, "foreign")
         else:
             self._count(frame.address, "unexpected")
+
+    def _asked_by_another(self, frame: Frame, now: float) -> None:
+        key = frame.address, frame.control & FUNCTION, frame.data
+        self._others.pop(key, None)
+        self._others[key] = now
+        while len(self._others) > _MOST_OTHERS:
+            del self._others[next(iter(self._others))]
+
+    def _for_another(self, frame: Frame, now: float) -> bool:
+        """Whether another master asked for this just now; it is answered then."""
+        for key, asked_at in self._others.items():
+            address, function, data = key
+            if (
+                matches(address, frame.address)
+                and function == frame.control & FUNCTION
+                and frame.data.startswith(data[:4])
+            ):
+                del self._others[key]
+                return now - asked_at < USUAL_S * 2
+        return False
 
     def _count(self, meter: str, what: str) -> None:
         """Count for a meter we ask; others have no tally."""

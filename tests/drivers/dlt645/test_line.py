@@ -490,6 +490,7 @@ def test_a_following_frame_of_another_number_is_not_put_in():
     ("di", "data", "value"),
     [
         ("02010100", "FFFF", "not_available"),
+        ("04000503", "FFFF", "not_available"),
         ("02010100", "A023", "bad_bcd"),
         ("02010100", "00", "bad_length"),
         ("02020100", "458380", -8.345),

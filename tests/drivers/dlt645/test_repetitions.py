@@ -150,3 +150,35 @@ def test_a_format_that_does_not_fit_an_identifier_costs_only_its_own_point():
 
         assert got.values == {"energy": 1234.56}
         assert got.flaws == {"mine": Flaw(Quality.BAD, "bad_length")}
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_answer_to_another_master_is_not_the_one_still_out(heard):
+    """It reads the same item of the same meter while our late answer is on its way."""
+    asked = []
+
+    def say(meter, data):
+        if bytes((0x33, 0x33, 0x34, 0x33)) not in data:
+            return  # the block, which may be asked meanwhile
+        asked.append(1)
+        if len(asked) > 1:
+            meter.after(0.3, energy(3))
+            return
+        meter.after(5.0, energy(1))
+        if heard:
+            di = bytes.fromhex("00010000")[::-1]
+            meter.after(2.0, codec.dressed(ONE, 0x11, di))
+            meter.after(2.1, energy(2))
+
+    async def body(line):
+        device = Dlt645Device("m", ONE, line, [ENERGY], TIMING)
+        await device.scan(["energy"])
+        await asyncio.sleep(3.83)
+        during = await device.scan(["energy"])
+        await asyncio.sleep(2)
+        return during, await device.scan(["energy"])
+
+    during, after = scripted(body, say)
+
+    assert during.values == {}
+    assert after.values == {"energy": 0.03}
