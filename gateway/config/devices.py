@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 ONLY_MODBUS = ("max_registers", "transaction_id", "holes")
 ONLY_DLT645 = ("ct", "pt")
-# Any meter (the only one of its line), or one known by its last digits (shortened).
-_METER = re.compile(r"(?=[0-9A]{12}\Z)(AA)*[0-9]*\Z")
+# Any meter (the only one of its line), or one known by its last digits (shortened);
+# twelve times 9 is the address of a broadcast, which no meter answers.
+_METER = re.compile(r"(?=[0-9A]{12}\Z)(?!9{12}\Z)(AA)*[0-9]*\Z")
 _OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "only", "timeout", "pause",
