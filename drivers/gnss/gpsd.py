@@ -83,7 +83,7 @@ class GpsdReader:
         """Reports of another receiver, or of a class that is not read."""
         self.stragglers = 0
         self._clock = clock
-        self._rest = b""
+        self._rest = bytearray()
         self._device = ""
         self._came_s = 0.0
         self._tpv: _Said | None = None
@@ -100,11 +100,14 @@ class GpsdReader:
     def feed(self, data: bytes, now: float = 0.0) -> list[Epoch]:
         """Take bytes as they come; the epochs that they complete."""
         epochs: list[Epoch] = []
-        *lines, rest = (self._rest + data).split(b"\n")
-        if len(rest) > LONGEST:
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = bytes(self._rest) + lines[0]
+            self._rest.clear()
+        self._rest += rest
+        if len(self._rest) > LONGEST:
             self.malformed += 1
-            rest = b""
-        self._rest = rest
+            self._rest.clear()
         for line in lines:
             if line.strip():
                 epochs += self._take(line.strip(), now)

@@ -60,13 +60,28 @@ def identity_text(unit: int, received: bytes) -> str:
             end = at + 5 + received[at + 2]
             body = received[at + 3 : end - 2]
         elif received[at + 1 : at + 3] == b"\x2b\x0e":
-            end, body = len(received), received[at + 8 : -2]
+            body, end = _objects(received, at + 8)
         else:
             continue
         if end <= len(received) and crc_fits(received[at:end]):
             words = "".join(chr(b) if 32 <= b < 127 else " " for b in body)  # noqa: PLR2004
             return " ".join(words.split())
     return ""
+
+
+def _objects(received: bytes, at: int) -> tuple[bytes, int]:
+    """The texts of the objects that begin here, and where their frame ends.
+
+    Each is its number, its length and its text (V1.1b3, 6.21); before the first stands
+    how many there are.
+    """
+    texts = []
+    for _ in range(received[at - 1] if at <= len(received) else 0):
+        if at + 1 >= len(received):
+            break
+        begin, at = at + 2, at + 2 + received[at + 1]
+        texts.append(received[begin:at])
+    return b" ".join(texts), at + 2
 
 
 class Answer(NamedTuple):
