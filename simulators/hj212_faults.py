@@ -45,10 +45,6 @@ class Fault(StrEnum):
     """DataTime has 17 digits."""
 
 
-LOSES = frozenset((Fault.BAD_CRC, Fault.WRONG_LENGTH, Fault.CUT, Fault.SILENCE))
-"""After these the frame's values must not arrive."""
-
-
 def pieces(frame: bytes, fault: Fault | None, rng: random.Random) -> Sequence[bytes]:
     """What leaves instead of a frame: pieces, each written by itself."""
     if fault is None:

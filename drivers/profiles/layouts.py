@@ -23,7 +23,6 @@ from typing import NamedTuple
 TEXT_LAYOUTS = ("high_low", "low_high", "low")
 UNIX_LAYOUTS = {"unix32": 2, "unix64": 4, "unix64ms": 4}
 """And the registers they take."""
-FORMS = ("words", "bytes", "bcd")
 EXAMPLES = ("words:YMDhms", "bytes:YMDhms", "bcd:YYMDhms", *UNIX_LAYOUTS)
 PATTERN = r"(words|bytes|bcd):[YMDhmsWx]{4,16}"
 _LAYOUT = re.compile(PATTERN)

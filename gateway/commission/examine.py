@@ -45,7 +45,6 @@ _METER_SETTINGS = (
 )  # fmt: skip
 _ASCII_SETTINGS = (Setting(9600, "7E1"), Setting(19200, "7E1"), Setting(9600, "8N1"))
 _LISTEN_ALSO = (9600, 4800, 115200, 38400, 19200, 2400)
-_BITS_MOST = 2
 
 
 class Examination:
