@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.ascii.expect import Expect
 from drivers.ascii.line import AGAIN_MOST_S, Got, Question, Timing
-from drivers.ascii.reading import Reader, bad
+from drivers.ascii.reading import Reader
 from drivers.ascii.sending import fill
 from drivers.errors import (
     PointError,
@@ -23,6 +23,7 @@ from drivers.errors import (
     UnprovableError,
     read_only,
 )
+from drivers.flaws import bad
 from drivers.values import Answer, Flaw, Quality, Value
 
 if TYPE_CHECKING:

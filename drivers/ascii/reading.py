@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.ascii.cut import field
 from drivers.ascii.units import conversion
+from drivers.flaws import NOT_IN_ENUM, bad, range_flaw
 from drivers.values import Flaw, Quality, Value
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ NOT_AVAILABLE: Final = Flaw(Quality.BAD, "not_available")
 WRONG_UNIT: Final = Flaw(Quality.BAD, "wrong_unit")
 UNREADABLE: Final = Flaw(Quality.BAD, "unreadable")
 NOT_FINITE: Final = Flaw(Quality.BAD, "not_finite")
-NOT_IN_ENUM: Final = Flaw(Quality.BAD, "not_in_enum")
-OUT_OF_RANGE: Final = Flaw(Quality.UNCERTAIN, "out_of_range")
 
 # Anchored by match(); every part can only be taken in one way.
 _NUMBER: Final = re.compile(
@@ -156,13 +155,6 @@ def _turned(point: AsciiPoint, number: Fraction, unit: str) -> Fraction | None:
     return None if way is None else number * way[0] + way[1]
 
 
-def bad(point: AsciiPoint, flaw: Flaw, flaws: dict[str, Flaw]) -> None:
-    """The point, and each bit it has, is without a value."""
-    flaws[point.name] = flaw
-    for word in point.bits.values():
-        flaws[f"{point.name}.{word}"] = flaw
-
-
 def split_number(text: str) -> tuple[Fraction, str] | None:
     """The number in front and what stands behind it; None: no number in front."""
     found = _NUMBER.match(text[:_LONGEST])
@@ -270,9 +262,9 @@ def _plausible(
     flaws: dict[str, Flaw],
 ) -> None:
     values[point.name] = value
-    low, high = point.minimum, point.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
-        flaws[point.name] = OUT_OF_RANGE
+    flaw = range_flaw(point, value)
+    if flaw is not None:
+        flaws[point.name] = flaw
 
 
 def _judged(status: Status, way: Cut, fields: Fields) -> Flaw | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from drivers.dlt645.formats import decode
 from drivers.errors import PointError
+from drivers.flaws import NOT_IN_ENUM, bad, range_flaw
 from drivers.values import Flaw, Quality, Value
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 Values = dict[str, Value]
 Flaws = dict[str, Flaw]
-
-NOT_IN_ENUM = Flaw(Quality.BAD, "not_in_enum")
-OUT_OF_RANGE = Flaw(Quality.UNCERTAIN, "out_of_range")
 
 
 class Transformers:
@@ -62,12 +60,12 @@ def take(
     try:
         raw = decode(part, item[at : at + part.size])
     except PointError as exc:
-        bad(point, exc.reason, flaws)
+        bad(point, Flaw(Quality.BAD, exc.reason), flaws)
         return
     if point.enum:
         label = point.enum.get(int(raw)) if not isinstance(raw, str) else None
         if label is None:
-            flaws[point.name] = NOT_IN_ENUM
+            bad(point, NOT_IN_ENUM, flaws)
         else:
             values[point.name] = label
         return
@@ -75,19 +73,11 @@ def take(
     values[point.name] = value
     if isinstance(value, str):
         return
-    low, high = point.minimum, point.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
-        flaws[point.name] = OUT_OF_RANGE
+    flaw = range_flaw(point, value)
+    if flaw is not None:
+        flaws[point.name] = flaw
     for bit, word in point.bits.items():
         values[f"{point.name}.{word}"] = bool(int(raw) >> bit & 1)
-
-
-def bad(point: Dlt645Point, reason: str, flaws: Flaws) -> None:
-    """Say that a point and all its bits have no value."""
-    flaw = Flaw(Quality.BAD, reason)
-    flaws[point.name] = flaw
-    for word in point.bits.values():
-        flaws[f"{point.name}.{word}"] = flaw
 
 
 def _value(point: Dlt645Point, raw: Raw, ratio: Fraction) -> Value:

@@ -32,8 +32,9 @@ from drivers.errors import (
     UnprovableError,
     read_only,
 )
+from drivers.flaws import bad
 from drivers.profiles.dlt645_items import items
-from drivers.values import Answer, Flaw, Value
+from drivers.values import Answer, Flaw, Quality, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from drivers.profiles.dlt645_items import Edition
     from drivers.profiles.dlt645_points import Dlt645Point
 
+NOT_AVAILABLE = Flaw(Quality.BAD, "not_available")
+BAD_LENGTH = Flaw(Quality.BAD, "bad_length")
 _DETAIL_LINES = 3
 _CLOCK: dict[Edition, tuple[str, str]] = {
     "2007": ("04000101", "04000102"),
@@ -195,7 +198,7 @@ class Dlt645Device:
     def _add(self, planned: Plan, scan: _Scan) -> tuple[Question, ...]:
         """The plan's questions; what it cannot ask is BAD."""
         for point, why in planned.unasked:
-            convert.bad(point, why, scan.flaws)
+            bad(point, Flaw(Quality.BAD, why), scan.flaws)
         return planned.questions
 
     def _instead(
@@ -235,11 +238,11 @@ class Dlt645Device:
         for point in question.wanted:
             data = question.piece(point.di, reply.data)
             if not data:
-                convert.bad(point, "not_available", scan.flaws)
+                bad(point, NOT_AVAILABLE, scan.flaws)
                 continue
             if len(data) != point.item.size:
                 # Another point's format fits this identifier, not this one's.
-                convert.bad(point, "bad_length", scan.flaws)
+                bad(point, BAD_LENGTH, scan.flaws)
                 continue
             convert.take(point, data, self._transformers, scan.values, scan.flaws)
             if scan.raw is not None:
@@ -291,8 +294,9 @@ class _Scan:
         self._notes: list[str] = []
 
     def all_bad(self, points: Iterable[Dlt645Point], reason: str) -> None:
+        flaw = Flaw(Quality.BAD, reason)
         for point in points:
-            convert.bad(point, reason, self.flaws)
+            bad(point, flaw, self.flaws)
 
     def note(self, text: str) -> None:
         if len(self._notes) < _DETAIL_LINES:

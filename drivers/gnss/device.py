@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from drivers.errors import read_only
+from drivers.flaws import NOT_IN_ENUM, range_flaw
 from drivers.gnss.offer import NOT_SENT, Offer, offer
 from drivers.profiles.gnss_points import GIVES
 from drivers.values import Answer, Flaw, OwnTime, Quality
@@ -208,15 +209,17 @@ def _put(
     if point.enum and isinstance(value, int):
         word = point.enum.get(value)
         if word is None:
-            flaws[name] = Flaw(Quality.BAD, "not_in_enum")
+            flaws[name] = NOT_IN_ENUM
             return
         values[name] = word
     else:
         values[name] = value = _scaled(point, value)
     if given.doubt:
         flaws[name] = Flaw(Quality.UNCERTAIN, given.doubt)
-    elif isinstance(value, int | float) and _outside(point, value):
-        flaws[name] = Flaw(Quality.UNCERTAIN, "out_of_range")
+    elif isinstance(value, int | float):
+        flaw = range_flaw(point, value)
+        if flaw is not None:
+            flaws[name] = flaw
 
 
 def _scaled(point: GnssPoint, value: Value) -> Value:
@@ -225,11 +228,6 @@ def _scaled(point: GnssPoint, value: Value) -> Value:
     if point.scale != 1 or point.offset:
         value = float(Fraction(repr(value)) * point.scale + point.offset)
     return value if point.decimals is None else round(value, point.decimals)
-
-
-def _outside(point: GnssPoint, value: float) -> bool:
-    low, high = point.minimum, point.maximum
-    return (low is not None and value < low) or (high is not None and value > high)
 
 
 def _line(of: str, epoch: Epoch) -> bytes:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from drivers.errors import read_only
+from drivers.flaws import NOT_IN_ENUM, range_flaw
 from drivers.gpio.chip import Wanted
 from drivers.values import Answer, Flaw, Quality
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from drivers.profiles.gpio_points import GpioPoint
     from drivers.values import Value
 
-OUT_OF_RANGE = Flaw(Quality.UNCERTAIN, "out_of_range")
 WORST_S = 0.05
 """An expander on a slow I2C bus; the processor's own lines take microseconds."""
 
@@ -88,15 +88,15 @@ def _take(
             flaws[name] = Flaw(Quality.BAD, "unsupported")
             return
         values[name] = value = _scaled(point, seen.count)
-        low, high = point.minimum, point.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            flaws[name] = OUT_OF_RANGE
+        flaw = range_flaw(point, value)
+        if flaw is not None:
+            flaws[name] = flaw
     elif not point.enum:
         values[name] = seen.active
     elif int(seen.active) in point.enum:
         values[name] = point.enum[int(seen.active)]
     else:
-        flaws[name] = Flaw(Quality.BAD, "not_in_enum")
+        flaws[name] = NOT_IN_ENUM
 
 
 def _scaled(point: GpioPoint, count: int) -> int | float:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from drivers.errors import ProfileError, read_only
+from drivers.flaws import NOT_IN_ENUM, range_flaw
 from drivers.hj212.fields import OF_FACTOR, is_number, read_time
 from drivers.hj212.flags import flaw_of
 from drivers.hj212.inbox import Inbox
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 NO_DATA = "no_data"
 NOT_SENT = Flaw(Quality.BAD, "not_sent")
 NOT_A_NUMBER = Flaw(Quality.BAD, "not_a_number")
-NOT_IN_ENUM = Flaw(Quality.BAD, "not_in_enum")
-OUT_OF_RANGE = Flaw(Quality.UNCERTAIN, "out_of_range")
 VERSION_2005 = 2005
 
 
@@ -260,9 +259,7 @@ def value_of(text: str, point: Hj212Point) -> tuple[Value | None, Flaw | None]:
         exact = round(exact, point.decimals)
     whole = point.decimals == 0 or ("." not in text and exact.denominator == 1)
     value = int(exact) if whole else float(exact)
-    low, high = point.minimum, point.maximum
-    outside = (low is not None and value < low) or (high is not None and value > high)
-    return value, OUT_OF_RANGE if outside else None
+    return value, range_flaw(point, value)
 
 
 def _factor(point: Hj212Point, measurement: Measurement) -> str:

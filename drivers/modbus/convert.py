@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from drivers.flaws import NOT_IN_ENUM, OUT_OF_RANGE
 from drivers.modbus.loop import flaw_of, limits_of, mapped, signal_of
 from drivers.modbus.shaped import BAD_BCD, digits
 from drivers.modbus.shortest import decimal32
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 NOT_AVAILABLE = Flaw(Quality.BAD, "not_available")
 NOT_FINITE = Flaw(Quality.BAD, "not_finite")
-NOT_IN_ENUM = Flaw(Quality.BAD, "not_in_enum")
-OUT_OF_RANGE = Flaw(Quality.UNCERTAIN, "out_of_range")
 
 Values = dict[str, Value]
 Flaws = dict[str, Flaw]
