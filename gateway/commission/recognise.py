@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drivers.dlt645.frame import REFUSED
+from drivers.dlt645.question import answers, read_key
 from gateway.commission import frames
 from gateway.commission.fingerprint import (
     Match,
@@ -31,7 +33,6 @@ _ILLEGAL = frozenset({1, 2, 3})
 _FUNCTION = {"holding": 3, "input": 4}
 _ITEM_ANSWERED, _ITEM_REFUSED, _ITEM_TEXT = 0.5, -1.5, 6.0
 _MODEL_ITEM = "0400040B"
-_ERROR = 0xD1
 
 
 class Reader:
@@ -191,14 +192,11 @@ async def _item(
     door: Door, setting: Setting | None, address: str, di: str
 ) -> bytes | None:
     """One identifier's data; None: the meter does not know it, or is silent."""
-    frame = frames.read_item(address, di)
+    frame, key = frames.read_item(address, di), read_key(address, di)
 
     def right(received: bytes) -> Frame | None:
         heard = received.removeprefix(frame)
-        for found in frames.meter_frames(heard):
-            if found.address == address and found.from_meter:
-                return found
-        return None
+        return next((f for f in frames.meter_frames(heard) if answers(f, key)), None)
 
     async def work(tap: Tap) -> Frame | None:
         exchange = await tap.ask(frame, lambda heard: bool(right(heard)), WAIT_S)
@@ -207,7 +205,5 @@ async def _item(
     for _ in range(2):
         found = await door.use(setting, work)
         if found is not None:
-            wanted = bytes.fromhex(di)[::-1]
-            good = found.control != _ERROR and found.data[:4] == wanted
-            return found.data[4:] if good else None
+            return None if found.control & REFUSED else found.data[len(key.what) :]
     return None
