@@ -57,8 +57,8 @@ class Seen(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Stats(msgspec.Struct):
-    """What a chip has seen since the program started."""
+class ChipStats(msgspec.Struct):
+    """What a chip has seen since its port was made."""
 
     lines: int = 0
     reads: int = 0
@@ -97,7 +97,7 @@ class GpioChip:
         self._gpiod: Any = None
         self._chip: Any = None
         self._lines: dict[int | str, _Line] = {}
-        self._stats = Stats()
+        self._stats = ChipStats()
         # Lines of the processor answer within microseconds, expanders on I2C within ms.
         self._thread: ThreadPoolExecutor | None = None
 
@@ -144,10 +144,9 @@ class GpioChip:
             raise BusError(self._why(exc)) from exc
         return seen
 
-    def stats(self, address: int | str | None = None) -> Stats:
+    def stats(self, address: int | str | None = None) -> ChipStats:
         """What was seen; a chip's devices share one count."""
-        self._stats.lines = len(self._lines)
-        return self._stats
+        return msgspec.structs.replace(self._stats, lines=len(self._lines))
 
     # -- in the thread ------------------------------------------------------
 

@@ -513,5 +513,5 @@ async def test_who_hangs_up_settles_no_doubt_but_its_own():
 async def test_a_serial_port_that_is_not_there_says_which_adapters_are():
     port = serial_port("/dev/serial/by-id/no-such", 9600, "8N1", answer=False)
 
-    with pytest.raises(BusError, match="plugged in(;| are)|no USB serial adapter"):
+    with pytest.raises(BusError, match=r"plugged in(;| are)|no USB serial adapter"):
         await port.open()
