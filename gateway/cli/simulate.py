@@ -10,8 +10,9 @@ import argparse
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
-from gateway.cli.exits import Exit
+from gateway.cli.exits import CliError, Exit
 from gateway.texts import t
 
 KINDS = (
@@ -28,6 +29,8 @@ KINDS = (
     "receivers",
     "site",
 )
+_WRITES_NMEA = ("receivers", "site")
+"""Their sentences are another hand's (extra ``demo``); the gateway does without it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the simulator until it ends or Ctrl-C; its exit status is ours."""
+    if args.kind in _WRITES_NMEA and find_spec("pynmea2") is None:
+        raise CliError(t("simulate.missing_extra", kind=args.kind))
     # --json was taken out for all verbs; the one simulator that knows it gets it back.
     json = ["--json"] if args.json and args.kind == "platform" else []
     # Ctrl-C reaches the child as well (same terminal): it prints its summary and ends,

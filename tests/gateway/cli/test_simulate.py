@@ -38,3 +38,12 @@ def test_options_reach_the_simulator(started, arguments, handed):
     assert main(["simulate", *arguments]) == 0
 
     assert started == [[sys.executable, "-P", "-m", *handed]]
+
+
+def test_a_missing_extra_is_named_and_nothing_started(started, monkeypatch, capsys):
+    monkeypatch.setattr(simulate, "find_spec", lambda _name: None)
+
+    assert main(["simulate", "receivers", "--tcp", "0"]) != 0
+
+    assert started == []
+    assert "pip install 'ecogate[demo]'" in capsys.readouterr().err
