@@ -7,9 +7,10 @@ A Unix socket (0660) in the data folder; one JSON object a line both ways, versi
     <- {"v":1,"id":7,"ok":false,"error":{"code":"no_device","text":"..."}}
 
 A stream (``watch``) answers with many lines, ``{"v":1,"id":7,"item":{...}}``, until the
-caller hangs up; what the caller sends meanwhile is not looked at. Nothing a caller
-sends stops the gateway: what is not understood is answered and forgotten, lines are
-bounded, and callers are few.
+caller hangs up, or, where it ends by itself (``find``), with a last line that has no
+item: ``{"v":1,"id":7,"ok":true}``. What the caller sends meanwhile is not looked at.
+Nothing a caller sends stops the gateway: what is not understood is answered and
+forgotten, lines are bounded, and callers are few.
 """
 
 from __future__ import annotations
@@ -192,7 +193,9 @@ class ControlServer:
         self._callers.add(task)
         try:
             await self._converse(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
+            # Cancelled: the server stops. Python 3.11's streams would log a traceback
+            # of a caller that ends as cancelled.
             pass
         finally:
             self._callers.discard(task)
@@ -280,6 +283,7 @@ class ControlServer:
             for end in ends:
                 if isinstance(end, Exception):
                     raise end
+            writer.write(_ENCODE({"v": VERSION, "id": request.id, "ok": True}) + b"\n")
         except ControlError as exc:
             writer.write(_refusal(request.id, exc.code, str(exc)))
 
@@ -341,16 +345,19 @@ class ControlClient:
                 return answer.get("result")
 
     def stream(self, cmd: str, **fields: object) -> Iterator[Any]:
-        """The items of a stream, until the gateway stops."""
+        """The items of a stream, until it ends or the gateway stops."""
         self._send(cmd, fields)
         self._socket.settimeout(None)
         while True:
             try:
-                yield self._receive()["item"]
+                answer = self._receive()
             except ControlError as exc:
                 if exc.code == "gone":
                     return
                 raise
+            if "item" not in answer:
+                return
+            yield answer["item"]
 
     def close(self) -> None:
         """Hang up; may be called twice."""

@@ -113,6 +113,44 @@ async def test_a_stream_goes_on_until_the_caller_hangs_up(tmp_path):
         assert len(server._callers) <= 1
 
 
+async def test_a_stream_that_ends_lets_its_caller_go_on(tmp_path):
+    path = socket_path(tmp_path)
+
+    async def few(request):
+        for number in range(3):
+            yield b"%d" % number
+
+    def work():
+        with ControlClient(path, timeout_s=5) as client:
+            return list(client.stream("few")), list(client.stream("few"))
+
+    server = ControlServer(path, {}, {"few": few})
+    task = asyncio.create_task(server.run(), name="control")
+    await server.listening.wait()
+    async with asyncio.timeout(5):
+        assert await asyncio.to_thread(work) == ([0, 1, 2], [0, 1, 2])
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_server_that_stops_while_somebody_is_connected_logs_nothing(
+    tmp_path, caplog
+):
+    path = socket_path(tmp_path)
+    server = ControlServer(path, {}, {})
+    task = asyncio.create_task(server.run(), name="control")
+    await server.listening.wait()
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"cmd":"nothing"}\n')
+    await reader.readline()
+    task.cancel()
+    await asyncio.wait([task])
+    await reader.read()
+    writer.close()
+
+    assert caplog.records == []
+
+
 async def test_a_caller_that_hung_up_is_noticed_before_the_next_item(tmp_path):
     path, ended = socket_path(tmp_path), asyncio.Event()
 
