@@ -326,6 +326,8 @@ class ControlClient:
             ) from exc
         self._file = self._socket.makefile("rb")
         self._number = 0
+        self.ended = False
+        """Whether the last stream came to its end; else the gateway went away."""
 
     @classmethod
     def for_folder(cls, folder: Path, timeout_s: float = ANSWER_LIMIT_S + 5) -> Self:
@@ -346,6 +348,7 @@ class ControlClient:
 
     def stream(self, cmd: str, **fields: object) -> Iterator[Any]:
         """The items of a stream, until it ends or the gateway stops."""
+        self.ended = False
         self._send(cmd, fields)
         self._socket.settimeout(None)
         while True:
@@ -356,6 +359,7 @@ class ControlClient:
                     return
                 raise
             if "item" not in answer:
+                self.ended = True
                 return
             yield answer["item"]
 

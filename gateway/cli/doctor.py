@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
         told = [{**cause, **worded(cause)} for cause in result["causes"]]
         print_json({**result, "causes": told})
     else:
-        print(report(place.bus.endpoint, found))
+        asked = result.get("subject") is not None
+        print(report(place.bus.endpoint, found, asked=asked))
         if args.bytes:
             print(_bytes(result))
     return Exit.FAILED if found else Exit.OK
@@ -82,9 +83,17 @@ def worded(cause: Item) -> dict[str, Any]:
     }
 
 
-def report(endpoint: str, causes: Sequence[Item]) -> str:
-    """The causes as people read them."""
+def report(endpoint: str, causes: Sequence[Item], *, asked: bool = True) -> str:
+    """The causes as people read them.
+
+    Args:
+        endpoint: The port.
+        causes: The likeliest first.
+        asked: Whether any device was asked: else nothing is known of them.
+    """
     lines = [paint(t("doctor.head", bus=endpoint), "bold")]
+    if not causes and not asked:
+        return "\n".join([*lines, paint("? ", "yellow") + t("doctor.unasked")])
     if not causes:
         return "\n".join([*lines, paint("✓ ", "green") + t("doctor.well")])
     for number, cause in enumerate(causes):

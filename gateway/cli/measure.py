@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.exits import Exit
+from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import paint, print_json, table, terminal_columns
 from gateway.cli.place import add_place, items, place_of
 from gateway.texts import t
@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write("\r\x1b[K")
     if args.json:
         print_json(found)
+    elif not found:
+        raise CliError(t("measure.nothing", bus=place.bus.name), Exit.FAILED)
     else:
         print(report(found))
     silent = [item for item in found if not item["answered"]]

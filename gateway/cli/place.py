@@ -127,6 +127,8 @@ def items(
                         verb, bus=place.bus.name, options=plain(options)
                     )
                     yield from told
+                    if not client.ended:  # half a task's findings are none
+                        raise ControlError("gone", t("control.gone"))
                     return
             except NotRunningError:
                 pass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drivers.modbus.plan import Limits
 from drivers.modbus.plan import plan as plan_blocks
 from drivers.modbus.wire import READ_FUNCTION
+from drivers.profiles.dlt645_points import Dlt645Point
 from drivers.profiles.model import ModbusPoint
 from gateway.commission.door import setting_of
 from gateway.commission.evidence import BusFacts, Want
@@ -58,7 +59,9 @@ def wants_of(devices: Iterable[Device], only: str | None = None) -> list[Want]:
 
 def _want(device: Device) -> Want | None:
     if isinstance(device.address, str):
-        return Want(device.name, device.address)
+        # Of the devices named by text only meters answer a question of ours.
+        meter = all(isinstance(point, Dlt645Point) for point in device.points)
+        return Want(device.name, device.address) if meter else None
     if device.address is None:
         return None
     points = [p for p in device.points if isinstance(p, ModbusPoint)]
