@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 
 STALE = Flaw(Quality.UNCERTAIN, "stale")
 _DETAIL_LINES = 3
+_NAMES = {
+    0x02: "<STX>",
+    0x03: "<ETX>",
+    0x09: "<TAB>",
+    0x0A: "<LF>",
+    0x0D: "<CR>",
+    0x1B: "<ESC>",
+}
 
 
 class Prepared(NamedTuple):
@@ -230,8 +238,17 @@ class AsciiDevice:
     def _say(self, each: Prepared, exc: DriverError) -> str:
         return (
             f"device {self.name}, ask {each.ask.name}: {exc}; "
-            f"sent {exc.sent!r}; received {exc.received[:200]!r}"
+            f"sent {as_written(exc.sent)}; received {as_written(exc.received[:200])}"
         )
+
+
+def as_written(data: bytes) -> str:
+    """Bytes as profiles write them: control characters by name or code; ``nothing``."""
+    return "".join(_NAMES.get(byte) or _written(byte) for byte in data) or "nothing"
+
+
+def _written(byte: int) -> str:
+    return chr(byte) if 0x20 <= byte < 0x7F else f"<{byte:02X}>"  # noqa: PLR2004
 
 
 class Scan:

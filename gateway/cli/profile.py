@@ -126,9 +126,9 @@ def _show(name: str, library: _Shown, *, as_json: bool) -> int:
     if as_json:
         print_json(msgspec.to_builtins(profile, enc_hook=str))
         return Exit.OK
-    print(
-        paint(f"{profile.profile}  {profile.maker} {', '.join(profile.models)}", "bold")
-    )
+    # A generic profile's models say "any ..." already.
+    maker = "" if profile.maker == "any" else f"{profile.maker} "
+    print(paint(f"{profile.profile}  {maker}{', '.join(profile.models)}", "bold"))
     evidence = t(f"profile.evidence.{profile.evidence}")
     print(t("profile.source", source=profile.source, evidence=evidence))
     notes = (language() == "zh" and profile.notes_zh) or profile.notes

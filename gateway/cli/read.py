@@ -167,11 +167,12 @@ def _draw(
     redraw: bool,
     live: bool,
 ) -> None:
-    head = t("read.head", device=device.name, bus=device.bus, unit=device.address)
+    unit = "-" if device.address is None else device.address
+    head = t("read.head", device=device.name, bus=device.bus, unit=unit)
     at = time.strftime("%H:%M:%S", time.localtime(found["t"] / 1000))
     lines = [f"{paint(head, 'bold')}  {paint(at, 'dim')}"]
     reasons = {flaw[1] for flaw in found["q"].values()}
-    if found["values"] or len(reasons) != 1:
+    if found["values"] or len(reasons) != 1 or any(found["raw"].values()):
         below = _trouble(site, device, found)
         body = _table(device, found, points).splitlines()
         lines += _fitting(body, len(lines) + len(below)) if live else body
@@ -220,7 +221,7 @@ def _table(device: Device, found: Found, points: list[str]) -> str:
     rows = [_row(by_name.get(name), name, found) for name in shown]
     heads = [t(f"read.column.{name}") for name in ("point", "value", "unit")]
     heads += [t(f"read.column.{name}") for name in ("address", "raw", "quality")]
-    return table(heads, rows, right=(1,), cut=(0,), columns=terminal_columns())
+    return table(heads, rows, right=(1,), cut=(4, 0), columns=terminal_columns())
 
 
 def _row(point: Point | None, name: str, found: Found) -> tuple[str, ...]:

@@ -125,6 +125,25 @@ def test_a_refused_connection_is_told_in_chinese():
     assert not re.search("[a-z]{4} [a-z]{3}", worded(text, "zh"))
 
 
+METER_SILENT = (
+    "device m: meter 202511210009, 00: no answer in 1.00 s; check the address, A/B"
+    " wiring and supply, speed and parity; sent fe; received nothing (current)"
+)
+ASCII_SILENT = (
+    "device m, ask so2: h:5043: no usable answer in 2.00 s; sent so2<CR>;"
+    " received nothing"
+)
+
+
+@pytest.mark.parametrize("text", [METER_SILENT, ASCII_SILENT])
+def test_what_a_device_s_own_exchange_said_is_worded_whole(text):
+    told = worded(text, "zh")
+
+    assert told.startswith("设备 m")
+    assert "秒内没有" in told
+    assert "；收到 无" in told
+
+
 def test_each_line_of_several_is_worded():
     text = "a: the bus is not open\nb: the bus is not open"
 
