@@ -119,6 +119,8 @@ def point_from_node(
     name = node.get("name")
     if name is not None and isinstance(name.value, str):
         path = join(path.rpartition("[")[0] or path, name.value)
+    if _of_another(report, node, path, protocol):
+        return None
     section = Section.open(report, node, path, (*kind.keys, *KEYS))
     if section is None:
         return None
@@ -131,9 +133,38 @@ def point_from_node(
     }
     if any(not problem.warning for problem in report.problems[before:]):
         return None
-    return kind.struct(
+    point = kind.struct(
         **{key: value for key, value in fields.items() if value is not None}
     )
+    watched = point.contact is not None and isinstance(point.contact.normal, bool)
+    if watched and point.unit not in ("", "1"):
+        section.wrong("contact", "contact_number", found=point.unit)
+        return None
+    return point
+
+
+def _of_another(report: Report, node: Node, path: str, protocol: Protocol) -> bool:
+    """Say so once where a point is written as another protocol's are."""
+    if node.kind != "map":
+        return False
+    own = KINDS[protocol].keys
+    written = [key for key, _ in node.items()]
+    if any(key in own for key in written):
+        return False  # at most a slip or two, each reported where it stands
+    for key in written:
+        others = [name for name, kind in KINDS.items() if key in kind.keys]
+        if others:
+            report.add(
+                node.key_marks[key],
+                join(path, key),
+                "other_protocol",
+                found=key,
+                others=", ".join(others),
+                protocol=protocol,
+                keys=", ".join(own),
+            )
+            return True
+    return False
 
 
 def points_from_list(

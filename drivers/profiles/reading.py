@@ -382,6 +382,8 @@ class Section:
             if node.kind == "text" and not node.quoted and node.text.isdigit():
                 meant = node.text.lstrip("0") or "0"
                 self.wrong(key, "leading_zero", found=node.text, meant=meant)
+            elif node.kind == "text" and node.quoted and node.text.isdigit():
+                self.wrong(key, "text_not_number", found=node.text)
             else:
                 self._wrong_type(key, node, "int")
             return None

@@ -66,12 +66,17 @@ def check_addresses(
         if first != device.name:
             other = _entry(root, "devices", first)
             other_place = other.get("address") or other
+            code = "address_twice"
+            if device.address is None:
+                gnss = bus is not None and bus.family == "gnss"
+                code = "alone_twice" if gnss else "address_none_twice"
             report.add(
                 place,
                 path,
-                "address_twice",
-                found="-" if device.address is None else device.address,
+                code,
+                found=device.address,
                 bus=device.bus,
+                protocol=bus.protocol if bus is not None else "",
                 other=first,
                 place=f"{other_place.line}:{other_place.column}",
             )
