@@ -188,6 +188,11 @@ class Match:
     late: list[Birth] = field(default_factory=list)
     """Of these: answered, but the gateway stated that no answer came in time."""
 
+    @property
+    def absent_scans(self) -> list[Birth]:
+        """A scan may be asked in two parts: the one that begins the block counts it."""
+        return [birth for birth in self.absent if birth.address == 0]
+
 
 def match(
     births: Iterable[Birth],

@@ -124,18 +124,19 @@ def judge(site, intact, words):
     lost = site.witness.records("lost")
     spans = sum(r["seq_to"] - r["seq_from"] + 1 for r in lost if r["certain"])
     bound = sum(record["at_most"] for record in lost)
-    assert len(match.absent) <= bound, (len(match.absent), lost, where)
+    absent = match.absent_scans
+    assert len(absent) <= bound, (len(absent), lost, where)
     stated = Counter()
     for record in lost:
         stated.update(record["counts"])
         span = record["seq_to"] - record["seq_from"] + 1
         assert 0 < record["at_most"] <= span, (record, where)
         assert sum(record["counts"].values()) <= record["at_most"], (record, where)
-    gone = Counter(f"bench-{birth.unit}" for birth in match.absent)
+    gone = Counter(f"bench-{birth.unit}" for birth in absent)
     for device, count in stated.items():
         if device.startswith("bench-"):
             assert count <= gone[device], (device, count, gone, lost, where)
-    return len(match.absent), spans, bound
+    return len(absent), spans, bound
 
 
 @pytest.mark.timeout(100)

@@ -86,11 +86,12 @@ def judge(site, kills, seed):
     assert verdict.unexplained_slots <= unstated, (unstated, where)
     lost = site.witness.records("lost")
     bound = sum(record["at_most"] for record in lost)
-    assert len(match.absent) <= bound, (len(match.absent), lost, where)
+    absent = match.absent_scans
+    assert len(absent) <= bound, (len(absent), lost, where)
     assert len(site.witness.stores()) == 1, (site.witness.stores(), where)
     return {
         "arrived": match.arrived,
-        "absent": len(match.absent),
+        "absent": len(absent),
         "oldest_absent_ms": oldest,
         "answered_late": len(match.late),
         "lost_at_most": bound,
