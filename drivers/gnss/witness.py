@@ -26,8 +26,8 @@ _FASTEST_MS = 100.0
 """Metres a second; what dates each other must be one journey."""
 _SLACK_M = 15.0
 _SLACK_MS = 2.5
-"""Metres a second that a receiver may have gained beside the larger of the two speeds it
-told: one that stands is borne out within 30 m, whatever joined."""
+"""Metres a second that a receiver may have gained beside the larger of the two speeds
+it told: one that stands is borne out within 30 m, whatever joined."""
 _ENOUGH = 2
 
 
