@@ -69,7 +69,12 @@ def anything(evidence: Evidence) -> bool:
 
 
 def silent(evidence: Evidence) -> bool:
-    """Whether nothing but perhaps breaks and echoes ever came."""
+    """Whether nothing but perhaps breaks and echoes ever came, though it should have.
+
+    Where nobody was asked only a receiver had to say something: it speaks each second.
+    """
+    if not evidence.trials and evidence.bus.protocol != "gnss":
+        return False
     return not any(t.heard.strip(b"\0\xff") for t in evidence.trials) and not any(
         heard.data.strip(b"\0\xff") for heard in evidence.overheard
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.commission.facts import wants_of
+from gateway.commission.causes import causes
+from gateway.commission.evidence import Evidence, Overheard
+from gateway.commission.facts import facts_of, wants_of
 from gateway.config import load_problems
 
 SITE = """\
@@ -36,3 +38,13 @@ def test_only_what_answers_our_questions_is_asked(tmp_path, name, asked):
     site, _ = load_problems(path)
 
     assert len(wants_of([site.devices[name]])) == asked
+
+
+def test_a_silence_that_nobody_broke_is_no_fault(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE, encoding="utf-8")
+    site, _ = load_problems(path)
+    evidence = Evidence(facts_of(site.buses["gas"], [site.devices["so2"]]))
+    evidence.overheard.append(Overheard("", 1.3, b"", 0))
+
+    assert causes(evidence) == []
