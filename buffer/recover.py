@@ -211,6 +211,10 @@ class _Opening:
         lost = Intervals()
         for cursor in cursors.values():
             lost |= absent - cursor.resolved()
+        if not cursors and self._found.control_damaged:
+            # An old store whose cursors nobody can read: these targets are not new, and
+            # who was owed what is not known. All are told.
+            lost = absent
         last = high if not unclean else water
         # What was proved between the last commit and a kill is known to nobody: it may
         # be among what is gone.

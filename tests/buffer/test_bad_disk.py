@@ -160,3 +160,11 @@ def test_a_disk_that_stays_broken_ends_nothing(
         said = lives(folder, life, call, numbers, error, for_good=True)
         total += judge(said, f"life {life}, {call} {error} for good")
     figure(f"lives on a disk with {error} for good", total["lives"])
+
+
+@pytest.mark.sentence(2)
+def test_cursors_that_cannot_be_read_make_no_target_a_new_one(folder) -> None:
+    # Found by seed: what an old target was owed was stated to nobody.
+    said = lives(folder, 975084, "pread64", [1, 2], "EIO")
+
+    judge(said, "life 975084")
