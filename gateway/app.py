@@ -28,6 +28,7 @@ from gateway.answers import Answers, health_of
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
+from gateway.config.model import MqttTarget
 from gateway.config.problems import SiteError
 from gateway.control import ControlError
 from gateway.crew import Crew
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.clock import Instant, JudgedClock
-    from gateway.config.model import Bus, Device, MqttTarget, Site
+    from gateway.config.model import Bus, Device, Site, Target
     from gateway.health import Health
     from gateway.periods import Key
     from gateway.record import Record
@@ -302,8 +303,10 @@ class App:
         """The devices of a bus, in the order of the site file."""
         return [d for d in self.site.devices.values() if d.bus == bus]
 
-    def start_target(self, conf: MqttTarget) -> None:
+    def start_target(self, conf: Target) -> None:
         """Start delivering to a target; its cursor is found by its name."""
+        if not isinstance(conf, MqttTarget):
+            raise NotImplementedError(conf.name)
         name = f"target:{conf.name}"
         loop = asyncio.get_running_loop()
         beat = self.beats.add(name, loop.time() + 30)

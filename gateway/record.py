@@ -4,7 +4,8 @@ Stored form, version 1 (big endian); the tail is finished JSON, so that publishi
 only joins bytes:
 
     0   u8   version, 1
-    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger, 6 track
+    1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger, 6 track, 7 minute, 8 hour,
+             9 day
     2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows,
              bit 2 the JSON names a ``t`` of its own
     3   u8   0
@@ -12,7 +13,8 @@ only joins bytes:
     12  i64  wall clock, ms since 1970 UTC, as read at acquisition
     20  i64  monotonic clock, ms since boot
     28  [u8 trusted, u32 boot, i64 wall, i64 monotonic: the end of a gap, event, track]
-    ..  UTF-8: a JSON object without its opening brace
+    ..  UTF-8: a JSON object without its opening brace; of a minute, hour or day then a
+        zero byte and its exact numbers (see ``period_form``), which stay here
 
 The date is worked out when a record is sent (``to_wire``), never in the stored bytes.
 """
@@ -22,29 +24,37 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from drivers.values import Flaw, Value
+from gateway import period_form
+from gateway.aggregate import Period
 from gateway.clock import Instant
 
 VERSION = 1
 EXACT_INT = 2**53
 """Largest integer every JSON reader keeps exactly (IEEE 754 double, RFC 8259, 6)."""
 
-Kind = Literal["scan", "gap", "lost", "event", "ledger", "track"]
+Kind = Literal[
+    "scan", "gap", "lost", "event", "ledger", "track", "minute", "hour", "day"
+]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
 When = Callable[[Instant], "DatedTime | None"]
 """Dates an instant of an untrusted clock; None: not yet, its record waits."""
 
-_KINDS: tuple[Kind, ...] = ("scan", "gap", "lost", "event", "ledger", "track")
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 _LOST, _LEDGER = 3, 5
+_PERIODS = {"minute": 7, "hour": 8, "day": 9}
+_OWN_TIMES = frozenset((_LEDGER, *_PERIODS.values()))
 _HEAD = struct.Struct(">BBBxIIqq")
 _SECOND = struct.Struct(">BIqq")
 _TRUSTED, _HAS_SECOND, _OWN_T = 1, 2, 4
 _JSON = msgspec.json.Encoder()
+_Form = tuple[int, Instant, Instant | None, bytes]
+"""Kind, first and second instant, JSON."""
 
 
 class RecordError(ValueError):
@@ -70,6 +80,9 @@ class Scan(msgspec.Struct, frozen=True):
     """How long before ``at`` the data of a point came in, where not at once."""
     pos: dict[str, Value] | None = None
     """Where a mobile station was at that second, or why that is not known."""
+    states: dict[str, str] | None = None
+    """The state the instrument was in, point by point, where it was not the normal one:
+    see ``judge.states``."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -166,7 +179,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     datum: str
 
 
-Record = Scan | Gap | Lost | Event | DayLedger | Track
+Record = Scan | Gap | Lost | Event | DayLedger | Track | Period
 
 
 class DatedTime(msgspec.Struct, frozen=True):
@@ -195,6 +208,7 @@ class _ScanTail(msgspec.Struct, omit_defaults=True):
     sampled: dict[str, int] | None = None
     age_ms: dict[str, int] | None = None
     pos: dict[str, Value] | None = None
+    state: dict[str, str] | None = None
 
 
 class _GapTail(msgspec.Struct, omit_defaults=True):
@@ -283,70 +297,20 @@ def encode(record: Record, meta: str) -> bytes:
                 record.sampled,
                 record.age_ms,
                 record.pos,
+                record.states,
             )
         )
         if b"null" in tail:
             _refuse_not_finite(record.values, f"scan of {record.device}")
-    elif type(record) is Gap:
-        kind, at, until = 2, record.since, record.until
-        tail = _JSON.encode(
-            _GapTail(
-                record.device,
-                record.points,
-                record.slots,
-                record.cause,
-                record.open,
-                record.every_ms,
-                record.certain,
-            )
-        )
-    elif type(record) is Lost:
-        kind, at = 3, record.at
-        tail = _JSON.encode(
-            _LostTail(
-                record.first,
-                record.last,
-                record.counts,
-                record.cause,
-                record.certain,
-                record.at_most,
-                record.t_ms,
-                record.until_ms,
-            )
-        )
-    elif type(record) is Event:
-        kind, at, until = 4, record.at, record.until
-        _refuse_not_finite(record.values, f"event {record.id}")
-        tail = _JSON.encode(
-            _EventTail(
-                record.id,
-                record.type,
-                record.severity,
-                record.state,
-                record.device,
-                record.bus,
-                record.asset,
-                _wire_values(record.values),
-                record.text,
-                record.of,
-            )
-        )
-    elif type(record) is DayLedger:
-        kind, at = _LEDGER, record.at
-        tail = _JSON.encode(_day_tail(record))
-    elif type(record) is Track:
-        kind, at, until = 6, record.since, record.until
-        tail = _JSON.encode(
-            _TrackTail(
-                record.device, record.line, record.within_m, record.fixes, record.datum
-            )
-        )
     else:
-        raise RecordError(f"cannot store a {type(record).__name__}")
+        form = _FORMS.get(type(record))
+        if form is None:
+            raise RecordError(f"cannot store a {type(record).__name__}")
+        kind, at, until, tail = form(record)
     flags = _TRUSTED if at.trusted else 0
     if until is not None:
         flags |= _HAS_SECOND
-    elif kind == _LEDGER or (type(record) is Lost and record.t_ms):
+    elif kind in _OWN_TIMES or (type(record) is Lost and record.t_ms):
         flags |= _OWN_T
     try:
         head = _HEAD.pack(
@@ -359,6 +323,75 @@ def encode(record: Record, meta: str) -> bytes:
             until.trusted, _id32(until.boot), until.wall_ms, until.mono_ms
         )
     return head + tail[1:]
+
+
+def _gap_form(gap: Gap) -> _Form:
+    tail = _GapTail(
+        gap.device,
+        gap.points,
+        gap.slots,
+        gap.cause,
+        gap.open,
+        gap.every_ms,
+        gap.certain,
+    )
+    return 2, gap.since, gap.until, _JSON.encode(tail)
+
+
+def _lost_form(lost: Lost) -> _Form:
+    tail = _LostTail(
+        lost.first,
+        lost.last,
+        lost.counts,
+        lost.cause,
+        lost.certain,
+        lost.at_most,
+        lost.t_ms,
+        lost.until_ms,
+    )
+    return _LOST, lost.at, None, _JSON.encode(tail)
+
+
+def _event_form(event: Event) -> _Form:
+    _refuse_not_finite(event.values, f"event {event.id}")
+    tail = _EventTail(
+        event.id,
+        event.type,
+        event.severity,
+        event.state,
+        event.device,
+        event.bus,
+        event.asset,
+        _wire_values(event.values),
+        event.text,
+        event.of,
+    )
+    return 4, event.at, event.until, _JSON.encode(tail)
+
+
+def _ledger_form(day: DayLedger) -> _Form:
+    return _LEDGER, day.at, None, _JSON.encode(_day_tail(day))
+
+
+def _track_form(track: Track) -> _Form:
+    tail = _TrackTail(
+        track.device, track.line, track.within_m, track.fixes, track.datum
+    )
+    return 6, track.since, track.until, _JSON.encode(tail)
+
+
+def _period_form(period: Period) -> _Form:
+    return _PERIODS[period.kind], period.at, None, period_form.tail(period)
+
+
+_FORMS: dict[type, Callable[[Any], _Form]] = {
+    Gap: _gap_form,
+    Lost: _lost_form,
+    Event: _event_form,
+    DayLedger: _ledger_form,
+    Track: _track_form,
+    Period: _period_form,
+}
 
 
 def head(data: bytes) -> Head:
@@ -425,7 +458,7 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
     dated = None if at.trusted else _dated(at, when)
     t = at.wall_ms if dated is None else dated.t
     parts = [b'{"seq":%d,"kind":"%b"' % (seq, _KINDS[kind - 1].encode())]
-    if kind in {_LOST, _LEDGER}:
+    if kind == _LOST or kind in _OWN_TIMES:
         parts.append(b',"noted":%d' % t)
     if not flags & _OWN_T:
         parts.append(b',"t":%d' % t)
@@ -443,7 +476,8 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
         parts.append(_bounds(b"noted" if flags & _OWN_T else b"t", dated))
     if end is not None:
         parts.append(_bounds(b"until", end))
-    parts.extend((b",", data[start:]))
+    stop = period_form.wire_end(data, start) if kind in _PERIODS.values() else None
+    parts.extend((b",", data[start:stop]))
     return b"".join(parts)
 
 
@@ -488,47 +522,47 @@ def _day_tail(day: DayLedger) -> _DayTail:
 
 def _record(first: Head, until: Instant | None, body: bytes) -> Record:
     at = first.at
-    if first.kind == "scan":
-        s = msgspec.json.decode(body, type=_ScanTail)
-        return Scan(s.device, at, s.values, s.q, s.flag, s.sampled, s.age_ms, s.pos)
-    if first.kind == "gap":
-        g = msgspec.json.decode(body, type=_GapTail)
-        return Gap(
-            g.device,
-            g.points,
-            at,
-            until or at,
-            g.slots,
-            g.cause,
-            g.open,
-            g.every_ms,
-            g.certain,
-        )
-    if first.kind == "lost":
-        x = msgspec.json.decode(body, type=_LostTail)
-        return Lost(
-            x.seq_from,
-            x.seq_to,
-            x.t,
-            x.until,
-            x.counts,
-            x.cause,
-            x.certain,
-            x.at_most,
-            at,
-        )
-    if first.kind == "ledger":
-        d: dict[str, Any] = msgspec.structs.asdict(
-            msgspec.json.decode(body, type=_DayTail)
-        )
-        return DayLedger(at=at, t_ms=d.pop("t"), until_ms=d.pop("until"), **d)
-    if first.kind == "track":
-        line = msgspec.structs.asdict(msgspec.json.decode(body, type=_TrackTail))
-        return Track(since=at, until=until or at, **line)
-    fields: dict[str, Any] = msgspec.structs.asdict(
-        msgspec.json.decode(body, type=_EventTail)
+    match first.kind:
+        case "scan":
+            s = msgspec.json.decode(body, type=_ScanTail)
+            found: Record = Scan(
+                s.device, at, s.values, s.q, s.flag, s.sampled, s.age_ms, s.pos, s.state
+            )
+        case "gap":
+            g = msgspec.json.decode(body, type=_GapTail)
+            found = Gap(since=at, until=until or at, **msgspec.structs.asdict(g))
+        case "lost":
+            found = _lost(at, msgspec.json.decode(body, type=_LostTail))
+        case "ledger":
+            d: dict[str, Any] = msgspec.structs.asdict(
+                msgspec.json.decode(body, type=_DayTail)
+            )
+            found = DayLedger(at=at, t_ms=d.pop("t"), until_ms=d.pop("until"), **d)
+        case "track":
+            line = msgspec.structs.asdict(msgspec.json.decode(body, type=_TrackTail))
+            found = Track(since=at, until=until or at, **line)
+        case "event":
+            fields: dict[str, Any] = msgspec.structs.asdict(
+                msgspec.json.decode(body, type=_EventTail)
+            )
+            found = Event(at=at, until=until, **fields)
+        case kind:
+            found = period_form.read(kind, at, body)
+    return found
+
+
+def _lost(at: Instant, x: _LostTail) -> Lost:
+    return Lost(
+        x.seq_from,
+        x.seq_to,
+        x.t,
+        x.until,
+        x.counts,
+        x.cause,
+        x.certain,
+        x.at_most,
+        at,
     )
-    return Event(at=at, until=until, **fields)
 
 
 def _open(data: bytes) -> tuple[int, int, int, int, int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from buffer import PriorityClass
+from gateway.aggregate import Period
 from gateway.fold import EventFold
 from gateway.ledger import DeliveryLedger
 from gateway.record import (
@@ -102,6 +103,8 @@ class Recorder:
             at = record.until or record.at
         elif isinstance(record, Track):
             cls, subject, at = PriorityClass.AGGREGATE, record.device, record.until
+        elif isinstance(record, Period):
+            cls, subject, at = PriorityClass.AGGREGATE, record.station, record.at
         elif isinstance(record, DayLedger):
             cls, subject, at = PriorityClass.AGGREGATE, record.device, record.at
         else:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    from gateway.config.model import Bus, Device, MqttTarget
+    from gateway.config.model import Bus, Device, Target
     from gateway.config.places import Fence
 
 KEYS = (
@@ -216,8 +216,8 @@ def _fences(section: Section) -> dict[str, Fence]:
     return fences
 
 
-def _targets(section: Section, folder: Path) -> dict[str, MqttTarget]:
-    targets: dict[str, MqttTarget] = {}
+def _targets(section: Section, folder: Path) -> dict[str, Target]:
+    targets: dict[str, Target] = {}
     for name, node, _ in section.entries("targets"):
         check_name(section.report, name, section.at("targets"), "targets")
         target = read_target(section.report, name, node, f"targets.{name}", folder)

@@ -16,6 +16,7 @@ import msgspec
 
 from drivers.profiles.model import Point, Profile, Protocol
 from gateway.config.places import Fence, Mobile, Reception, Track
+from gateway.config.stations import Station
 
 Engine = Literal["own", "pymodbus"]
 BusProtocol = Literal[
@@ -241,6 +242,86 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.transport}://{host}:{self.port}{path}"
 
 
+class FactorMap(msgspec.Struct, frozen=True, kw_only=True):
+    """How one platform wants one factor; None: as the station has it."""
+
+    code: str | None = None
+    unit: str | None = None
+    decimals: int | None = None
+    cou_unit: str | None = None
+    cou_decimals: int | None = None
+
+
+class Hj212Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One HJ 212 platform, or one MN of it."""
+
+    name: str
+    host: str
+    port: int
+    version: Literal[2017, 2025] = 2017
+    mn: str
+    station: str
+    """Whose periods and real-time values it gets."""
+    st: str
+    """System code: 31 flue gas, 32 water, 22 air, 23 noise, 39 dust, 44, 45 ..."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    password_credential: str | None = None
+    plaintext_accepted: bool = False
+    """What it is sent may cross a network unencrypted."""
+    answer: bool = True
+    """Data frames ask for 9014; without it nothing is ever proved, only written."""
+    realtime_s: float | None = 30.0
+    """None: no real-time values. The platform may change it (1062), as all below."""
+    facilities_s: float | None = None
+    """Facility states (2021); None: none are sent."""
+    kinds: tuple[Literal["minute", "hour", "day"], ...] = ("minute", "hour", "day")
+    factors: dict[str, FactorMap] = {}
+    only: tuple[str, ...] = ()
+    """Factors sent; empty: all that have a code."""
+    overtime_s: float = 10.0
+    recount: int = 3
+    backfill_per_s: float = 5.0
+    heartbeat_s: float | None = None
+    """9015, version 2025 only; None: none."""
+    flags: Literal["2017", "2025"] | None = None
+    """Table of data flags; None: that of the version."""
+    validity: dict[Literal["minute", "hour", "day"], Fraction] = {}
+    """Share of valid parts for N; what is not given is as the version's rules say."""
+    key_file: Path | None = None
+    key_env: str | None = None
+    key_credential: str | None = None
+    """SM4 key, 16 bytes or 32 hex digits; none: nothing is encrypted."""
+    sealed: Literal["raw", "literal"] = "raw"
+    """How encrypted bytes travel; see docs/hj212.md."""
+    allow: tuple[int, ...] = ()
+    """Commands that act on an instrument and are carried out; others are refused."""
+    devices: tuple[str, ...] = ()
+
+    @property
+    def exposed(self) -> bool:
+        """Whether records cross a network unencrypted."""
+        return not is_loopback(self.host) and not (
+            self.key_file or self.key_env or self.key_credential
+        )
+
+    @property
+    def url(self) -> str:
+        """The address as people write it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"hj212://{host}:{self.port}"
+
+
+Target = MqttTarget | Hj212Target
+
+
+class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of minutes, hours and days is kept here."""
+
+    max_bytes: int = 512_000_000
+    """A quota of its own, beside the buffer's."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether what is sent to this host stays on this machine."""
     try:
@@ -258,7 +339,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     buffer: BufferLimits
     buses: dict[str, Bus] = {}
     devices: dict[str, Device] = {}
-    targets: dict[str, MqttTarget] = {}
+    targets: dict[str, Target] = {}
+    stations: dict[str, Station] = {}
+    history: HistoryLimits = HistoryLimits()
     fences: dict[str, Fence] = {}
     mobile: Mobile | None = None
     """Set where the station moves."""
