@@ -219,7 +219,7 @@ def test_the_end_of_a_gap_is_dated_by_its_own_boot():
     [
         (0, 2, "expected stored version 1, got 2: written by another release"),
         (1, 0, "expected a kind of 1..9, got 0"),
-        (1, 9, "expected a kind of 1..9, got 12"),
+        (1, 12, "expected a kind of 1..9, got 12"),
     ],
 )
 def test_what_another_release_wrote_gives_a_clear_error(byte, value, said):
