@@ -93,13 +93,24 @@ class Piece(NamedTuple):
 
 
 class Packets:
-    """Cuts a stream into packets; what is no MQTT passes in pieces as it came."""
+    """Cuts a stream into packets; what is no MQTT passes in pieces as it came.
 
-    def __init__(self) -> None:
+    Args:
+        first: Type of the packet the stream begins with, flags none; 0: any. TLS or a
+            websocket may look like packets for a while, and then like half a packet.
+    """
+
+    def __init__(self, *, first: int = 0) -> None:
+        self._first = first
         self._held = bytearray()
         self._rest = 0
         """Bytes to come of a packet whose beginning has passed."""
         self._mqtt = True
+
+    @property
+    def mqtt(self) -> bool:
+        """Whether all so far may be MQTT."""
+        return self._mqtt
 
     def feed(self, data: bytes, *, hold: bool) -> Iterator[Piece]:
         """More bytes.
@@ -109,6 +120,9 @@ class Packets:
             hold: Keep the beginning of a packet back until it is whole. Without,
                 everything passes as soon as its fixed header is known.
         """
+        if self._first and data:
+            self._mqtt = data[0] == self._first << 4
+            self._first = 0
         held = self._held
         held += data
         while held:

@@ -14,7 +14,8 @@ the methods of :class:`Proxy`):
     acks            they pass again
     heal            the line is well again: all of the above are off
 
-What platforms do to messages (MQTT 3.1.1 and 5) stays through a ``heal``:
+What platforms do to messages (MQTT 3.1.1 and 5; within TLS or a websocket nobody can
+see them, and bytes pass as they come) stays through a ``heal``:
 
     limit 50        so many PUBLISHes a second, those above wait; 0 = unlimited
     limit 50 drop   those above are acknowledged and thrown away
@@ -34,7 +35,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from simulators.mqtt_faults import Faults
-from simulators.mqtt_packets import AckFilter, Packets
+from simulators.mqtt_packets import CONNECT, AckFilter, Packets
 from simulators.process import die_with_parent, run, say_ready, until_told
 
 if TYPE_CHECKING:
@@ -230,11 +231,11 @@ class Proxy:
             self._leave(writer)
             return
         self._writers.add(out)
-        client = _Client(writer)
+        client, packets = _Client(writer), Packets(first=CONNECT)
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._up(reader, out, client), name="up")
-                both.create_task(self._down(away, writer, client), name="down")
+                both.create_task(self._up(reader, out, client, packets), name="up")
+                both.create_task(self._down(away, writer, client, packets), name="down")
         except* OSError:
             pass
         finally:
@@ -246,9 +247,12 @@ class Proxy:
         writer.transport.abort()
 
     async def _up(
-        self, reader: asyncio.StreamReader, out: asyncio.StreamWriter, client: _Client
+        self,
+        reader: asyncio.StreamReader,
+        out: asyncio.StreamWriter,
+        client: _Client,
+        packets: Packets,
     ) -> None:
-        packets = Packets()
         async for data in self._pieces(reader):
             passed, cut = await self.faults.up(packets, data, client.put_in)
             self.faults.counts.bytes_up += len(passed)
@@ -265,11 +269,13 @@ class Proxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         client: _Client,
+        packets: Packets,
     ) -> None:
         filtered = AckFilter()
         async for data in self._pieces(reader):
             before = filtered.dropped
-            passed = filtered.feed(data, drop=self.drop_acks or self.faults.keeps_ack)
+            drop = packets.mqtt and (self.drop_acks or self.faults.keeps_ack)
+            passed = filtered.feed(data, drop=drop)
             self.faults.counts.dropped_acks += filtered.dropped - before
             self.faults.counts.bytes_down += len(passed)
             await self._crawl(passed)

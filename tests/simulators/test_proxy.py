@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from simulators.mqtt_packets import AckFilter
+from simulators.mqtt_packets import CONNECT, AckFilter, Packets
 from simulators.proxy import Proxy
 
+CONNECT_LINE = bytes((CONNECT << 4, ord("\n")))
+"""The beginning of a CONNECT, and a line."""
 PUBACK = bytes.fromhex("40020001")
 PINGRESP = bytes.fromhex("d000")
 
@@ -73,7 +78,7 @@ async def test_pubacks_alone_are_swallowed() -> None:
     async with Server(PINGRESP + PUBACK + PINGRESP) as server:
         reader, writer = await server.connect()
         server.proxy.drop_acks = True
-        writer.write(b"x\n")
+        writer.write(CONNECT_LINE)
         assert await read(reader, 4) == PINGRESP * 2
         server.proxy.drop_acks = False
         writer.write(b"x\n")
@@ -120,3 +125,36 @@ def test_a_stream_that_is_no_mqtt_passes() -> None:
     noise = b"\x30\xff\xff\xff\xff\xff" + PUBACK
 
     assert AckFilter().feed(noise, drop=True) == noise
+
+
+@example(b"\x16\x00\x30\xff", 4)  # after two bytes, what could be a PUBLISH begins
+@given(
+    st.binary(min_size=1).filter(lambda data: data[0] != CONNECT << 4),
+    st.integers(1, 40),
+)
+def test_of_a_stream_that_is_no_mqtt_not_one_byte_is_held_back(data, size) -> None:
+    for hold in (False, True):
+        packets = Packets(first=CONNECT)
+        for at in range(0, len(data), size):
+            piece = data[at : at + size]
+            passed = b"".join(p.raw for p in packets.feed(piece, hold=hold))
+            assert passed == piece
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"\x16\x03\x01\x00\x01\x01\x16\x00", b"GET /mqtt HTTP/1.1\r\n\r\n"],
+    ids=["tls", "http"],
+)
+async def test_what_only_looks_like_a_packet_passes_both_ways(beginning) -> None:
+    # 255 is the first byte of a length that goes on: three more may belong to it.
+    sent = beginning + b"\x30\xff\xff\n"
+    async with Server(PUBACK) as server:
+        server.proxy.drop_acks = True
+        reader, writer = await server.connect()
+        for piece in re.findall(rb"(?s).{1,7}", sent):
+            writer.write(piece)
+            await asyncio.sleep(0)
+        lines = sent.count(b"\n")
+        assert await read(reader, 4 * lines) == PUBACK * lines
+        writer.close()
