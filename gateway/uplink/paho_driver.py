@@ -234,6 +234,7 @@ class PahoDriver:
         self._fd = opened.fileno()
         self._loop.add_reader(self._fd, self._read)
         self._flush()
+        self._read_pending()
         self._misc = self._loop.call_later(self._misc_s, self._on_misc)
 
     def publish(
@@ -279,11 +280,12 @@ class PahoDriver:
     # -- the socket, driven by the loop --------------------------------------
 
     def _read(self) -> None:
-        """Take what has come.
-
-        What TLS has decrypted already makes no socket readable: it is taken as well.
-        """
+        """Take what has come."""
         self._client.loop_read()
+        self._read_pending()
+
+    def _read_pending(self) -> None:
+        """What TLS has decrypted already makes no socket readable: take it as well."""
         pending = getattr(self._client.socket(), "pending", None)
         if self._fd >= 0 and pending is not None and pending():
             self._loop.call_soon(self._read_on)
