@@ -1,0 +1,1 @@
+"""Averages of stations: minutes, hours and days out of judged readings."""
