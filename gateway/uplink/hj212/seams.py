@@ -1,8 +1,8 @@
 """What the parts of an HJ 212 target ask of each other.
 
-    board, history, buffer --> Frames --> Upload --> Exchange --> Connection --> platform
+    board, history, buffer --> Frames --> Upload --> Exchange --> the platform
                                                         |  ^
-                     Handled <-- Host <-- segments -----+  +-- Settings (PW, OverTime ..)
+               Handled <-- Host <-- segments that come -+  +-- Settings (PW, OverTime)
 
 The pump owns the connection. ``Host`` is asked about every segment that is not the
 answer to one of ours; it decides, the pump sends.
@@ -10,17 +10,18 @@ answer to one of ours; it decides, the pump sends.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from drivers.hj212.cp import Item
 from drivers.hj212.segment import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
-    from drivers.hj212.cp import Item
     from drivers.hj212.frame import Frame
     from gateway.aggregate import Mark, Period, PeriodKind
 
@@ -161,7 +162,7 @@ class Newest(Protocol):
 
     @property
     def value(self) -> Fraction | str | None:
-        """In the factor's unit; text where the factor has states; None: there is none."""
+        """In the factor's unit; text where it has states; None: there is none."""
         ...
 
     @property
@@ -199,7 +200,7 @@ class History(Protocol):
     async def read(
         self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
     ) -> Sequence[Period]:
-        """The newest revisions that begin in ``since_ms <= t < until_ms``, ascending."""
+        """Newest revisions that begin in ``since_ms <= t < until_ms``, ascending."""
         ...
 
     def mark(
