@@ -109,6 +109,30 @@ def test_the_check_is_the_standards_and_not_modbus():
         assert crc16(data) == crc_of_annex_a(data) == int(frame[-4:], 16)
 
 
+def modbus(data):
+    register = 0xFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xA001 if register & 1 else 0)
+    return register
+
+
+def test_a_frame_that_carries_the_check_of_modbus_is_refused():
+    # The trap: a Modbus library's CRC16 looks right and only agrees with itself.
+    assert modbus(b"123456789") == 0x4B37
+    for name in set(TAKEN) - {"D8"}:  # Chinese text waits for its length in characters
+        data = TAKEN[name][6:-4].encode()
+        check = modbus(data)
+        for wrong in (check, check >> 8 | (check & 0xFF) << 8):
+            if wrong == crc16(data):
+                continue
+            finder, frames = take(f"{TAKEN[name][:-4]}{wrong:04X}")
+
+            assert frames == []
+            assert finder.refused == {Refusal.CRC: 1}
+
+
 def test_the_check_has_256_values_after_any_byte():
     low = {crc16(bytes([a, b])) & 0xFF for a in range(256) for b in range(0, 256, 5)}
 
