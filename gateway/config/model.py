@@ -16,6 +16,7 @@ import msgspec
 
 from drivers.profiles.model import Point, Profile, Protocol
 from gateway.config.places import Fence, Mobile, Reception, Track
+from gateway.config.rights import Order, Shown
 from gateway.config.stations import Station
 
 Engine = Literal["own", "pymodbus"]
@@ -284,6 +285,9 @@ class Hj212Target(msgspec.Struct, frozen=True, kw_only=True):
     backfill_per_s: float = 5.0
     heartbeat_s: float | None = None
     """9015, version 2025 only; None: none."""
+    heartbeat_st: str = "91"
+    absent: Literal["flag", "leave_out"] = "flag"
+    """A factor without any value: told by its flag alone, or not at all."""
     flags: Literal["2017", "2025"] | None = None
     """Table of data flags; None: that of the version."""
     validity: dict[Literal["minute", "hour", "day"], Fraction] = {}
@@ -296,6 +300,12 @@ class Hj212Target(msgspec.Struct, frozen=True, kw_only=True):
     """How encrypted bytes travel; see docs/hj212.md."""
     allow: tuple[int, ...] = ()
     """Commands that act on an instrument and are carried out; others are refused."""
+    orders: tuple[Order, ...] = ()
+    """What those commands write; one without is refused."""
+    shown: tuple[Shown, ...] = ()
+    """What of instruments and of us the platform may read (3017 to 3020)."""
+    hardware: dict[str, str] = {}
+    """i23005 to i23008: who the logger is, for its activation (1001, 1002; 2025)."""
     devices: tuple[str, ...] = ()
 
     @property
