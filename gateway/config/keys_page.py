@@ -8,7 +8,16 @@ from __future__ import annotations
 import sys
 
 from drivers.profiles import bases, points, watches
-from gateway.config import buses, devices, loader, place_keys, site_info, targets
+from gateway.config import (
+    buses,
+    devices,
+    factor_keys,
+    loader,
+    place_keys,
+    site_info,
+    station_keys,
+    targets,
+)
 from gateway.texts import both
 
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -36,6 +45,18 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("target", "`targets.<name>`", targets.KEYS),
     ("fence", "`fences.<name>`", place_keys.FENCE_KEYS),
     ("mobile", "`mobile`", place_keys.MOBILE_KEYS),
+    ("station", "`stations.<name>`", station_keys.STATION_KEYS),
+    (
+        "factor",
+        "`factors.<name>` of a station / 站点的 `factors.<name>`",
+        factor_keys.FACTOR_KEYS,
+    ),
+    (
+        "flue_gas",
+        "`flue_gas` of a station / 站点的 `flue_gas`",
+        station_keys.FLUE_GAS_KEYS,
+    ),
+    ("water", "`water` of a station / 站点的 `water`", station_keys.WATER_KEYS),
 )
 _REQUIRED = {
     "top": {"gateway", "buffer"},
@@ -47,6 +68,8 @@ _REQUIRED = {
     "target": {"mqtt"},
     "fence": {"device", "rule"},
     "mobile": {"position"},
+    "station": {"kind", "factors"},
+    "factor": {"from"},
 }
 
 _HEAD = """\

@@ -23,6 +23,7 @@ from gateway.config.place_checks import check_edges, check_lines, check_position
 from gateway.config.place_keys import read_fence, read_mobile
 from gateway.config.problems import SiteError
 from gateway.config.site_info import read_assets, read_site_info
+from gateway.config.station_keys import read_stations
 from gateway.config.targets import read_target
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
-    "fences", "mobile",
+    "fences", "mobile", "stations",
 )  # fmt: skip
 BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through", "endurance")
 CLOCK_KEYS = ("trust", "wait")
@@ -112,6 +113,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     targets = _targets(section, folder)
     fences = _fences(section)
     mobile = read_mobile(section)
+    stations = read_stations(section, devices, assets)
     check_references(report, root)
     check_devices(report, root)
     check_addresses(report, root, devices, buses)
@@ -134,6 +136,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         targets=targets,
         fences=fences,
         mobile=mobile,
+        stations=stations,
         clock_trust=trust,
         clock_wait_s=wait_s,
         source=path.absolute(),

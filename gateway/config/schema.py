@@ -36,8 +36,13 @@ from gateway.config import (
     places,
     security,
     site_info,
+    station_keys,
     targets,
 )
+from gateway.config.factor_keys import FACTOR_KEYS, MOST_DECIMALS
+from gateway.config.stations import FORMULAS, MINUTES, STATION_KINDS
+from gateway.factors.table import molar_masses
+from gateway.judge import validity
 from gateway.texts import both
 
 Schema = dict[str, Any]
@@ -87,6 +92,7 @@ def site_schema() -> Schema:
         ),
         "fences": _map(_fence(), NAME_PATTERN),
         "mobile": _object("mobile", place_keys.MOBILE_KEYS, _MOBILE, ("position",)),
+        "stations": _map(_station(), NAME_PATTERN),
     }
     root = _object("top", loader.KEYS, top, ("gateway", "buffer"))
     return {
@@ -337,6 +343,68 @@ _COUNTER: Schema = {
         "examples": ["50/s"],
     },
 }
+
+
+_FED: Schema = {**_TEXT, "pattern": "^[^.]+[.].+$", "examples": ["cems-1.so2"]}
+_DIGITS: Schema = {"type": "integer", "minimum": 0, "maximum": MOST_DECIMALS}
+_STATION: Schema = {
+    "kind": {"enum": list(STATION_KINDS)},
+    "asset": _TEXT,
+    "minute": {"enum": [f"{minutes}m" for minutes in MINUTES]},
+    "grace": _DURATION,
+    "label": _LABEL,
+}
+_REPORTED: Schema = {
+    "from": {
+        "anyOf": [
+            _FED,
+            {"type": "array", "items": _FED, "minItems": 1, "maxItems": 2},
+        ]
+    },
+    "code": _TEXT,
+    "unit": _TEXT,
+    "decimals": _DIGITS,
+    "cou_unit": _TEXT,
+    "cou_decimals": _DIGITS,
+    "holds": _DURATION,
+    "counter": _BOOLEAN,
+    "converted": _BOOLEAN,
+    "total": _BOOLEAN,
+    "formula": {"enum": list(FORMULAS)},
+    "label": _LABEL,
+}
+_FLUE_GAS: Schema = {
+    "measured": {"enum": list(station_keys.MEASURED)},
+    "oxygen": _TEXT,
+    "oxygen_measured": {"enum": list(station_keys.OXYGEN_MEASURED)},
+    "reference_oxygen": {"type": "number", "exclusiveMinimum": 0, "maximum": 21},
+    "moisture": {"type": ["string", "number"]},
+    "temperature": {"type": ["string", "number"]},
+    "pressure": {"type": ["string", "number"]},
+    "atmosphere": {"type": ["string", "number"]},
+    "velocity": _TEXT,
+    "area": _RATIO,
+    "flow": _TEXT,
+}
+_WATER: Schema = {
+    "flow": _TEXT,
+    "volume": _TEXT,
+    "mean": {"enum": list(station_keys.MEANS)},
+}
+
+
+def _station() -> Schema:
+    """A factor is a point's name, or a mapping."""
+    gases = {"gas": {"enum": list(molar_masses())}}
+    factor = _object("factor", FACTOR_KEYS, {**_REPORTED, **gases}, ("from",))
+    shapes = {
+        **_STATION,
+        "rules": {"enum": list(validity.names())},
+        "factors": _map({"anyOf": [_FED, factor]}, NAME_PATTERN),
+        "flue_gas": _object("flue_gas", station_keys.FLUE_GAS_KEYS, _FLUE_GAS, ()),
+        "water": _object("water", station_keys.WATER_KEYS, _WATER, ()),
+    }
+    return _object("station", station_keys.STATION_KEYS, shapes, ("kind", "factors"))
 
 
 def _bus() -> Schema:

@@ -7,7 +7,7 @@ by an MN. A factor is what a station reports; it is fed by one point of one devi
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -15,6 +15,13 @@ StationKind = Literal[
     "flue_gas", "water", "ambient", "dust", "noise", "electricity", "conditions"
 ]
 """Decides which formulas hold and which ST of HJ 212 is meant."""
+STATION_KINDS: tuple[StationKind, ...] = get_args(StationKind)
+Formula = Literal["point", "flow", "nox"]
+"""How a factor comes from its points: as it is; flow out of a velocity and the duct's
+area; NOx as NO2 out of NO, with or without NO2 measured beside it."""
+FORMULAS: tuple[Formula, ...] = get_args(Formula)
+MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
+"""Lengths of the shortest period. Source: HJ 212-2017, table 4 (MinInterval)."""
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +51,18 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     total: bool = False
     """Its period total is reported: mass of a pollutant, volume of a flow."""
     label: dict[str, str] = {}
+    from_unit: str = ""
+    """UCUM code of the point; empty: the factor's own."""
+    gas: str | None = None
+    """Which gas it is, where its point tells parts by volume: so2, no2 ..."""
+    formula: Formula = "point"
+    also: tuple[str, str] | None = None
+    """A second device and point that the formula needs: NO2 beside NO."""
+
+    @property
+    def unit_of_point(self) -> str:
+        """UCUM code of what the point tells."""
+        return self.from_unit or self.unit
 
 
 class FlueGas(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,3 +119,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     flue_gas: FlueGas | None = None
     water: Water | None = None
     label: dict[str, str] = {}
+
+    def factor(self, name: str | None) -> Factor | None:
+        """The factor of this name; None where there is none."""
+        return next((f for f in self.factors if f.name == name), None)
