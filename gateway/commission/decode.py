@@ -7,6 +7,7 @@ bytes that are no digits, no time in the year 2160.
 from __future__ import annotations
 
 import math
+import re
 import struct
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -28,6 +29,12 @@ _WIDTH = {
 _EARLIEST, _LATEST = 1_262_304_000, 2_051_222_400
 """2010-01-01 and 2035-01-01: a time outside is none of a running device."""
 _PRINTABLE = range(32, 127)
+_RUN = re.compile("[A-Za-z0-9]+")
+_WORD = re.compile("[A-Z]+[0-9]*[A-Z]*|[A-Z]?[a-z]{2,}[0-9]*|[0-9]+")
+"""ADW300, Temp2 and 2023; not Cf33."""
+_NO_WORD, _PERHAPS = 1.1, 2.0
+"""Of a text that reads as floats, too: one of seven voltages has four printable bytes.
+A word in two registers is the next best reading, any other text a poor one."""
 _WHOLE = 0.4
 """Whoever asks for two registers probably means one value of two."""
 _SHORT, _CHANCE = 5, 0.9
@@ -183,8 +190,26 @@ def _texts(data: bytes) -> Iterator[Reading]:
             words = text.decode("ascii")
             # Digits read on in both orders; letters after letters are a word.
             pairs = sum(a.isalpha() and b.isalpha() for a, b in pairwise(words))
-            weight = 2.0 + letters + 0.02 * pairs - (0.3 if order else 0.0)
+            weight = 2.0 + letters
+            known = all(_WORD.fullmatch(run) for run in _RUN.findall(words))
+            if not known and any(_floats(data, turn) for turn in ORDERS):
+                weight = _NO_WORD
+            elif last == 1 and 0 not in data and _floats(data, "ABCD"):
+                weight = _PERHAPS
+            weight += 0.02 * pairs - (0.3 if order else 0.0)
             yield Reading(f"0-{last}", "text", order, repr(words), round(weight, 2))
+
+
+def _floats(data: bytes, order: str) -> bool:
+    """Whether each two registers are what a float32 in this order measured, or zero."""
+    numbers = [
+        struct.unpack(">f", arranged(data[at : at + 4], order))[0]
+        for at in range(0, len(data) - 3, 4)
+    ]
+    usual = [0.01 <= abs(number) <= 100_000 for number in numbers]  # noqa: PLR2004
+    return any(usual) and all(
+        is_usual or number == 0 for is_usual, number in zip(usual, numbers, strict=True)
+    )
 
 
 def _clocks(data: bytes) -> Iterator[Reading]:

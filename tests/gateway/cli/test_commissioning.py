@@ -64,10 +64,12 @@ def test_from_an_unknown_line_to_a_site_that_reads(port, capsys, tmp_path):
     status, out = said(
         capsys, "decode", "line-1", "3", "3x:30001", "--json", "--site", "site.yaml"
     )
-    best = json.loads(out)["readings"][0]
+    # Of one voltage in a thousand another order gives a shorter number by chance.
+    best = json.loads(out)["readings"][:2]
+    found = {r["order"]: float(r["value"]) for r in best if r["type"] == "float32"}
     assert status == 0
-    assert (best["type"], best["order"]) == ("float32", "ABCD")
-    assert 200 < float(best["value"]) < 260
+    assert best[0]["type"] == "float32"
+    assert 200 < found["ABCD"] < 260
 
     status, out = said(capsys, "find", port, *quick, "--write", "site.yaml")
     assert status == 2  # never over an existing file
