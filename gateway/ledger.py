@@ -9,7 +9,7 @@ value: the poll gave a value, good or uncertain. bad: it was asked and has none,
 reason. gap: it was not asked, as a gap record says. The switches that a word of bits
 carries (``state.door_open``) are parts of their point and do not count again. Of
 records it counts those stored, and for each target those sent (again each time),
-proved, refused for good and filtered out.
+proved, refused for good, filtered out, and written to a target that proves nothing.
 
 Which hour: that of a scan's acquisition; a gap's slots and a loss's records by
 ``gateway.spread``; other records by the time they end or were made at. What an
@@ -44,9 +44,9 @@ _METAS_KEPT = 8
 _TELLINGS_KEPT = 2000
 _LOSSES_KEPT = 256
 
-Fate = Literal["sent", "proved", "refused", "filtered"]
+Fate = Literal["sent", "proved", "refused", "filtered", "written"]
 FATES: tuple[Fate, ...] = get_args(Fate)
-_SENT, _PROVED, _REFUSED, _FILTERED = range(len(FATES))
+_SENT, _PROVED, _REFUSED, _FILTERED, _WRITTEN = range(len(FATES))
 
 Key = tuple[str, int]
 """Device (empty: the gateway's own records) and hour since 1970 UTC, or UNDATED."""
@@ -229,6 +229,10 @@ class DeliveryLedger:
     def proved(self, target: str, entries: Iterable[Entry]) -> None:
         """The target has these."""
         self._enter(target, entries, _PROVED)
+
+    def written(self, target: str, entries: Iterable[Entry]) -> None:
+        """These were handed over, and nobody will ever say whether they arrived."""
+        self._enter(target, entries, _WRITTEN)
 
     def lost(self, target: str, entries: Iterable[Entry], cause: str) -> None:
         """The target will never have these.

@@ -21,7 +21,6 @@ from gateway.uplink.source import runs_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gateway.config.model import MqttTarget
     from gateway.uplink.flight import Flight
     from gateway.uplink.receipts import Sent
     from gateway.uplink.source import Entry, Source
@@ -32,6 +31,53 @@ PAUSE_S = 0.3
 """Between tries with one refused record."""
 HOLD_S = 30.0
 """While the platform refuses whatever is sent."""
+
+
+class Wishes(Protocol):
+    """What a target's site keys say about what it gets."""
+
+    @property
+    def name(self) -> str:
+        """The target's."""
+        ...
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Subjects of records it wants, patterns among them; none: all."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of records it wants; none: all."""
+        ...
+
+    @property
+    def backfill_per_s(self) -> float:
+        """Messages a second of what is older than the connection."""
+        ...
+
+    @property
+    def receipts(self) -> bool:
+        """Whether it confirms seqs by itself."""
+        ...
+
+    @property
+    def receipt_wait_s(self) -> float:
+        """An unconfirmed record is sent again after so long."""
+        ...
+
+
+class Wants(Protocol):
+    """What a target is sent; see ``filters.Filter``."""
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything it does not want."""
+        ...
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether this record is to travel."""
+        ...
 
 
 class Ledger(Protocol):
@@ -45,6 +91,10 @@ class Ledger(Protocol):
         """The platform has them."""
         ...
 
+    def written(self, target: str, entries: Sequence[Entry | Sent]) -> None:
+        """Handed over, and the platform never says whether it has them."""
+        ...
+
     def lost(self, target: str, entries: Sequence[Entry | Sent], cause: str) -> None:
         """The platform will never have them: ``refused`` or ``filtered``."""
         ...
@@ -56,7 +106,7 @@ class Delivery:
     def __init__(
         self,
         source: Source,
-        target: MqttTarget,
+        target: Wishes,
         on_set_aside: Callable[[int, str], None] | None = None,
         ledger: Ledger | None = None,
     ) -> None:
@@ -67,7 +117,7 @@ class Delivery:
         self._suspicion = Suspicion()
         self._cut_at = 0
         self._alone_since = 0.0
-        self.filter = Filter(target.devices, target.kinds)
+        self.filter: Wants = Filter(target.devices, target.kinds)
         self.skipped = Skipped()
         self.bucket = Bucket(target.backfill_per_s)
         self.awaiting = Awaiting(target.receipt_wait_s) if target.receipts else None
@@ -78,6 +128,8 @@ class Delivery:
         self.hold_until = 0.0
         """No records before this time of the loop."""
         self.records = self.messages = 0
+        self.unproved_records = 0
+        """Of ``records`` those that were only written."""
         self._note = f"aside:{target.name}"
         self.aside = AsideList(source.recall(self._note))
         self.receipts_ignored = 0
@@ -109,15 +161,19 @@ class Delivery:
         if self.filter.active:
             out = [entry for entry in found if not self.filter.wants(entry)]
             if out:
-                runs = runs_of(entry.seq for entry in out)
-                self._source.resolve_runs(self._target, runs)
-                self.skipped.add(runs)
-                if self._ledger is not None:
-                    self._ledger.lost(self._target, out, "filtered")
+                self.unwanted(out)
                 found = [entry for entry in found if self.filter.wants(entry)]
         if passed_by := self._suspicion.passed_by:
             found = [entry for entry in found if entry.seq not in passed_by]
         return found
+
+    def unwanted(self, entries: Sequence[Entry]) -> None:
+        """These are not for this target."""
+        runs = runs_of(entry.seq for entry in entries)
+        self._source.resolve_runs(self._target, runs)
+        self.skipped.add(runs)
+        if self._ledger is not None:
+            self._ledger.lost(self._target, entries, "filtered")
 
     def out_of_order(self, flight_lane: str, seq: int) -> bool:
         """Whether later records of this lane arrived before."""
@@ -131,6 +187,15 @@ class Delivery:
             self._ledger.sent(self._target, flight.entries)
 
     # -- what became of it ---------------------------------------------------
+
+    def written(self, flight: Flight) -> None:
+        """This target proves nothing: what was handed over is done with."""
+        self.records += len(flight.entries)
+        self.unproved_records += len(flight.entries)
+        self.messages += 1
+        self._source.resolve_runs(self._target, flight.runs)
+        if self._ledger is not None:
+            self._ledger.written(self._target, flight.entries)
 
     def proved(self, flight: Flight, now_s: float) -> None:
         """The broker has this message; without receipts that is the proof."""

@@ -81,6 +81,10 @@ class PumpHealth(msgspec.Struct, kw_only=True):
     awaiting_receipt: int | None = None
     """Sent and not confirmed by the platform; None: receipts are off."""
     receipts_ignored: int = 0
+    proves: bool = True
+    """False: this target asks for no answer; what it was sent is only written."""
+    written: int = 0
+    """Of ``records`` those handed over without any proof."""
 
 
 class Pump:

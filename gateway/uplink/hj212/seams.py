@@ -59,7 +59,8 @@ class Handled(msgspec.Struct, frozen=True, kw_only=True):
 
     The pump sends one after the other, waiting for the answers of uploads. It does so
     behind whatever is live; works of one connection take turns in the order asked for.
-    The iterator is closed (``aclose``) when the connection ends before it does.
+    An async generator is given the answer to each upload as the value of its ``yield``,
+    None where there is none. It is closed when the connection ends before it does.
     """
 
 
@@ -195,13 +196,17 @@ class Board(Protocol):
 
 
 class History(Protocol):
-    """Minutes, hours and days kept here, and what became of them."""
+    """Minutes, hours and days kept here."""
 
     async def read(
         self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
     ) -> Sequence[Period]:
         """Newest revisions that begin in ``since_ms <= t < until_ms``, ascending."""
         ...
+
+
+class Marks(Protocol):
+    """Remembers what became of periods, platform by platform."""
 
     def mark(
         self, target: str, subject: str, kind: PeriodKind, t_ms: int, *, proved: bool

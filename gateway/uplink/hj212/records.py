@@ -1,0 +1,198 @@
+"""A station's periods, from the buffer to one platform, over one connection.
+
+Each lane sends one record at a time and waits for its answer; the lanes do not wait for
+each other. A record is resolved when every packet of it was answered. Where no answer
+is asked for, it is resolved ``SETTLE_S`` after its bytes were handed over, and counts
+as written, never as proved: a connection that ends before gives it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from gateway.aggregate import Period
+from gateway.record import RecordError, decode
+from gateway.uplink.flight import Flight
+from gateway.uplink.hj212.exchange import SilentError
+from gateway.uplink.lanes import Lanes
+from gateway.uplink.link import CredentialsError, RefusedError
+from gateway.uplink.message import Bounds
+from gateway.uplink.stock import Stock
+
+if TYPE_CHECKING:
+    from gateway.uplink.hj212.desk import Desk
+    from gateway.uplink.hj212.exchange import Exchange
+    from gateway.uplink.hj212.seams import Upload
+    from gateway.uplink.lanes import Lane
+    from gateway.uplink.source import Entry
+
+SETTLE_S = 30.0
+"""Longer than the system takes to notice that the other machine is gone."""
+SHELF = Bounds(records=50, payload=256_000)
+
+
+class Records:
+    """Of one connection."""
+
+    def __init__(self, desk: Desk, exchange: Exchange) -> None:
+        """Begin with what the platform does not have."""
+        self._desk = desk
+        self._delivery = desk.delivery
+        self._exchange = exchange
+        self._loop = asyncio.get_running_loop()
+        self._delivery.back = None  # the lanes are new
+        self.lanes = Lanes(desk.source.high)
+        self.sending = (self.lanes.event, self.lanes.live, self.lanes.backfill)
+        self._stock = Stock(
+            desk.source, desk.target.name, self._delivery, self.lanes, SHELF
+        )
+        self._reading = asyncio.Lock()
+        self._news = {lane: asyncio.Event() for lane in self.sending}
+        self._written: deque[tuple[float, Flight, Period]] = deque()
+        """Handed over, and when they count as gone."""
+        self._unconfirmed: Flight | None = None
+        """What the connection ended with."""
+
+    @property
+    def in_flight(self) -> int:
+        """Records on their way."""
+        return sum(lane.flying for lane in self.sending) + len(self._written)
+
+    async def run(self, lane: Lane) -> None:
+        """Send what is on a lane, for ever.
+
+        Raises:
+            LinkError: The connection is gone, or the platform does not want us.
+        """
+        delivery, backfill = self._delivery, lane is self.lanes.backfill
+        while True:
+            entry = await self._next(lane)
+            if backfill:
+                await self._until(delivery.bucket.next_s)
+                delivery.bucket.take(self._loop.time())
+            await self._until(delivery.hold_until)
+            await self._send(lane, entry, late=backfill)
+
+    def wake(self) -> None:
+        """Something may have come."""
+        self.lanes.news()
+        for event in self._news.values():
+            event.set()
+
+    def tick(self) -> None:
+        """Every few seconds: what is overdue."""
+        self._settle()
+        self._stock.retry()
+        if not any(lane.flying or lane.shelf for lane in self.sending):
+            self._delivery.nothing_left(self._loop.time())
+        self.wake()
+
+    def over(self) -> None:
+        """The connection is gone: what is neither proved nor settled is owed again."""
+        self._settle()
+        for _, flight, _ in self._written:
+            self._delivery.unproved(flight)
+        self._written.clear()
+        if self._unconfirmed is not None and self._exchange.answers:
+            # It answered others: this one may be what it cannot take.
+            self._delivery.cut(self._unconfirmed, self._loop.time())
+
+    # ------------------------------------------------------------------------
+
+    async def _next(self, lane: Lane) -> Entry:
+        """The next record of a lane; waits for one."""
+        news = self._news[lane]
+        while True:
+            news.clear()
+            if self._delivery.back is not None:
+                self.lanes.back_to(self._delivery.back)
+                self._delivery.back = None
+                self.wake()
+            on_disk = self._stock.fill()
+            if lane.shelf:
+                return lane.take(1)[0]
+            if on_disk is not None and lane.on_disk:
+                async with self._reading:
+                    if lane.on_disk:
+                        await self._stock.read(lane)
+            elif self._stock.unfinished:
+                await asyncio.sleep(0)
+            else:
+                await news.wait()
+
+    async def _send(self, lane: Lane, entry: Entry, *, late: bool) -> None:
+        """Send one record and resolve it."""
+        delivery = self._delivery
+        try:
+            record, _ = decode(entry.data)
+        except RecordError as exc:
+            delivery.put_aside(entry, str(exc), len(entry.data))
+            return
+        uploads = self._uploads(record, late=late)
+        if not uploads or not isinstance(record, Period):
+            delivery.unwanted([entry])
+            return
+        flight = Flight(lane, [entry], len(entry.data), self._loop.time())
+        lane.flying += 1
+        delivery.published(flight)
+        try:
+            proved = await self._all(uploads)
+        except SilentError:
+            self._unconfirmed = flight
+            raise
+        except RefusedError as exc:
+            self._refused(flight, exc)
+            return
+        except ValueError as exc:  # it cannot be said in the standard's form
+            delivery.put_aside(entry, str(exc), len(entry.data))
+            return
+        finally:
+            lane.flying -= 1
+        if proved:
+            delivery.proved(flight, self._loop.time())
+            self._mark(record, proved=True)
+        else:
+            self._written.append((self._loop.time() + SETTLE_S, flight, record))
+
+    def _uploads(self, record: object, *, late: bool) -> tuple[Upload, ...]:
+        if not isinstance(record, Period):
+            return ()
+        # What is worked out again is told later than it should have been.
+        late = late or record.rev > 0
+        return tuple(self._desk.frames.period(record, rf=late))
+
+    async def _all(self, uploads: tuple[Upload, ...]) -> bool:
+        """Say them; whether every one was confirmed."""
+        proved = True
+        for upload in uploads:
+            proved = await self._exchange.upload(upload) is not None and proved
+        return proved
+
+    def _refused(self, flight: Flight, refusal: RefusedError) -> None:
+        if not refusal.blames_message:
+            raise CredentialsError(refusal.reason) from refusal
+        flight.refusal, flight.blames_message = refusal.reason, True
+        self._delivery.refused([flight], self._loop.time())
+
+    def _settle(self) -> None:
+        """What was written long enough ago is done with."""
+        now = self._loop.time()
+        while self._written and self._written[0][0] <= now:
+            _, flight, period = self._written.popleft()
+            self._delivery.written(flight)
+            self._mark(period, proved=False)
+
+    def _mark(self, period: Period, *, proved: bool) -> None:
+        self._desk.marks.mark(
+            self._desk.target.name,
+            period.station,
+            period.kind,
+            period.t_ms,
+            proved=proved,
+        )
+
+    async def _until(self, when_s: float) -> None:
+        if when_s > self._loop.time():
+            await asyncio.sleep(when_s - self._loop.time())

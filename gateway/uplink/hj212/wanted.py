@@ -1,0 +1,48 @@
+"""Which stored records an HJ 212 platform gets: periods of one station, by kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.record import RecordError, kind_of
+
+if TYPE_CHECKING:
+    from gateway.config.model import Hj212Target
+    from gateway.uplink.source import Entry
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """A target's keys as ``delivery.Delivery`` wants them."""
+
+    name: str
+    backfill_per_s: float
+    devices: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    receipts: bool = False
+    receipt_wait_s: float = 60.0
+
+
+class OfStation:
+    """A filter: everything else is passed by, losses included.
+
+    HJ 212 has no way to say that a record is lost; a platform sees that a DataTime is
+    not there, and pulls it.
+    """
+
+    active = True
+
+    def __init__(self, target: Hj212Target) -> None:
+        """Want the periods of its station."""
+        self._station = target.station
+        self._kinds = frozenset(target.kinds)
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether this record is to travel."""
+        if entry.subject != self._station:
+            return False
+        try:
+            return kind_of(entry.data) in self._kinds
+        except RecordError:
+            return True  # said when it is to be sent
