@@ -12,7 +12,7 @@ import pytest
 
 from buffer import BufferTooNewError, DiskTroubleError
 from buffer.history import History
-from buffer.shelf import Shelf, name_of, start_of
+from buffer.shelf import Shelf
 from tests.buffer.test_history import PLENTY, START, fill, found, minute
 from tests.support.virtual import virtual
 
@@ -161,16 +161,20 @@ async def test_a_flipped_bit_costs_its_block_only(template, tmp_path) -> None:
     assert len(history.stats().damages) == 1
 
 
+def stamp(path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version=99")
+    db.close()
+
+
 async def test_a_newer_release_is_not_touched(template, tmp_path) -> None:
     folder, _ = template
     shutil.copytree(folder, tmp_path / "h")
-    (one,) = (tmp_path / "h").glob("minute-*")
-    with sqlite3.connect(one) as db:
-        db.execute("PRAGMA user_version=99")
-    db.close()
+    one, two = sorted((tmp_path / "h").glob("minute-*"))
+    stamp(one)
     history = await History.open(tmp_path / "h", PLENTY)  # it may be a flipped bit
     await history.close()
-    shutil.copy(one, one.with_name(name_of("hour", start_of("hour", START))))
+    stamp(two)
 
     with pytest.raises(BufferTooNewError):
         await History.open(tmp_path / "h", PLENTY)
