@@ -59,6 +59,9 @@ class FactorPeriod(msgspec.Struct, frozen=True, kw_only=True):
     """At the reference oxygen."""
     extra: dict[str, Fraction] = {}
     """More of the same unit by name: noise has l5, l10, l50, l90, l95, ld, ln, ldn."""
+    sums: dict[str, Fraction] = {}
+    """What the next longer period needs of this one, and nobody is shown: ``ms`` that
+    had a rate, ``volume`` and ``mass`` of a weighted mean, classes of sound levels."""
     n: int
     """Valid parts."""
     of: int

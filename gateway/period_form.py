@@ -30,6 +30,7 @@ class _Exact(msgspec.Struct, array_like=True):
     of: int
     marks: dict[Mark, int]
     mark: Mark
+    sums: dict[str, str] = {}
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -114,13 +115,15 @@ def _exact(factor: FactorPeriod) -> _Exact:
         if (value := getattr(factor, key)) is not None
     }
     extra = {key: str(value) for key, value in factor.extra.items()}
-    return _Exact(numbers, extra, factor.n, factor.of, factor.marks, factor.mark)
+    sums = {key: str(value) for key, value in factor.sums.items()}
+    return _Exact(numbers, extra, factor.n, factor.of, factor.marks, factor.mark, sums)
 
 
 def _factor(found: _Exact) -> FactorPeriod:
     try:
         numbers = {key: Fraction(text) for key, text in found.numbers.items()}
         extra = {key: Fraction(text) for key, text in found.extra.items()}
+        sums = {key: Fraction(text) for key, text in found.sums.items()}
     except (ValueError, ZeroDivisionError) as exc:
         raise msgspec.DecodeError(f"no number: {exc}") from exc
     if not numbers.keys() <= set(_NUMBERS):
@@ -128,6 +131,7 @@ def _factor(found: _Exact) -> FactorPeriod:
     return FactorPeriod(
         **numbers,
         extra=extra,
+        sums=sums,
         n=found.n,
         of=found.of,
         marks=found.marks,

@@ -130,9 +130,6 @@ class FactorReader:
                 meant=_whole(name, closest(wanted, names)),
             )
             return None
-        if not _is_number(point):
-            self._report.add(node, path, "factor_no_number", found=text)
-            return None
         return Fed(device, point)
 
     # -- what follows from it ------------------------------------------------
@@ -149,6 +146,8 @@ class FactorReader:
         device, point = fed[0]
         from_unit = point.unit
         formula = said.get("formula", "nox" if len(fed) > 1 else "point")
+        if not _is_number(point):
+            return self._of_states(name, fed[0], said, section, node, path)
         code = said.get("code", _usual_code(name, point, formula))
         row = entry(code) if code is not None else None
         gas = said.get("gas")
@@ -184,6 +183,35 @@ class FactorReader:
                 for key in ("cou_decimals", "holds_ms", "converted", "total")
                 if key in said
             },
+        )
+
+    def _of_states(
+        self,
+        name: str,
+        fed: Fed,
+        said: dict[str, Any],
+        section: Section | None,
+        node: Node,
+        path: str,
+    ) -> Factor | None:
+        """A factor that is told as it is, and of which there is no average."""
+        for key in said:
+            if key not in ("code", "label", "holds_ms") and section is not None:
+                found = f"{fed.device.name}.{fed.point.name}"
+                self._report.add(node, path, "factor_states", key=key, found=found)
+                return None
+        point = fed.point
+        return Factor(
+            name=name,
+            device=fed.device.name,
+            point=point.name,
+            code=said.get("code", _usual_code(name, point, "point")),
+            unit="1",
+            decimals=0,
+            every_ms=round(1000 * (point.every_s or fed.device.every_s)),
+            holds_ms=said.get("holds_ms", 0),
+            states=True,
+            label=said.get("label") or point.label,
         )
 
     def _unit(

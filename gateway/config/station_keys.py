@@ -166,7 +166,8 @@ def _factors(section: Section, reader: FactorReader, minute_s: int) -> list[Fact
                 report.add(
                     node, join(path, name), "code_twice", found=factor.code, other=first
                 )
-        if factor.every_ms > 1000 * minute_s and not factor.holds_ms:
+        slow = factor.every_ms > 1000 * minute_s
+        if slow and not (factor.holds_ms or factor.states):
             report.add(
                 node,
                 join(path, name),
@@ -261,6 +262,9 @@ def _completed(station: Station, reader: FactorReader) -> Station:
         said = reader.said.get(factor.name, frozenset())
         concentration = unit(factor.unit).row == "concentration"
         total = factor.total
+        if factor.states:
+            completed.append(factor)
+            continue
         if "total" not in said:
             total = factor.counter or (
                 factor.cou_unit is not None

@@ -55,6 +55,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     """UCUM code of the point; empty: the factor's own."""
     gas: str | None = None
     """Which gas it is, where its point tells parts by volume: so2, no2 ..."""
+    states: bool = False
+    """Its point tells states, not a number: newest value only, no averages."""
     formula: Formula = "point"
     also: tuple[str, str] | None = None
     """A second device and point that the formula needs: NO2 beside NO."""
