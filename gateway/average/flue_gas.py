@@ -15,6 +15,7 @@ Source: HJ 212-2017, annex D (after HJ/T 75-2007 and HJ/T 76-2007); HJ 75-2017.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import Final, Literal
 
 import msgspec
@@ -61,8 +62,10 @@ def expansion(
     return Derived(STANDARD_PA * kelvin / (absolute * ZERO_CELSIUS_K))
 
 
-def dry_share(moisture: Fraction) -> Derived:
+def dry_share(moisture: Fraction | None) -> Derived:
     """What is left of a volume once its water vapour is gone: ``1 - Xsw``."""
+    if moisture is None:
+        return lacking("empty")
     if moisture >= _FULL:
         return lacking("moisture")
     return Derived(1 - moisture / _FULL)
@@ -82,9 +85,7 @@ def dry_standard(
     """
     value = concentration
     if measured in ("dry_actual", "wet_actual"):
-        if around.temperature is None or around.pressure is None:
-            return lacking("empty")
-        times = expansion(around.temperature, around.pressure, around.atmosphere)
+        times = _expansion(around)
         if times.value is None:
             return times
         value *= times.value
@@ -95,8 +96,6 @@ def dry_standard(
 
 def to_dry(wet: Fraction, moisture: Fraction | None) -> Derived:
     """A concentration, or an oxygen content, of wet gas as one of dry gas."""
-    if moisture is None:
-        return lacking("empty")
     share = dry_share(moisture)
     return share if share.value is None else Derived(wet / share.value)
 
@@ -154,12 +153,7 @@ def standard_flow(flow: Fraction, around: Surroundings) -> Derived:
 
     ``Qsn = Qsh * 273 / (273 + ts) * (Ba + Ps) / 101325 * (1 - Xsw)``
     """
-    if None in (around.temperature, around.pressure, around.moisture):
-        return lacking("empty")
-    assert around.temperature is not None  # noqa: S101 - as just asked
-    assert around.pressure is not None  # noqa: S101 - as just asked
-    assert around.moisture is not None  # noqa: S101 - as just asked
-    times = expansion(around.temperature, around.pressure, around.atmosphere)
+    times = _expansion(around)
     if times.value is None:
         return times
     share = dry_share(around.moisture)
@@ -173,6 +167,13 @@ def mass_rate(concentration: Fraction, flow: Fraction) -> Fraction:
     return concentration * flow / 1_000_000
 
 
+def _expansion(around: Surroundings) -> Derived:
+    if around.temperature is None or around.pressure is None:
+        return lacking("empty")
+    return expansion(around.temperature, around.pressure, around.atmosphere)
+
+
+@cache
 def _nox_ratio() -> Fraction:
     masses = molar_masses()
     return masses["no2"] / masses["no"]
