@@ -1,4 +1,4 @@
-"""How one platform wants the factors of a station: codes, units, digits. Pure.
+"""The numbers of a period in the digits that one platform wants. Pure.
 
 Where unit and decimals are the station's own, the digits are those that stand in the
 record already: the same that every other platform gets. Otherwise the exact number is
@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.config.model import FactorMap
 from gateway.config.stations import Factor
-from gateway.factors.number import shown
-from gateway.factors.units import SAME, Conversion, conversion
+from gateway.factors.output import Output, resolve
+from gateway.factors.units import SAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from fractions import Fraction
 
     from gateway.aggregate import FactorPeriod
     from gateway.config.model import Hj212Target
@@ -28,29 +26,21 @@ if TYPE_CHECKING:
 FACILITY = re.compile(r"SB[0-9A-Za-z]{1,4}\Z")
 """Codes of facilities: their state goes by 2021, their running hours by 2041."""
 _MEANS = ("min", "avg", "max", "zs_min", "zs_avg", "zs_max")
-_NONE = FactorMap()
-
-
-class Digits(msgspec.Struct, frozen=True):
-    """How one kind of number is written."""
-
-    way: Conversion
-    decimals: int
-    own: bool
-    """As the station writes it."""
-
-    def __call__(self, value: Fraction) -> str:
-        """The digits of an exact number in the factor's own unit."""
-        return shown(self.way(value), self.decimals)
 
 
 class Form(msgspec.Struct, frozen=True):
     """One factor for one platform."""
 
     factor: Factor
-    code: str
-    value: Digits
-    cou: Digits | None
+    output: Output
+    own: bool
+    """Values in the station's own unit and decimals."""
+    own_cou: bool
+
+    @property
+    def code(self) -> str:
+        """Its code there."""
+        return self.output.code
 
     @property
     def facility(self) -> bool:
@@ -67,14 +57,15 @@ class Form(msgspec.Struct, frozen=True):
             figures: The digits as the station writes them.
         """
         shown: dict[str, str] = {}
-        if self.cou is not None and found.cou is not None:
-            shown["cou"] = _digits(self.cou, found.cou, figures.get("cou"))
-        for name in _MEANS:
-            number = getattr(found, name)
+        output = self.output
+        if found.cou is not None and output.cou_unit is not None:
+            written = figures.get("cou") if self.own_cou else None
+            shown["cou"] = written or output.cou_digits(found.cou)
+        numbers = {name: getattr(found, name) for name in _MEANS} | found.extra
+        for name, number in numbers.items():
             if number is not None:
-                shown[name] = _digits(self.value, number, figures.get(name))
-        for name, number in found.extra.items():
-            shown[name] = _digits(self.value, number, figures.get(name))
+                written = figures.get(name) if self.own else None
+                shown[name] = written or output.digits(number)
         return shown
 
 
@@ -82,38 +73,20 @@ def forms(target: Hj212Target, station: Station) -> dict[str, Form]:
     """The factors that a platform gets, by name, in the station's order.
 
     Raises:
-        UnitError: A platform's unit is none that the factor's converts to; the site
-            file was checked for that.
+        FactorError: One cannot be sent as it is configured; the site file was checked
+            for that.
     """
     found: dict[str, Form] = {}
     for factor in station.factors:
-        wanted = target.factors.get(factor.name, _NONE)
-        code = wanted.code or factor.code
-        if code is None or (target.only and factor.name not in target.only):
+        if target.only and factor.name not in target.only:
             continue
-        found[factor.name] = Form(
-            factor,
-            code,
-            _written(factor.unit, factor.decimals, wanted.unit, wanted.decimals),
-            None
-            if factor.cou_unit is None
-            else _written(
-                factor.cou_unit,
-                factor.cou_decimals,
-                wanted.cou_unit,
-                wanted.cou_decimals,
-            ),
-        )
+        output = resolve(factor, target.factors.get(factor.name), target.version)
+        if output is not None:
+            found[factor.name] = Form(
+                factor,
+                output,
+                own=output.convert == SAME and output.decimals == factor.decimals,
+                own_cou=output.cou_convert == SAME
+                and output.cou_decimals == factor.cou_decimals,
+            )
     return found
-
-
-def _written(
-    own_unit: str, own_decimals: int, unit: str | None, decimals: int | None
-) -> Digits:
-    way = SAME if unit is None else conversion(own_unit, unit)
-    places = own_decimals if decimals is None else decimals
-    return Digits(way, places, own=way == SAME and places == own_decimals)
-
-
-def _digits(how: Digits, number: Fraction, written: str | None) -> str:
-    return written if how.own and written is not None else how(number)

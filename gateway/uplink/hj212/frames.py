@@ -172,7 +172,7 @@ class Frames:
         if (text := _text(form, found.value)) is not None:
             pairs.append((f"{code}-Rtd", text))
         if found.zs is not None:
-            pairs.append((f"{code}-ZsRtd", form.value(found.zs)))
+            pairs.append((f"{code}-ZsRtd", form.output.digits(found.zs)))
         return (*pairs, (f"{code}-Flag", self._letter(found.mark)))
 
     def _mark(self, kind: PeriodKind, found: FactorPeriod) -> Mark:
@@ -209,7 +209,7 @@ def _text(form: Form, value: Fraction | str | None) -> str | None:
     """The digits, or the word of a working condition."""
     if value is None or isinstance(value, str):
         return value or None
-    return form.value(value)
+    return form.output.digits(value)
 
 
 def _noise(kind: PeriodKind, numbers: dict[str, str], flag: str) -> list[Item]:
