@@ -30,6 +30,8 @@ ZERO_CELSIUS_K: Final = Fraction(273)
 """As the annex writes it: 273, not 273.15."""
 AIR_OXYGEN: Final = Fraction(21)
 """Percent, as the annex writes it."""
+OVER_OXYGEN: Final = "over_oxygen"
+"""Of a period's ``sums``: parts that have no converted value because of the oxygen."""
 _FULL: Final = Fraction(100)
 
 
@@ -118,7 +120,7 @@ def converted(dry: Fraction, oxygen: Fraction, reference_oxygen: Fraction) -> De
 
     Returns:
         mg/m3; lacks ``oxygen`` at 21 % and above. HJ 212-2017 defines nothing there;
-        by HJ 212-2025 a target sends the greatest number of the factor's default type.
+        for HJ 212-2025 see ``gateway.factors.output.over_oxygen``.
     """
     if oxygen >= AIR_OXYGEN:
         return lacking("oxygen")

@@ -99,16 +99,22 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return Format(self.form.digits, self.decimals).holds(self.convert(value))
 
-    @property
-    def greatest(self) -> str | None:
-        """The greatest number of the code's default type; None: we know no type.
 
-        By HJ 212-2025 it stands for a converted value at 21 % oxygen and above, where
-        the formula has none. The type is that of 2017 where no newer one is quoted.
-        """
-        if self.form is None:
-            return None
-        return shown(self.form.greatest, self.form.decimals)
+def over_oxygen(code: str, version: Version) -> str | None:
+    """What stands for a converted value (``-Zs``) where oxygen is 21 % or more.
+
+    The formula has none there. By HJ 212-2025, chapter 8 as publicly quoted, the
+    greatest number of the code's default type is sent: 99999.99 for N5.2. The type is
+    that of 2017 where no newer one is quoted.
+
+    Returns:
+        The digits; None: nothing is sent, as 2017 defines nothing, or we know no type.
+    """
+    known = entry(code)
+    form = None if known is None else known.format(version)
+    if version == 2017 or form is None:  # noqa: PLR2004 - the year of a standard
+        return None
+    return shown(form.greatest, form.decimals)
 
 
 def resolve(

@@ -5,7 +5,7 @@ import pytest
 from gateway.config.model import FactorMap
 from gateway.config.stations import Factor
 from gateway.factors.number import shown
-from gateway.factors.output import FactorError, Output, resolve
+from gateway.factors.output import FactorError, Output, over_oxygen, resolve
 from gateway.texts import known, set_language, t
 
 F = Fraction
@@ -97,24 +97,12 @@ def test_another_code_and_no_code() -> None:
     assert codes(resolved(silent, FactorMap(code="a99999"))) == ["factor_code_unknown"]
 
 
-def test_the_greatest_number_of_the_default_type() -> None:
-    assert resolved(SO2).greatest == "99999.99"  # N5.2
-    nox = resolve(
-        Factor(
-            name="nox",
-            device="cems",
-            point="nox",
-            code="a21002",
-            unit="mg/m3",
-            decimals=1,
-            every_ms=5000,
-        ),
-        None,
-        2025,
-    )
-    assert nox is not None
-    assert nox.greatest == "9999.99"  # N4.2 of 2025; N5.1 of 2017
-    assert resolved(SO2, FactorMap(code="a99999")).greatest is None
+def test_at_21_percent_oxygen_2025_sends_the_greatest_number_and_2017_nothing():
+    assert over_oxygen("a21002", 2025) == "9999.99"  # N4.2 of 2025
+    assert over_oxygen("a21026", 2025) == "99999.99"  # N5.2: 2017's, none is quoted
+    assert over_oxygen("a34013", 2025) == "9999.9"  # N4.1
+    assert over_oxygen("a21002", 2017) is None
+    assert over_oxygen("a99999", 2025) is None
 
 
 @pytest.mark.parametrize(
