@@ -14,6 +14,9 @@ _ANSWER = re.compile(
     r"QN=([0-9]{17});ST=91;CN=(901[34]);PW=([^;]*);MN=([^;]*);Flag=([0-9]+);CP=&&&&"
 )
 _MOST_KEPT = 4096
+_HEAD = 6
+"""``##`` and the four digits of the length."""
+_CHECK = 4
 
 
 def check_of(data: bytes) -> str:
@@ -31,8 +34,91 @@ def check_of(data: bytes) -> str:
 
 def framed(segment: str) -> bytes:
     """The frame around a segment."""
-    data = segment.encode("utf-8")
-    return b"##" + b"%04d" % len(data) + data + check_of(data).encode() + b"\r\n"
+    return enveloped(segment.encode("utf-8"))
+
+
+def enveloped(data: bytes, check: str | None = None) -> bytes:
+    """The frame around bytes; ``check`` where it is not that of these bytes."""
+    check = check_of(data) if check is None else check
+    return b"##" + b"%04d" % len(data) + data + check.encode() + b"\r\n"
+
+
+class Cut(NamedTuple):
+    """One frame as it stood in the stream; nothing of it is judged yet."""
+
+    raw: bytes
+    segment: bytes
+    check: str
+    """Four characters as they came."""
+    tail: bytes
+    """CR LF; what stood there instead; empty where nothing did."""
+    before: bytes
+    """Bytes between the frame before and this one."""
+
+
+class Cutter:
+    """Cuts a stream by ``##`` and the length, never by its ends of lines.
+
+    Encrypted bytes may hold CR LF, ``##`` and ``&&``; so only the length counts.
+    """
+
+    def __init__(self) -> None:
+        self._kept = b""
+        self._before = b""
+
+    def feed(self, data: bytes) -> list[Cut]:
+        """Frames that are complete now."""
+        self._kept += data
+        found = []
+        while (cut := self._next()) is not None:
+            found.append(cut)
+        return found
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes that are no whole frame yet."""
+        return self._before + self._kept
+
+    def _next(self) -> Cut | None:
+        self._to_start()
+        match = _FRAME.match(self._kept)
+        if match is None:
+            return None
+        end = _HEAD + int(match[1])
+        if len(self._kept) < end + _CHECK:
+            return None
+        tail = _tail_of(self._kept[end + _CHECK :])
+        if tail is None:
+            return None
+        stop = end + _CHECK + len(tail)
+        raw, self._kept = self._kept[:stop], self._kept[stop:]
+        before, self._before = self._before, b""
+        check = raw[end : end + _CHECK].decode("ascii", "replace")
+        return Cut(raw, raw[_HEAD:end], check, tail, before)
+
+    def _to_start(self) -> None:
+        """Drop what cannot begin a frame; it is told with the next one."""
+        while self._kept:
+            at = self._kept.find(b"##")
+            if at < 0:
+                at = len(self._kept) - self._kept.endswith(b"#")
+            skipped, self._kept = self._kept[:at], self._kept[at:]
+            self._before = (self._before + skipped)[-_MOST_KEPT:]
+            head = self._kept[2:_HEAD]
+            if not head or head.isdigit():
+                return
+            self._before += self._kept[:1]
+            self._kept = self._kept[1:]
+
+
+def _tail_of(rest: bytes) -> bytes | None:
+    """The tail at the start of ``rest``; None: more bytes are needed to know."""
+    for tail in (b"\r\n", b"\\r\\n"):
+        if rest.startswith(tail):
+            return tail
+    if any(tail.startswith(rest) for tail in (b"\r\n", b"\\r\\n")):
+        return None
+    return b""
 
 
 class Heard(NamedTuple):
