@@ -6,6 +6,7 @@ of its points: so (unit, count) names one birth, and the record that carries it.
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -137,9 +138,9 @@ class Witness:
     # -- what came ----------------------------------------------------------
 
     def verdict(self) -> Verdict:
-        """The consumer's, so far."""
+        """The consumer's, so far; what comes later does not change it."""
         with self.lock:
-            return self.consumer.verdict()
+            return copy.deepcopy(self.consumer.verdict())
 
     def all(self) -> list[Arrived]:
         """Every message so far."""

@@ -18,6 +18,9 @@ import pytest
 from tests.support.site_run import SiteRun, until, watch
 
 SAFE_MS = 1000
+TOLD_S = 10
+"""What a run tells of the time before it waits for a note on the disk, and may come
+after its first values."""
 CHAIN = 10
 """Rounds on one data folder before a new one is begun."""
 BESIDE = 2
@@ -70,7 +73,8 @@ def kill_round(site, rng):
 
 def judge(site, kills, seed):
     """Everything the bar says, from outside; returns figures."""
-    verdict, match = site.witness.verdict(), site.match()
+    match = site.match()
+    verdict = _settled(site, match.absent)
     where = f"seed {seed}; {verdict.text()}\n{site.gateway.tail()}"
     assert not match.wrong, (match.wrong[:5], where)
     assert not match.unborn, (match.unborn[:5], where)
@@ -98,6 +102,20 @@ def judge(site, kills, seed):
         "duplicates": verdict.duplicates,
         "sent_again_for_want_of_receipts": verdict.again,
     }
+
+
+def _settled(site, absent):
+    """The verdict, once nothing is on its way that it may be asked for."""
+    found = []
+
+    def settled():
+        found.append(site.witness.verdict())
+        open_slots = found[-1].unexplained_slots
+        told = not open_slots or open_slots <= _outside_gaps(site, absent)
+        return told and not found[-1].missing
+
+    watch(settled, TOLD_S)
+    return found[-1]
 
 
 def _outside_gaps(site, absent):
