@@ -20,6 +20,7 @@ DOCUMENTS: dict[str, list[str]] = {
     "docs/site-keys.md": ["-m", "gateway.config.keys_page"],
     "docs/devices.md": ["-m", "drivers.profiles.devices_page"],
     "docs/delivery.md": ["docs/sentences.py"],
+    "docs/factor-codes.md": ["-m", "gateway.factors.codes_page"],
 }
 
 

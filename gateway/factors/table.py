@@ -85,6 +85,14 @@ def entry(code: str) -> Entry | None:
     return found if found is not None else _by_scheme(code)
 
 
+def schemes() -> tuple[Entry, ...]:
+    """Codes that end in a device's number; ``xx`` stands for it."""
+    return tuple(
+        _entry(stem + "x" * (row.digits or 0), row)
+        for stem, row in _file().schemes.items()
+    )
+
+
 def by_old_code(old: str) -> Entry | None:
     """The factor that had this code in HJ/T 212-2005."""
     return next((found for found in table().values() if found.old == old), None)

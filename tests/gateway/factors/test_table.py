@@ -103,6 +103,7 @@ def test_molar_masses_are_sums_of_atomic_weights() -> None:
         "so2": s + 2 * o,
         "no": n + o,
         "no2": n + 2 * o,
+        "nox": n + 2 * o,
         "co": c + o,
         "co2": c + 2 * o,
         "o3": 3 * o,
