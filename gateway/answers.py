@@ -52,6 +52,7 @@ class Answers:
                 "keep": trial.answer_keep,
                 "return": trial.answer_return,
                 "stop": self.stop,
+                **self._app.maintenance.commands(),
             },
             {"watch": self.watch, **commission_streams(self._app)},
             whole=("reload", "try", "return"),

@@ -36,6 +36,7 @@ from gateway.judge.judge import NOTE as JUDGED
 from gateway.judge.judge import Judge
 from gateway.logs import CHANGE
 from gateway.losses import state_losses
+from gateway.maintenance import Maintenance
 from gateway.meta import MetaStore, describe
 from gateway.periods import lines
 from gateway.ports import Ports
@@ -53,7 +54,7 @@ from gateway.trial import Trial
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gateway.clock import Instant, JudgedClock
     from gateway.config.model import Bus, Device, Site, Target
@@ -236,6 +237,7 @@ class App:
         self.crew.start("watchdog", partial(self.ports.notifier.watch, self.beats))
         self.crew.start("control", Answers(self).server().run)
         self.crew.start("trial", self.trial.run)
+        self.crew.start("maintenance", self.maintenance.run)
 
     async def _stop_all(self) -> None:
         """Workers first, so that their last records are stored; then the rest."""
@@ -298,6 +300,12 @@ class App:
         """Where a bus' records go: judged on their way, if anything asks for that."""
         keep = self.record.under(self.metas.current)
         return self.judge.before(self.devices_of(bus), keep)
+
+    def rejudge(self, buses: Iterable[str]) -> None:
+        """What is judged of these buses has changed, and nothing else."""
+        for name in buses:
+            if worker := self.workers.get(name):
+                worker.hand_over(self.devices_of(name), self._sink(name))
 
     def devices_of(self, bus: str) -> list[Device]:
         """The devices of a bus, in the order of the site file."""
@@ -443,11 +451,13 @@ class App:
     def _begin_judging(self) -> None:
         """Take up what earlier runs knew of doors, counters and fences."""
         remember = self.buffer.remember
+        self.maintenance = Maintenance(self)
         self.judge = Judge(
             lambda note, lazily: remember(JUDGED, note, lazily=lazily),
             self.buffer.recall(JUDGED),
             now=self.clock.now,
             used=self.timekeeper.used,
+            declared=self.maintenance.windows,
         )
         for record in self.judge.adopt(self.site):
             self.record(record)

@@ -31,6 +31,7 @@ VERBS = (
     "decode",
     "doctor",
     "measure",
+    "maintain",
     "clock",
     "buffer",
     "profile",

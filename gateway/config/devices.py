@@ -11,6 +11,7 @@ from drivers.profiles.document import Mark
 from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.points import labels, points_from_list
 from drivers.profiles.reading import Report, Section, closest, shown
+from gateway.config.flag_keys import read_flagging
 from gateway.config.model import Device
 from gateway.config.place_keys import read_watches
 
@@ -32,7 +33,7 @@ _OWN_NAME = re.compile(r"[!-~]{1,64}\Z")
 KEYS = (
     "bus", "address", "profile", "every", "asset", "points", "only", "timeout", "pause",
     "max_reply", "max_registers", "ambiguous", "transaction_id", "holes", "ct", "pt",
-    "label", "reception", "track",
+    "label", "reception", "track", "states", "rules", "parameters",
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ class DeviceReader:
             section.wrong("profile", "points_to_fill", profile=profile.profile)
         traits = _traits(section, profile)
         watched = read_watches(section, points)
+        watched |= read_flagging(section, points, every_s or 1.0)
         asset = section.text("asset")
         label = labels(section, "label")
         failed = any(not problem.warning for problem in report.problems[before:])
@@ -95,7 +97,6 @@ class DeviceReader:
             bus=bus,
             address=address,
             every_s=every_s,
-            points=tuple(points),
             profile=profile,
             asset=asset,
             timezone=self._timezone,

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from drivers.profiles.model import Point, Profile, Protocol
+from gateway.config.flagging import Rules, Sign
 from gateway.config.places import Fence, Mobile, Reception, Track
 from gateway.config.rights import Order, Shown
 from gateway.config.stations import Station
@@ -147,6 +148,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     position."""
     track: Track | None = None
     """A thinned line of where it went; None: none is told."""
+    states: tuple[Sign, ...] = ()
+    """How it shows that it does not measure as usual; the first that fits is it."""
+    rules: tuple[Rules, ...] = ()
+    """When good readings of its points are doubted."""
+    parameters: tuple[str, ...] = ()
+    """Points whose every change is an event."""
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):

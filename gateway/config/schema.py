@@ -31,6 +31,7 @@ from gateway.config import (
     buses,
     devices,
     filters,
+    flag_keys,
     loader,
     place_keys,
     places,
@@ -323,6 +324,25 @@ _RECEPTION: Schema = {
     "jamming": _BOOLEAN,
 }
 _TRACK: Schema = {"every": _DURATION, "within_m": {"type": "number", "minimum": 0.5}}
+_VALUE: Schema = {"type": ["boolean", "number", "string"]}
+_NAMES: Schema = {"type": "array", "items": {**_TEXT, "pattern": NAME_PATTERN}}
+_STATE: Schema = {
+    "point": _TEXT,
+    "equals": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE, "minItems": 1}]},
+    "at_least": _NUMBER,
+    "at_most": _NUMBER,
+    "points": _NAMES,
+}
+_RULE: Schema = {
+    "below": _NUMBER,
+    "above": _NUMBER,
+    "constant": _DURATION,
+    "jump": {**_TEXT, "examples": ["50 per 1m"]},
+    "max_age": _DURATION,
+    "clock": _BOOLEAN,
+    "missing": _DURATION,
+}
+_PARAMETERS: Schema = {"points": {**_NAMES, "minItems": 1}, "every": _DURATION}
 _LOOP: Schema = dict.fromkeys(loops.KEYS, _NUMBER)
 _CONTACT: Schema = {
     "kind": {"enum": list(watches.CONTACT_KINDS)},
@@ -435,11 +455,24 @@ def _fence() -> Schema:
     return {**fence, "oneOf": [circle, {"required": ["polygon"]}]}
 
 
+def _states() -> Schema:
+    """By state, one way to show it or several."""
+    one = _object("state", flag_keys.STATE_KEYS, _STATE, ("point",))
+    several = {"type": "array", "items": one, "minItems": 1}
+    states = _map({"anyOf": [one, several]})
+    return {**states, "propertyNames": {"enum": list(flag_keys.CAN_BE_SHOWN)}}
+
+
 def _device() -> Schema:
     shapes = {
         **_DEVICE,
         "reception": _object("reception", place_keys.RECEPTION_KEYS, _RECEPTION, ()),
         "track": _object("track", place_keys.TRACK_KEYS, _TRACK, ()),
+        "states": _states(),
+        "rules": _map(_object("rule", flag_keys.RULE_KEYS, _RULE, ()), NAME_PATTERN),
+        "parameters": _object(
+            "parameters", flag_keys.PARAMETER_KEYS, _PARAMETERS, ("points",)
+        ),
     }
     return {
         **_object("device", devices.KEYS, shapes, ("bus", "every")),

@@ -1,7 +1,8 @@
 """Between the workers and the recorder: judges scans, and says where they were taken.
 
     worker --> Judge.before(devices, keep) --> keep (store)
-                        |  a scan of a moving station gets its ``pos``
+                        |  a scan gets its states and doubts (``flagger``), and its
+                        |  ``pos`` where the station moves
                         `- after it is stored: events and tracks that follow from it
 
 A bus whose devices have nothing to judge gets ``keep`` itself back: it costs nothing.
@@ -12,7 +13,7 @@ when something was told, else now and then.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,19 +22,24 @@ from gateway.config.places import Reception
 from gateway.judge.contact_watch import ContactWatch
 from gateway.judge.counter_watch import CounterWatch
 from gateway.judge.fix import fix_of
+from gateway.judge.flag_watches import FlagWatch, RuleWatch, SignWatch
+from gateway.judge.flagger import Flagger
+from gateway.judge.parameter_watch import ParameterWatch
 from gateway.judge.place_watches import FenceWatch, ReceptionWatch
 from gateway.judge.position import Whereabouts
+from gateway.judge.states import OF_FLAG
 from gateway.judge.times import earlier
 from gateway.judge.told import unwatched
 from gateway.judge.track import TrackWatch
 from gateway.judge.watch import Noted
-from gateway.record import Event, Scan
+from gateway.record import Event, Gap, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gateway.clock import Instant
     from gateway.config.model import Device, Site
+    from gateway.judge.states import State
     from gateway.judge.watch import Watch
     from gateway.record import Record
 
@@ -48,10 +54,15 @@ KEEP_MS = 300_000
 class Unit:
     """All that is watched at one device."""
 
-    def __init__(self, watches: list[Watch], *, place: bool) -> None:
+    def __init__(
+        self, watches: list[Watch], *, place: bool, flagger: Flagger | None
+    ) -> None:
         self.watches = watches
         self.place = place
         """Whether it says where it is."""
+        self.flagger = flagger
+        self._rules = [w for w in watches if isinstance(w, RuleWatch)]
+        self._parameters = [w for w in watches if isinstance(w, ParameterWatch)]
 
     def take(self, scan: Scan, whereabouts: Whereabouts | None) -> Iterator[Record]:
         """What follows from one scan."""
@@ -60,6 +71,39 @@ class Unit:
             whereabouts.add(moment)
         for watch in self.watches:
             yield from watch.take(scan, moment)
+
+    def silent(self, gap: Gap) -> Iterator[Record]:
+        """What follows from slots in which it was not asked."""
+        for watch in self._rules:
+            if watch.point in gap.points or "*" in gap.points:
+                yield from watch.silent(gap.until)
+
+    def pressing(self) -> bool:
+        """Whether anything is to be kept at once that no event tells of."""
+        found = [watch for watch in self._parameters if watch.pressing]
+        for watch in found:
+            watch.pressing = False
+        return bool(found)
+
+
+class Declared(Protocol):
+    """What an operator declared of a device; see ``windows.Windows``."""
+
+    def concerns(self, device: str) -> bool:
+        """Whether anything is declared of it now."""
+        ...
+
+    def state_at(self, device: str, at: Instant) -> State | None:
+        """What was declared for an instant."""
+        ...
+
+
+class _Nothing:
+    def concerns(self, _device: str) -> bool:
+        return False
+
+    def state_at(self, _device: str, _at: Instant) -> State | None:
+        return None
 
 
 class Judge:
@@ -72,6 +116,7 @@ class Judge:
         *,
         now: Callable[[], Instant],
         used: Callable[[Instant], None] = lambda _at: None,
+        declared: Declared | None = None,
     ) -> None:
         """Begin with what earlier runs kept.
 
@@ -80,10 +125,12 @@ class Judge:
             recalled: What was kept last.
             now: The clock.
             used: Told which instant of an earlier boot a record refers to.
+            declared: An operator's maintenance windows.
         """
         self._remember = remember
         self._now = now
         self._used = used
+        self.declared: Declared = declared or _Nothing()
         self._kept = recalled
         self._noted = _read(recalled)
         """Of earlier runs, until the first site takes it over."""
@@ -113,8 +160,7 @@ class Judge:
                 watches.append(_restored(new, known))
             mobile = site.mobile is not None and site.mobile.position == device.name
             if watches or mobile:
-                place = has_position(device.points)
-                self._units[device.name] = Unit(watches, place=place)
+                self._units[device.name] = self._unit(device, watches)
         at = self._now()
         for watch in before.values():
             yield from watch.drop(at)
@@ -133,7 +179,11 @@ class Judge:
         Bound to the site in force: what was asked before a reload is judged as it was
         asked.
         """
-        units = {d.name: self._units[d.name] for d in devices if d.name in self._units}
+        units = {
+            d.name: self._units.get(d.name) or self._unit(d, [])
+            for d in devices
+            if d.name in self._units or self.declared.concerns(d.name)
+        }
         whereabouts, position = self._whereabouts, self._position
         if not units and whereabouts is None:
             return keep
@@ -141,22 +191,35 @@ class Judge:
         def judged(record: Record) -> None:
             if type(record) is not Scan:
                 keep(record)
+                if type(record) is Gap and (unit := units.get(record.device)):
+                    tell(unit.silent(record), record.until)
                 return
+            unit = units.get(record.device)
+            if unit is not None and unit.flagger is not None:
+                record = unit.flagger.judge(record)
             if whereabouts is not None and record.device != position:
                 record = _placed(record, whereabouts)
             keep(record)
-            unit = units.get(record.device)
             if unit is None:
                 return
             here = whereabouts if record.device == position else None
+            tell(unit.take(record, here), record.at, pressing=unit.pressing)
+
+        def tell(
+            records: Iterator[Record],
+            at: Instant,
+            pressing: Callable[[], bool] = lambda: False,
+        ) -> None:
             told = False
-            for found in unit.take(record, here):
+            for found in records:
                 keep(found)
                 if type(found) is Event:
                     told = True
                     self._used(found.at)  # of an earlier boot, perhaps
-            if told or record.at.mono_ms - self._kept_ms >= KEEP_MS:
-                self._keep(lazily=not told)
+            if pressing() or told:
+                self._keep(lazily=False)
+            elif at.mono_ms - self._kept_ms >= KEEP_MS:
+                self._keep(lazily=True)
 
         return judged
 
@@ -168,6 +231,16 @@ class Judge:
                 if isinstance(watch, TrackWatch):
                     yield from watch.drop(at)
         self._keep(lazily=False)
+
+    def _unit(self, device: Device, watches: list[Watch]) -> Unit:
+        shown = [w for w in watches if isinstance(w, SignWatch)]
+        rules = [w for w in watches if isinstance(w, RuleWatch)]
+        flags = any(isinstance(w, FlagWatch) for w in watches)
+        flagger = None
+        if shown or rules or flags or self.declared.concerns(device.name):
+            state_at = self.declared.state_at
+            flagger = Flagger(device.name, shown, rules, state_at)
+        return Unit(watches, place=has_position(device.points), flagger=flagger)
 
     def _go_mobile(self, site: Site) -> None:
         mobile = site.mobile
@@ -195,6 +268,7 @@ class Judge:
 
 def _watches(device: Device, site: Site) -> Iterator[Watch]:
     """Everything the site watches at a device."""
+    yield from _flag_watches(device, site)
     for point in device.points:
         if point.contact is not None:
             yield ContactWatch(device, point, point.contact)
@@ -210,6 +284,21 @@ def _watches(device: Device, site: Site) -> Iterator[Watch]:
         yield ReceptionWatch(device, reception)
     if device.track is not None:
         yield TrackWatch(device, device.track)
+
+
+def _flag_watches(device: Device, site: Site) -> Iterator[Watch]:
+    """Its states, the rules of its points, its parameters."""
+    bus = site.buses.get(device.bus)
+    if bus is not None and bus.family == "hj212":
+        for state in OF_FLAG.values():
+            yield FlagWatch(device, state)
+    for number, sign in enumerate(device.states):
+        yield SignWatch(device, sign, number)
+    for rules in device.rules:
+        yield RuleWatch(device, rules)
+    for point in device.points:
+        if point.name in device.parameters:
+            yield ParameterWatch(device, point)
 
 
 def _restored(watch: Watch, known: Noted | None) -> Watch:
@@ -236,6 +325,7 @@ def _placed(scan: Scan, whereabouts: Whereabouts) -> Scan:
         scan.sampled,
         scan.age_ms,
         pos,
+        scan.states,
     )
 
 
