@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _OPEN_FILES = 6
+_RECENT = 2
+"""Files of a kind that a start looks into to see whether something is left to do."""
 _SPARE_BYTES = 64 * 1024
 _RANK = {kind: rank for rank, kind in enumerate(SPANS)}
 
@@ -232,9 +234,12 @@ class Archive:
         """
         for (subject, kind), newest in self._newest.items():
             before = newest - SPANS[kind].block_ms
-            for key in reversed(self._of(kind)):
+            for back, key in enumerate(reversed(self._of(kind))):
                 shelf = self._shelves[key]
-                if not shelf.settled and self._upkeep(shelf, subject, before):
+                looked_into = back < _RECENT or shelf.is_known
+                if shelf.settled or not looked_into:
+                    continue
+                if self._upkeep(shelf, subject, before):
                     return True
         return False
 

@@ -119,8 +119,8 @@ def _row(
     if row is None:
         return None
     try:
-        key = [x.decode() if isinstance(x, bytes) else x for x in row[1:-2]]
-        sound = isinstance(row[-1], bytes) and checksum(*key, row[-1]) == row[-2]
+        key = tuple(x.decode() if isinstance(x, bytes) else x for x in row[1:-2])
+        sound = isinstance(row[-1], bytes) and checksum(key, row[-1]) == row[-2]
     except UnicodeDecodeError:
         return None
     return (row[0], *key, *row[-2:]) if sound else None

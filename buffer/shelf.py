@@ -7,8 +7,8 @@
 
 A record comes in as an entry. When its block of time is over, all entries of the block
 become one compressed row, in one transaction; a revision that comes later is an entry
-again, until the block is packed anew. Where rows are is kept in memory, read once, so
-that no index on disk can lose one.
+again, until the block is packed anew. Where rows are is kept in memory, read and
+checked once, so that no index on disk can lose one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from buffer import files, history_block
 from buffer.errors import DamagedError
-from buffer.history_block import Revision, checksum
+from buffer.history_block import Revision, checksum, key_is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -131,7 +131,7 @@ class Shelf:
                     refused.append(item)
                 continue
             body = history_block.squeeze(data)
-            rows[key] = (known.next_id(), *key, checksum(*key, body), body)
+            rows[key] = (known.next_id(), *key, checksum(key, body), body)
             fresh[key] = data
         if rows:
             self.settled = False
@@ -226,7 +226,7 @@ class Shelf:
         with _transaction(db):
             db.execute(
                 "INSERT INTO block VALUES(?,?,?,?,?,?,?,?)",
-                (block.id, *head, checksum(*head, body), body),
+                (block.id, *head, checksum(head, body), body),
             )
             if old is not None:
                 db.execute("DELETE FROM block WHERE id=?", (old.id,))
@@ -281,7 +281,7 @@ class Shelf:
                 now[which] = max(level, now.get(which, 0))
             body = history_block.pack_fates(now)
             numbers[key] = known.fates.get(key) or known.next_id()
-            rows[key] = (numbers[key], *key, checksum(*key, body), body)
+            rows[key] = (numbers[key], *key, checksum(key, body), body)
         with _transaction(db):
             db.executemany(
                 "INSERT OR REPLACE INTO fate VALUES(?,?,?,?,?,?)", rows.values()
@@ -312,6 +312,11 @@ class Shelf:
                     db.execute(f"INSERT INTO {table} VALUES({marks})", row)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.forget()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was looked into since it was opened."""
+        return self._known is not None
 
     @property
     def is_open(self) -> bool:
@@ -378,25 +383,36 @@ class Shelf:
 
     def _list(self, db: sqlite3.Connection) -> _Catalogue:
         known = _Catalogue()
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict not in (b"ok", "ok"):
+            raise DamagedError(f"{self.path.name}: {verdict!r}")
         with _sound(self.path.name):
-            for number, subject, t, rev in db.execute(
-                "SELECT id, subject, t, rev FROM entry"
-            ):
-                known.entries.setdefault(_text(subject), {})[t, rev] = number
-            for number, subject, start, *rest in db.execute(
-                "SELECT id, subject, start, t_min, t_max, records FROM block"
+            made = db.execute("SELECT sql FROM sqlite_master").fetchall()
+            if {sql.decode() for (sql,) in made} != set(_SCHEMA):
+                raise DamagedError(f"{self.path.name}: its tables are not as made")
+            for number, *key in self._keys(db, "entry", "subject, t, rev"):
+                subject, t, rev = key
+                known.entries.setdefault(subject, {})[t, rev] = number
+            for number, subject, start, *rest in self._keys(
+                db, "block", "subject, start, t_min, t_max, records"
             ):
                 block = _Block(number, *rest)
-                known.blocks.setdefault(_text(subject), {})[start] = block
-            for number, target, subject, start in db.execute(
-                "SELECT id, target, subject, start FROM fate"
-            ):
-                known.fates[_text(target), _text(subject), start] = number
-            known.ids = max(
-                db.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]  # noqa: S608
-                for table in ("entry", "block", "fate")
-            )
+                known.blocks.setdefault(subject, {})[start] = block
+            for number, *key in self._keys(db, "fate", "target, subject, start"):
+                target, subject, start = key
+                known.fates[target, subject, start] = number
+        numbers = [n for keys in known.entries.values() for n in keys.values()]
+        numbers += (b.id for of in known.blocks.values() for b in of.values())
+        known.ids = max((*numbers, *known.fates.values()), default=0)
         return known
+
+    def _keys(self, db: sqlite3.Connection, table: str, key: str) -> Iterator[Any]:
+        """Number and key of every row, checked."""
+        for number, total, *found in db.execute(f"SELECT id, sum, {key} FROM {table}"):  # noqa: S608
+            words = tuple(x.decode() if isinstance(x, bytes) else x for x in found)
+            if not key_is_sound(words, total):
+                raise DamagedError(f"{self.path.name}: {table} {number}: damaged key")
+            yield number, *words
 
     def _entry(self, number: int, subject: str, t: int, rev: int) -> Revision:
         row = self._row("SELECT sum, body FROM entry WHERE id=?", number)
@@ -416,7 +432,7 @@ class Shelf:
         return row[0], row[1]
 
     def _check(self, row: tuple[int, bytes], *key: object) -> None:
-        if checksum(*key, row[1]) != row[0]:
+        if checksum(key, row[1]) != row[0]:
             raise DamagedError(f"{self.path.name}: {key}: fails its checksum")
 
 
@@ -464,10 +480,6 @@ def _sound(name: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError, AttributeError) as exc:
         raise DamagedError(f"{name}: {exc}") from exc
-
-
-def _text(value: bytes) -> str:
-    return value.decode()
 
 
 def _when(revision: Revision) -> tuple[int, int]:

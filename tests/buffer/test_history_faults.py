@@ -96,7 +96,7 @@ async def test_whatever_happens_to_a_file_the_start_goes_on(
     put = {e.t_ms: e.data for e in entries}
     rng = random.Random(seed)
     least, whole = len(put), 0
-    for n in range(count(40, 2000)):
+    for n in range(count(40, 800)):
         place = f"seed {seed}, case {n}"
         home = tmp_path / str(n)
         shutil.copytree(folder, home)
