@@ -6,6 +6,7 @@ readings with a trusted time come here: a real-time value has a date.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,6 @@ from gateway.aggregate import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from fractions import Fraction
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from drivers.profiles.library import quantities
 from drivers.profiles.points import labels
 from drivers.profiles.reading import Section, closest, join, shown
-from gateway.config.stations import FORMULAS, Factor
+from gateway.config.stations import FORMULAS, Factor, Source
 from gateway.factors.table import Entry, entry, molar_masses
 from gateway.factors.units import UnitError, alike, conversion, meant_by, unit
 
@@ -175,7 +175,7 @@ class FactorReader:
             every_ms=round(1000 * (point.every_s or device.every_s)),
             counter=said.get("counter", point.counter is not None),
             formula=formula,
-            also=(fed[1].device.name, fed[1].point.name) if len(fed) > 1 else None,
+            also=_second(fed[1]) if len(fed) > 1 else None,
             gas=gas,
             label=label,
             **{
@@ -314,6 +314,15 @@ def _said(section: Section) -> dict[str, Any]:
             meant = meant_by(cou_unit) or ""
             section.wrong("cou_unit", "unit_ascii", found=cou_unit, meant=meant)
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _second(fed: Fed) -> Source:
+    return Source(
+        device=fed.device.name,
+        point=fed.point.name,
+        unit=fed.point.unit,
+        every_ms=round(1000 * (fed.point.every_s or fed.device.every_s)),
+    )
 
 
 def _usual_code(name: str, point: Point, formula: str) -> str | None:

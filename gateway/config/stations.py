@@ -24,6 +24,15 @@ MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
 """Lengths of the shortest period. Source: HJ 212-2017, table 4 (MinInterval)."""
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A second point that a factor's formula needs."""
+
+    device: str
+    point: str
+    unit: str
+    every_ms: int
+
+
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity that a station reports."""
 
@@ -58,8 +67,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     states: bool = False
     """Its point tells states, not a number: newest value only, no averages."""
     formula: Formula = "point"
-    also: tuple[str, str] | None = None
-    """A second device and point that the formula needs: NO2 beside NO."""
+    also: Source | None = None
+    """NO2 beside NO."""
 
     @property
     def unit_of_point(self) -> str:
