@@ -95,6 +95,28 @@ def read(kind: PeriodKind, at: Instant, body: bytes) -> Period:
 _BESIDE = frozenset(("n", "of", "marks", "flag", "mark"))
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A period's digits without its exact numbers: quickly read."""
+
+    kind: PeriodKind
+    station: str
+    t_ms: int
+    rev: int
+    agg: dict[str, dict[str, Any]]
+    """Factor -> its digits by name, and beside them n, of, mark, marks, flag."""
+
+
+def shown(kind: PeriodKind, body: bytes) -> Shown:
+    """What a period's JSON says.
+
+    Raises:
+        msgspec.MsgspecError: Damaged.
+    """
+    text, _, _ = body.partition(_CUT)
+    wire = msgspec.json.decode(text, type=_Tail)
+    return Shown(kind, wire.station, wire.t, wire.rev, wire.agg)
+
+
 def _shown(period: Period, name: str) -> dict[str, Any]:
     factor = period.factors[name]
     shown: dict[str, Any] = {**period.figures.get(name, {})}

@@ -501,6 +501,23 @@ def decode(data: bytes) -> tuple[Record, str]:
         raise RecordError(f"stored {first.kind}: {exc}") from exc
 
 
+def shown(data: bytes) -> period_form.Shown | None:
+    """A stored period's digits, its exact numbers left unread; None: it is none.
+
+    Raises:
+        RecordError: Unknown version or kind, or damaged.
+    """
+    kind, flags, *_ = _open(data)
+    name = _KINDS[kind - 1]
+    if name != "minute" and name != "hour" and name != "day":  # noqa: PLR1714 - mypy
+        return None
+    start = _HEAD.size + (_SECOND.size if flags & _HAS_SECOND else 0)
+    try:
+        return period_form.shown(name, b"{" + data[start:])
+    except msgspec.MsgspecError as exc:
+        raise RecordError(f"stored {name}: {exc}") from exc
+
+
 def _day_tail(day: DayLedger) -> _DayTail:
     return _DayTail(
         t=day.t_ms,

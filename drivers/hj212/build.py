@@ -9,11 +9,14 @@ and is answered by itself); HJ 212-2025, 6.3.2 and 8.1.2.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from drivers.hj212.cp import parse
+from drivers.hj212.fields import NUMBER, NUMBERS, OF_FACTOR, OF_FRAME, TIMES, is_time
 from drivers.hj212.frame import SEGMENT_LIMIT
 from drivers.hj212.segment import ANSWER_WANTED, CP_LIMIT, SPLIT, VERSIONS
 
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 _MOST_PACKETS = {2005: 9999, 2017: 9999, 2025: 9}
 """PNUM has four digits; with HJ 212-2025's total length of six, one is left."""
+_MISSPELT = "CTime"
+_TIME_DIGITS = 14
+_FACTOR = re.compile(r"[0-9A-Za-z]{0,24}")
+_FORMS = {"Flag": re.compile(r"[0-9A-Za-z]{1,2}"), "Time": re.compile(r"[0-9]{14}")}
 _CODES = {year: code for code, year in VERSIONS.items()}
 
 
@@ -54,9 +61,10 @@ def encode(segment: Segment) -> bytes:
     if (segment.pnum is None) == bool(segment.flag & SPLIT):
         raise ValueError(f"expected PNUM and PNO with Flag bit 1, got {segment.flag}")
     inside = encode_items(segment.items)
-    noted: list[Deviation] = []
-    if parse(inside, (), noted) != segment.items or noted:
-        raise ValueError(f"expected items of the standard's form, got {noted}")
+    if not _plain(segment.items):
+        noted: list[Deviation] = []
+        if parse(inside, (), noted) != segment.items or noted:
+            raise ValueError(f"expected items of the standard's form, got {noted}")
     data = _around(segment, inside)
     size = len(inside.encode())
     if size > CP_LIMIT or len(data) > SEGMENT_LIMIT:
@@ -80,18 +88,26 @@ def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
     Raises:
         ValueError: An item is too long for any packet, or there are too many packets.
     """
-    if _size(whole.items) <= _room(whole):
+    # With the ; behind each, of which the last is not written.
+    sizes = [len(encode_items((item,)).encode()) + 1 for item in whole.items]
+    if sum(sizes) - 1 <= _room(whole):
         return [whole]
     with_numbers = replace(whole, flag=(whole.flag or 0) | SPLIT, pnum=9999, pno=9999)
     room = _room(with_numbers)
     common = _leading(whole.items)
+    first = sum(sizes[: len(common)]) - 1
     groups: list[list[Item]] = [[]]
-    for item in whole.items[len(common) :]:
-        if groups[-1] and _size([*common, *groups[-1], item]) > room:
+    filled = longest = first
+    for item, size in zip(
+        whole.items[len(common) :], sizes[len(common) :], strict=True
+    ):
+        if groups[-1] and filled + size > room:
             groups.append([])
+            filled = first
         groups[-1].append(item)
+        filled += size
+        longest = max(longest, filled)
     most = _MOST_PACKETS[whole.version]
-    longest = max(_size([*common, *group]) for group in groups)
     if len(groups) > most or longest > room:
         raise ValueError(
             f"expected at most {most} packets of {room} bytes, got {len(groups)}"
@@ -107,6 +123,49 @@ def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
         )
         for number, group in enumerate(groups, 1)
     ]
+
+
+def _plain(items: Sequence[Item]) -> bool:
+    """Whether reading them back would give the same: surely so, or not known.
+
+    Numbers, times and marks of one factor after the other, as nearly all there is:
+    their forms hold nothing that the grammar uses.
+    """
+    names: set[str] = set()
+    bases: set[str] = set()
+    pairs = 0
+    for item in items:
+        base = ""
+        for name, value in item:
+            factor, field, form = _known(name)
+            if form is None or form.fullmatch(value) is None:
+                return False
+            if field in TIMES and (len(value) != _TIME_DIGITS or not is_time(value)):
+                return False
+            own = factor or field
+            if base not in ("", own):
+                return False
+            base = own
+            names.add(name)
+            pairs += 1
+        if base in bases or not item:
+            return False
+        bases.add(base)
+    return len(names) == pairs
+
+
+@lru_cache(maxsize=4096)
+def _known(name: str) -> tuple[str, str, re.Pattern[str] | None]:
+    """Factor, field and form of a name; no form: it takes a closer look."""
+    factor, _, field = name.rpartition("-")
+    allowed = OF_FACTOR if factor else OF_FRAME
+    usual = field in allowed and field != _MISSPELT and _FACTOR.fullmatch(factor)
+    word = field == "Rtd" and factor.startswith("p")
+    if not usual or word:
+        return factor, field, None
+    if field in NUMBERS:
+        return factor, field, NUMBER
+    return factor, field, _FORMS.get("Time" if field in TIMES else field)
 
 
 def _around(segment: Segment, inside: str) -> bytes:
@@ -130,10 +189,6 @@ def _leading(items: Sequence[Item]) -> tuple[Item, ...]:
     while count < len(items) and "-" not in items[count][0][0]:
         count += 1
     return tuple(items[:count])
-
-
-def _size(items: Sequence[Item]) -> int:
-    return len(encode_items(items).encode())
 
 
 def _room(segment: Segment) -> int:

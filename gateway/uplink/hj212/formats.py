@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 FACILITY = re.compile(r"SB[0-9A-Za-z]{1,4}\Z")
 """Codes of facilities: their state goes by 2021, their running hours by 2041."""
+_FIELDS = {
+    "cou": "Cou",
+    "min": "Min",
+    "avg": "Avg",
+    "max": "Max",
+    "zs_min": "ZsMin",
+    "zs_avg": "ZsAvg",
+    "zs_max": "ZsMax",
+}
 _MEANS = ("min", "avg", "max", "zs_min", "zs_avg", "zs_max")
 
 
@@ -36,11 +45,19 @@ class Form(msgspec.Struct, frozen=True):
     own: bool
     """Values in the station's own unit and decimals."""
     own_cou: bool
+    names: dict[str, str]
+    """Number -> its name in a frame, in the standard's order."""
+    flag_name: str
 
     @property
     def code(self) -> str:
         """Its code there."""
         return self.output.code
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether every number goes as the station's record shows it."""
+        return self.own and self.own_cou
 
     @property
     def facility(self) -> bool:
@@ -88,5 +105,11 @@ def forms(target: Hj212Target, station: Station) -> dict[str, Form]:
                 own=output.convert == SAME and output.decimals == factor.decimals,
                 own_cou=output.cou_convert == SAME
                 and output.cou_decimals == factor.cou_decimals,
+                names={
+                    key: f"{output.code}-{field}"
+                    for key, field in _FIELDS.items()
+                    if key != "cou" or output.cou_unit is not None
+                },
+                flag_name=f"{output.code}-Flag",
             )
     return found

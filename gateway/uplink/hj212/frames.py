@@ -13,22 +13,25 @@ Source: HJ 212-2017, C.14 to C.19, C.24 to C.29.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from drivers.profiles.document import load_document
+from gateway.aggregate import Mark, Period, PeriodKind
 from gateway.judge.marks import letter
 from gateway.judge.validity import mark_of_period
+from gateway.record import decode
+from gateway.record import shown as shown_of
 from gateway.uplink.hj212.formats import forms
 from gateway.uplink.hj212.seams import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from fractions import Fraction
 
     from drivers.hj212.cp import Item
-    from gateway.aggregate import FactorPeriod, Mark, Period, PeriodKind
+    from gateway.aggregate import FactorPeriod
     from gateway.config.model import Hj212Target
     from gateway.config.stations import Factor, Station
     from gateway.uplink.hj212.civil import Civil
@@ -38,18 +41,30 @@ if TYPE_CHECKING:
 REALTIME, FACILITIES, HOURS_RUN, STARTED = 2011, 2021, 2041, 2081
 CN: dict[PeriodKind, int] = {"minute": 2051, "hour": 2061, "day": 2031}
 NOISE = "23"
-_FIELDS = {
-    "cou": "Cou",
-    "min": "Min",
-    "avg": "Avg",
-    "max": "Max",
-    "zs_min": "ZsMin",
-    "zs_avg": "ZsAvg",
-    "zs_max": "ZsMax",
-}
-"""In the standard's order."""
 _PATIENCE = 3
 """A value older than so many intervals of its factor is no real-time value."""
+_LEVELS = "l10"
+"""Only a noise station's equivalent level has it."""
+
+_Told = tuple[Mapping[str, str], Mark]
+"""One factor's digits by name, and its mark."""
+
+
+class PeriodKey(NamedTuple):
+    """Which period of which station."""
+
+    kind: PeriodKind
+    station: str
+    t_ms: int
+
+
+class Stored(NamedTuple):
+    """What a stored record comes to."""
+
+    key: PeriodKey | None
+    """None: it is no period."""
+    uploads: Sequence[Upload]
+    """None of them: there is nothing in it for this platform."""
 
 
 class Frames:
@@ -66,32 +81,61 @@ class Frames:
         self._rules = str(target.version)
         self._table = target.flags or str(target.version)
         self._own_marks = self._rules == station.rules and not target.validity
-        found = forms(target, station)
+        self._forms = found = forms(target, station)
         self._factors = {n: form for n, form in found.items() if not form.facility}
         self._facilities = {n: form for n, form in found.items() if form.facility}
+        self._as_it_is = all(form.as_it_is for form in found.values())
+        """The record's own digits are what is sent: its exact numbers stay unread."""
         self._noise = target.st == NOISE
 
     def time(self, t_ms: int) -> str:
         """``YYYYMMDDhhmmss`` of the site's civil time."""
         return self._civil.time(t_ms)
 
+    # -- periods -------------------------------------------------------------
+
     def period(self, period: Period, *, rf: bool = False) -> Sequence[Upload]:
-        """A minute, hour or day; empty where the platform gets nothing of it."""
-        items: list[Item] = []
-        for name, form in self._factors.items():
-            found = period.factors.get(name)
-            if found is not None:
-                items += self._of_factor(period, name, found, form)
-        uploads = self._told(CN[period.kind], period.t_ms, items, rf=rf)
-        if period.kind == "day" and self._facilities:
-            hours = [
-                ((f"{form.code}-RT", text),)
-                for name, form in self._facilities.items()
-                if (found := period.factors.get(name)) is not None
-                and (text := _numbers(form, period, name, found).get("cou"))
-            ]
-            uploads += self._told(HOURS_RUN, period.t_ms, hours, rf=rf)
-        return uploads
+        """A minute, hour or day; empty where the platform gets nothing of it.
+
+        Args:
+            period: It.
+            rf: It is told later than it should have been.
+        """
+        told = {
+            name: (
+                form.numbers(found, period.figures.get(name, {})),
+                self._mark(period.kind, found),
+            )
+            for name, form in self._forms.items()
+            if (found := period.factors.get(name)) is not None
+        }
+        return self._period(period.kind, period.t_ms, told, rf=rf)
+
+    def stored(self, data: bytes, *, rf: bool = False) -> Stored:
+        """A record of the buffer; one worked out again is always late.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+        if self._as_it_is and self._own_marks:
+            shown = shown_of(data)
+            if shown is None:
+                return Stored(None, ())
+            told: dict[str, _Told] = {
+                name: (found, found.get("mark", "valid"))
+                for name in self._forms
+                if (found := shown.agg.get(name)) is not None
+            }
+            key = PeriodKey(shown.kind, shown.station, shown.t_ms)
+            late = rf or shown.rev > 0
+            return Stored(key, self._period(key.kind, key.t_ms, told, rf=late))
+        record, _ = decode(data)
+        if not isinstance(record, Period):
+            return Stored(None, ())
+        key = PeriodKey(record.kind, record.station, record.t_ms)
+        return Stored(key, self.period(record, rf=rf or record.rev > 0))
+
+    # -- what is now ---------------------------------------------------------
 
     def realtime(self, now_ms: int) -> Upload | None:
         """The newest value of every factor; None: none was ever read."""
@@ -104,11 +148,10 @@ class Frames:
                 at = max(at, found.t_ms)
                 items.append(self._of_newest(form, found))
             elif self._target.absent == "flag":
-                items.append(((f"{form.code}-Flag", self._letter("missing")),))
+                items.append(((form.flag_name, self._letter("missing")),))
         if not newest or not items:
             return None
-        told = self._told(REALTIME, at or now_ms, items)
-        return told[0] if told else None
+        return Upload(cn=REALTIME, items=(self._when(at or now_ms), *items))
 
     def facilities(self, now_ms: int) -> Upload | None:
         """The states of the facilities; None: nothing is known of any."""
@@ -117,53 +160,56 @@ class Frames:
         at = 0
         for name, form in self._facilities.items():
             found = newest.get(name)
-            if (
-                found is not None
-                and found.mark == "valid"
-                and _is_fresh(found, form.factor, now_ms)
-                and (text := _text(form, found.value))
-            ):
+            if found is None or found.mark != "valid":
+                continue
+            text = _text(form, found.value)
+            if text is not None and _is_fresh(found, form.factor, now_ms):
                 at = max(at, found.t_ms)
                 items.append(((f"{form.code}-RS", text),))
-        told = self._told(FACILITIES, at, items)
-        return told[0] if told else None
+        if not items:
+            return None
+        return Upload(cn=FACILITIES, items=(self._when(at), *items))
 
     def started(self, now_ms: int, started_ms: int) -> Upload:
         """When the gateway was started; said once it is online."""
-        return Upload(
-            cn=STARTED,
-            items=(
-                (("DataTime", self.time(now_ms)),),
-                (("RestartTime", self.time(started_ms)),),
-            ),
-        )
+        restart: Item = (("RestartTime", self.time(started_ms)),)
+        return Upload(cn=STARTED, items=(self._when(now_ms), restart))
 
     # ------------------------------------------------------------------------
 
-    def _told(
-        self, cn: int, t_ms: int, items: Sequence[Item], *, rf: bool = False
-    ) -> list[Upload]:
-        if not items:
-            return []
-        when: Item = (("DataTime", self.time(t_ms)),)
-        return [Upload(cn=cn, items=(when, *items), rf=rf)]
+    def _when(self, t_ms: int) -> Item:
+        return (("DataTime", self.time(t_ms)),)
+
+    def _period(
+        self, kind: PeriodKind, t_ms: int, told: Mapping[str, _Told], *, rf: bool
+    ) -> Sequence[Upload]:
+        items: list[Item] = []
+        for name, form in self._factors.items():
+            if (found := told.get(name)) is not None:
+                items += self._of_factor(kind, form, *found)
+        hours: list[Item] = []
+        for name, form in self._facilities.items():
+            if kind == "day" and (found := told.get(name)) and "cou" in found[0]:
+                hours.append(((f"{form.code}-RT", found[0]["cou"]),))
+        when = self._when(t_ms)
+        return [
+            Upload(cn=cn, items=(when, *part), rf=rf)
+            for cn, part in ((CN[kind], items), (HOURS_RUN, hours))
+            if part
+        ]
 
     def _of_factor(
-        self, period: Period, name: str, found: FactorPeriod, form: Form
+        self, kind: PeriodKind, form: Form, numbers: Mapping[str, str], mark: Mark
     ) -> list[Item]:
-        numbers = _numbers(form, period, name, found)
-        flag = self._letter(self._mark(period.kind, found))
-        if not numbers and self._target.absent == "leave_out":
-            return []
-        if self._noise and found.extra:
-            return _noise(period.kind, numbers, flag)
-        code = form.code
+        flag = self._letter(mark)
+        if self._noise and _LEVELS in numbers:
+            return _noise(kind, numbers, flag)
         pairs = [
-            (f"{code}-{field}", numbers[key])
-            for key, field in _FIELDS.items()
-            if key in numbers
+            (name, numbers[key]) for key, name in form.names.items() if key in numbers
         ]
-        return [(*pairs, (f"{code}-Flag", flag))]
+        if not pairs and self._target.absent == "leave_out":
+            return []
+        return [(*pairs, (form.flag_name, flag))]
 
     def _of_newest(self, form: Form, found: Newest) -> Item:
         code, pairs = form.code, []
@@ -173,7 +219,7 @@ class Frames:
             pairs.append((f"{code}-Rtd", text))
         if found.zs is not None:
             pairs.append((f"{code}-ZsRtd", form.output.digits(found.zs)))
-        return (*pairs, (f"{code}-Flag", self._letter(found.mark)))
+        return (*pairs, (form.flag_name, self._letter(found.mark)))
 
     def _mark(self, kind: PeriodKind, found: FactorPeriod) -> Mark:
         if self._own_marks:
@@ -191,18 +237,15 @@ class Frames:
         return letter(mark, self._table)
 
 
-def _numbers(
-    form: Form, period: Period, name: str, found: FactorPeriod
-) -> dict[str, str]:
-    return form.numbers(found, period.figures.get(name, {}))
-
-
 def _is_fresh(found: Newest, factor: Factor, now_ms: int) -> bool:
-    sampled = found.t_ms if found.sampled_ms is None else found.sampled_ms
-    age = now_ms - found.t_ms
-    if factor.holds_ms:
-        return now_ms - sampled <= factor.holds_ms + _PATIENCE * factor.every_ms
-    return age <= _PATIENCE * factor.every_ms
+    """Whether a value still tells what is now.
+
+    A result that stands until the next one (``holds``) is as old as its sample.
+    """
+    patience = _PATIENCE * factor.every_ms
+    if factor.holds_ms and found.sampled_ms is not None:
+        return now_ms - found.sampled_ms <= factor.holds_ms + patience
+    return now_ms - found.t_ms <= factor.holds_ms + patience
 
 
 def _text(form: Form, value: Fraction | str | None) -> str | None:
@@ -212,15 +255,15 @@ def _text(form: Form, value: Fraction | str | None) -> str | None:
     return form.output.digits(value)
 
 
-def _noise(kind: PeriodKind, numbers: dict[str, str], flag: str) -> list[Item]:
+def _noise(kind: PeriodKind, numbers: Mapping[str, str], flag: str) -> list[Item]:
     """Levels have names of their own, and one flag beside the equivalent level."""
     items: list[Item] = []
     for key, name in noise_names()[kind].items():
-        if key in numbers:
-            pair = (name, numbers[key])
-            leq = key == "avg"
-            code = name.partition("-")[0]
-            items.append((pair, (f"{code}-Flag", flag)) if leq else (pair,))
+        if key not in numbers:
+            continue
+        pair = (name, numbers[key])
+        code = name.partition("-")[0]
+        items.append((pair, (f"{code}-Flag", flag)) if key == "avg" else (pair,))
     return items
 
 

@@ -12,8 +12,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gateway.aggregate import Period
-from gateway.record import RecordError, decode
+from gateway.record import RecordError
 from gateway.uplink.flight import Flight
 from gateway.uplink.hj212.exchange import SilentError
 from gateway.uplink.lanes import Lanes
@@ -22,8 +21,11 @@ from gateway.uplink.message import Bounds
 from gateway.uplink.stock import Stock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.uplink.hj212.desk import Desk
     from gateway.uplink.hj212.exchange import Exchange
+    from gateway.uplink.hj212.frames import PeriodKey
     from gateway.uplink.hj212.seams import Upload
     from gateway.uplink.lanes import Lane
     from gateway.uplink.source import Entry
@@ -50,7 +52,7 @@ class Records:
         )
         self._reading = asyncio.Lock()
         self._news = {lane: asyncio.Event() for lane in self.sending}
-        self._written: deque[tuple[float, Flight, Period]] = deque()
+        self._written: deque[tuple[float, Flight, PeriodKey]] = deque()
         """Handed over, and when they count as gone."""
         self._unconfirmed: Flight | None = None
         """What the connection ended with."""
@@ -126,12 +128,11 @@ class Records:
         """Send one record and resolve it."""
         delivery = self._delivery
         try:
-            record, _ = decode(entry.data)
+            key, uploads = self._desk.frames.stored(entry.data, rf=late)
         except RecordError as exc:
             delivery.put_aside(entry, str(exc), len(entry.data))
             return
-        uploads = self._uploads(record, late=late)
-        if not uploads or not isinstance(record, Period):
+        if key is None or not uploads:
             delivery.unwanted([entry])
             return
         flight = Flight(lane, [entry], len(entry.data), self._loop.time())
@@ -152,18 +153,11 @@ class Records:
             lane.flying -= 1
         if proved:
             delivery.proved(flight, self._loop.time())
-            self._mark(record, proved=True)
+            self._mark(key, proved=True)
         else:
-            self._written.append((self._loop.time() + SETTLE_S, flight, record))
+            self._written.append((self._loop.time() + SETTLE_S, flight, key))
 
-    def _uploads(self, record: object, *, late: bool) -> tuple[Upload, ...]:
-        if not isinstance(record, Period):
-            return ()
-        # What is worked out again is told later than it should have been.
-        late = late or record.rev > 0
-        return tuple(self._desk.frames.period(record, rf=late))
-
-    async def _all(self, uploads: tuple[Upload, ...]) -> bool:
+    async def _all(self, uploads: Sequence[Upload]) -> bool:
         """Say them; whether every one was confirmed."""
         proved = True
         for upload in uploads:
@@ -180,17 +174,13 @@ class Records:
         """What was written long enough ago is done with."""
         now = self._loop.time()
         while self._written and self._written[0][0] <= now:
-            _, flight, period = self._written.popleft()
+            _, flight, key = self._written.popleft()
             self._delivery.written(flight)
-            self._mark(period, proved=False)
+            self._mark(key, proved=False)
 
-    def _mark(self, period: Period, *, proved: bool) -> None:
+    def _mark(self, key: PeriodKey, *, proved: bool) -> None:
         self._desk.marks.mark(
-            self._desk.target.name,
-            period.station,
-            period.kind,
-            period.t_ms,
-            proved=proved,
+            self._desk.target.name, key.station, key.kind, key.t_ms, proved=proved
         )
 
     async def _until(self, when_s: float) -> None:
