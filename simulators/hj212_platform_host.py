@@ -103,6 +103,8 @@ class Host:
         """Frames that were neither believed nor answered."""
         self.heard: dict[tuple[str, int], list[Segment]] = {}
         """The newest frames that came unasked, by (MN, CN)."""
+        self.on_frame: Callable[[Link, str, bytes], None] | None = None
+        """Told of every frame: ``<`` of the device, ``>`` ours."""
         self._utc_s = utc_s
         self._set_clock, self._new_key = set_clock, new_key
         self._asked: dict[str, Exchange] = {}
@@ -296,6 +298,7 @@ class Host:
     # -- hearing ----------------------------------------------------------------
 
     def _made(self, link: Link) -> None:
+        link.on_trace = self.on_frame
         self.links.append(link)
         self.connections += 1
         self._moved.set()

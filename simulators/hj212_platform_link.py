@@ -40,6 +40,7 @@ class Link(asyncio.Protocol):
         """Half-open: neither reads nor sends."""
         self.trace: deque[tuple[str, bytes]] = deque(maxlen=_KEPT)
         """The newest frames, ``("<", frame)`` of the device, ``(">", frame)`` ours."""
+        self.on_trace: Callable[[Link, str, bytes], None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -77,7 +78,7 @@ class Link(asyncio.Protocol):
         for cut in self._cutter.feed(data):
             if self.hung or self._transport is None:
                 return
-            self.trace.append(("<", cut.raw))
+            self._note("<", cut.raw)
             self._on_frame(self, cut)
 
     @property
@@ -88,7 +89,7 @@ class Link(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         """Send one frame now."""
         if self._transport is not None and not self.hung:
-            self.trace.append((">", frame))
+            self._note(">", frame)
             self._transport.write(frame)
 
     def answer(self, cn: int, qn: str, make: Callable[[str], bytes]) -> bool:
@@ -143,6 +144,11 @@ class Link(asyncio.Protocol):
 
         timer = asyncio.get_running_loop().call_later(seconds, act)
         self._timers.add(timer)
+
+    def _note(self, way: str, frame: bytes) -> None:
+        self.trace.append((way, frame))
+        if self.on_trace is not None:
+            self.on_trace(self, way, frame)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self.hung:

@@ -19,6 +19,7 @@ KINDS = (
     "modbus",
     "dlt645",
     "hj212",
+    "hj212-platform",
     "line",
     "broker",
     "proxy",
@@ -47,13 +48,14 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(t("simulate.missing_extra", kind=args.kind))
     # --json was taken out for all verbs; the one simulator that knows it gets it back.
     json = ["--json"] if args.json and args.kind == "platform" else []
+    module = f"simulators.{args.kind.replace('-', '_')}"
     # Ctrl-C reaches the child as well (same terminal): it prints its summary and ends,
     # and we wait for that instead of dying first.
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         child = subprocess.Popen(
             # -P: a http.py in the current folder must not stand in for Python's.
-            [sys.executable, "-P", "-m", f"simulators.{args.kind}", *args.rest, *json],
+            [sys.executable, "-P", "-m", module, *args.rest, *json],
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
         )
         status = child.wait()

@@ -134,3 +134,136 @@ class Device:
             while not true():
                 self.arrived.clear()
                 await self.arrived.wait()
+
+
+class Model(Device):
+    """Answers every command as the standard has it; real-time values every so often.
+
+    ``sins`` names what it does wrong: a command's number, or a word of ``_check``.
+    """
+
+    def __init__(self, *, now, sins=(), **more):
+        super().__init__(**more)
+        self.sins = set(sins)
+        self._now = now
+        self.old = None
+        self.settings = {"RtdInterval": "30", "MinInterval": "1"}
+        self.sending = True
+        self.history = {}
+        self._timer = None
+
+    def qn(self):
+        self._number += 1
+        return self._stamp() + f"{self._number % 1000:03d}"
+
+    def _stamp(self):
+        at = datetime.fromtimestamp(self._now() + 8 * 3600, UTC)
+        return at.strftime("%Y%m%d%H%M%S")
+
+    def start(self):
+        """Speak at once, then every RtdInterval."""
+        if self.transport is None:
+            return
+        if self.sending or "2012" in self.sins:
+            self.say(2011, f"DataTime={self._stamp()};a21026-Rtd=1.0,a21026-Flag=N")
+        wait = int(self.settings["RtdInterval"])
+        self._timer = asyncio.get_running_loop().call_later(wait, self.start)
+
+    def stop(self):
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.transport is not None:
+            self.transport.close()
+
+    def keep(self, cn, label):
+        cp = f"DataTime={label};a21026-Avg=1.0,a21026-Flag=N"
+        self.history.setdefault(cn, {})[label] = cp
+        self.say(cn, cp)
+
+    def _frame(self, segment):
+        fields = dict(re.findall(r"(\w+)=([^;]*)", segment.partition("CP=")[0]))
+        cp = re.search(r"CP=&&(.*)&&", segment)[1]
+        qn, cn = fields["QN"], int(fields["CN"])
+        self.heard.append((qn, cn, segment))
+        if cn in {9013, 9014}:
+            return
+        wrong = self._check(fields)
+        if wrong:
+            frames = [self.reply(9011, qn, f"QnRtn={wrong}")]
+        elif cn in {2012, 2022}:
+            self.sending = self.sending and cn != 2012
+            frames = [self.reply(9013, qn)]
+        elif str(cn) in self.sins and cn != 2012:
+            frames = [
+                self.reply(9011, qn, "QnRtn=1"),
+                self.reply(9012, qn, "ExeRtn=2"),
+            ]
+        else:
+            frames = self._execute(cn, qn, cp)
+        for frame in frames:
+            self.transport.write(frame)
+
+    def _check(self, fields):
+        if fields["PW"] != self.pw and "pw" not in self.sins:
+            return 3
+        if fields["MN"] != self.mn and "mn" not in self.sins:
+            return 4
+        if fields["ST"] != self.st and "st" not in self.sins:
+            return 5
+        known = {1000, 1011, 1012, 1061, 1062, 1063, 1064, 1072, 2011, 2012, 2021}
+        known |= {2022, 2031, 2041, 2051, 2061, *range(3011, 3022)}
+        known |= {3022, 3024} if self.base == 8 else set()
+        if int(fields["CN"]) not in known and "cn" not in self.sins:
+            return 8
+        return 2 if int(fields["CN"]) in {2021, 3013} else 0
+
+    def _execute(self, cn, qn, cp):
+        told = dict(pair.partition("=")[::2] for pair in cp.split(";"))
+        said, exe = [], 1
+        pw = self.pw
+        match cn:
+            case 1061 | 1063:
+                name = {1061: "RtdInterval", 1063: "MinInterval"}[cn]
+                said = [f"{name}={self.settings[name]}"]
+            case 1062 | 1064 if "settings" not in self.sins:
+                self.settings |= told
+            case 1072:
+                pw = told["NewPW"]
+            case 2011:
+                self.sending = "2011 stays off" not in self.sins
+            case 2031 | 2041 | 2051 | 2061:
+                said, exe = self._pull(cn, told)
+            case _:
+                said = self._values(cn, told.get("PolId"))
+        frames = [self.reply(9011, qn, "QnRtn=1")]
+        history = cn in {2031, 2041, 2051, 2061}
+        for one in said:
+            its = self.qn() if history else qn
+            frames.append(self.frame(cn, one, qn=its, flag=self.base | history))
+        frames.append(self.reply(9012, qn, f"ExeRtn={exe}"))
+        if "pw stays" not in self.sins:
+            self.pw = pw
+        return frames
+
+    def _values(self, cn, polid):
+        time = "20010101000000" if "clock" in self.sins else self._stamp()
+        values = {
+            1011: f"SystemTime={time}",
+            3015: "VaseNo=1",
+            3017: f"PolId={polid};CstartTime=000000;Ctime=2",
+            3018: f"PolId={polid};Stime=30",
+            3019: f"PolId={polid};{polid}-SN=010000A8900016F000169DC0",
+            3020: f"DataTime={self._stamp()};PolId={polid};i13001-Info=100.0",
+        }
+        return [values[cn]] if cn in values else []
+
+    def _pull(self, cn, told):
+        held = self.history.get(cn, {})
+        said = [
+            cp.replace("1.0", "1.1") if "history" in self.sins else cp
+            for label, cp in sorted(held.items())
+            if told["BeginTime"] <= label <= told["EndTime"]
+        ]
+        if "short history" in self.sins:
+            said = said[1:]
+        return said, 1 if said else 100
