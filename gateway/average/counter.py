@@ -8,11 +8,13 @@ Which step is growth, a rollover, a reset, a jump or a spike is the judge's to s
 a rollover with a known modulus. Over any other jump nobody knows what was counted: the
 pieces before and after it are counted apart, the jump is not, and it is told.
 
-A piece belongs to a period where it lies inside it; the one that leads into it from the
-slot before does too, as far as it is no longer than ``slack_ms``. A longer piece (no
-answer for an hour) lies in the first period that is long enough to hold it: an hour's
-total need not be the sum of its minutes'. Nothing is divided among periods; what was
-counted while nobody asked over midnight is in no total.
+A reading belongs to the period that begins with it or before it, as everywhere, and a
+piece to the period of its later reading: an hour's total is its last reading minus the
+last one before it. That holds as far as the piece that leads into the period is no
+longer than ``slack_ms``. A longer piece (no answer for an hour) lies in the first
+period that is long enough to hold it: an hour's total need not be the sum of its
+minutes'. Nothing is divided among periods; what was counted while nobody asked over
+midnight is in no total.
 
 Source: HJ 212-2017, annex D (difference of the totaliser).
 """
@@ -132,16 +134,17 @@ def counted(
     return Counted(total, ms, tuple(jumps))
 
 
-def _belongs(piece: Piece, start_ms: int, end_ms: int, slack_ms: int) -> bool:
-    """Whether a piece ends in the period and does not come from far before it.
+def inside(since_ms: int, until_ms: int, start_ms: int, end_ms: int) -> bool:
+    """Whether both readings of a piece are of this period."""
+    return start_ms <= since_ms and until_ms < end_ms
 
-    The one that ends on the very start belongs to the period before, whose last
-    moment it is.
-    """
-    if not start_ms < piece.until_ms <= end_ms:
+
+def _belongs(piece: Piece, start_ms: int, end_ms: int, slack_ms: int) -> bool:
+    """Whether a piece ends in the period and does not come from far before it."""
+    if not start_ms <= piece.until_ms < end_ms:
         return False
-    inside = piece.since_ms >= start_ms
-    return inside or piece.until_ms - piece.since_ms <= slack_ms
+    short = piece.until_ms - piece.since_ms <= slack_ms
+    return short or inside(piece.since_ms, piece.until_ms, start_ms, end_ms)
 
 
 def _growth(

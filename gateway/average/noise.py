@@ -20,7 +20,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -32,9 +32,6 @@ from gateway.factors.number import (
     of_grains,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 PERCENTS: Final = (5, 10, 50, 90, 95)
 DAY_FROM_H: Final = 6
 NIGHT_FROM_H: Final = 22
@@ -44,7 +41,6 @@ NIGHT_DB: Final = Fraction(10)
 _CLASSES_PER_DB: Final = 10
 _BEYOND_DB: Final = 300
 """No power of ten is worked out of a number that an instrument cannot have meant."""
-_CLASS: Final = "db"
 _CONTEXT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
@@ -87,34 +83,6 @@ class Levels(msgspec.Struct):
         highs = [high for high in (self.greatest, other.greatest) if high is not None]
         self.least = min(lows, default=None)
         self.greatest = max(highs, default=None)
-
-    def sums(self, prefix: str = "") -> dict[str, Fraction]:
-        """What a longer period needs of this one, as a record's ``sums``."""
-        found = {"n": self.n, "energy": self.energy}
-        if self.least is not None and self.greatest is not None:
-            found |= {"least": self.least, "greatest": self.greatest}
-        found |= {f"{_CLASS}{place}": count for place, count in self.classes.items()}
-        return {prefix + key: Fraction(value) for key, value in found.items()}
-
-    @classmethod
-    def of_sums(cls, sums: Mapping[str, Fraction], prefix: str = "") -> Levels:
-        """The same, out of a record again; other sums stand aside."""
-        own = {
-            key.removeprefix(prefix): int(value)
-            for key, value in sums.items()
-            if key.startswith(prefix)
-        }
-        return cls(
-            n=own.get("n", 0),
-            energy=own.get("energy", 0),
-            classes={
-                int(key.removeprefix(_CLASS)): count
-                for key, count in own.items()
-                if key.startswith(_CLASS)
-            },
-            least=own.get("least"),
-            greatest=own.get("greatest"),
-        )
 
     @property
     def leq(self) -> Fraction | None:

@@ -100,4 +100,4 @@ def pieces_slack(every_ms: int) -> int:
 
 
 def _inside(one: Loose, bounds: Bounds) -> bool:
-    return bounds.start_ms <= one.since_ms and one.until_ms <= bounds.end_ms
+    return pieces.inside(one.since_ms, one.until_ms, *bounds)

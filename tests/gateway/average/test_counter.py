@@ -116,14 +116,16 @@ def test_it_goes_on_over_a_restart():
     assert total_of((*before, *after)) == 30
 
 
-def test_an_hour_is_the_difference_of_its_edges():
-    # readings on the hour's edges and between: 10:00:00 -> 11:00:00 is 1042 - 1010
-    series = [(0, 1000), (1800, 1006), (3600, 1010), (5400, 1030), (7200, 1042)]
+def test_an_hour_is_its_last_reading_minus_the_last_before_it():
+    # 09:58 1000, 09:59 1004 | 10:00 1006 ... 10:59 1040 | 11:00 1041
+    series = [(-120, 1000), (-60, 1004), (0, 1006), (1800, 1030), (3540, 1040)]
+    series += [(3600, 1041)]
     _, found = pieces(PLAIN, [(at(second), value) for second, value in series])
+    half = 1800_000
 
-    assert counted(found, 0, HOUR_MS).total == 10
-    assert counted(found, HOUR_MS, 2 * HOUR_MS) == Counted(F(32), HOUR_MS)
-    assert counted(found, 2 * HOUR_MS, 3 * HOUR_MS) == Counted(None, 0)
+    assert counted(found, 0, HOUR_MS, half).total == 1040 - 1004
+    assert counted(found, HOUR_MS, 2 * HOUR_MS, half).total == 1
+    assert counted(found, 2 * HOUR_MS, 3 * HOUR_MS, half) == Counted(None, 0)
 
 
 def test_the_slot_that_leads_into_a_period_is_part_of_it():
@@ -136,7 +138,7 @@ def test_the_slot_that_leads_into_a_period_is_part_of_it():
 
 def test_what_was_counted_while_nobody_asked_is_the_days_and_no_hours():
     # no answer from 0:30 to 2:30: 40 m3 went through in two hours, in which of them?
-    series = [(0, 100), (1800, 110), (9000, 150), (10_800, 155)]
+    series = [(0, 100), (1800, 110), (9000, 150), (10_799, 155)]
     _, found = pieces(PLAIN, [(at(second), value) for second, value in series])
 
     hours = [
@@ -151,16 +153,16 @@ def test_emission_mass_over_a_meter_replacement():
     # An outfall's totaliser is replaced in mid-hour; COD is 38 mg/L before, 42 after.
     #   old meter 20:00 8120.5 m3 -> 20:20 8132.5 m3   12 m3 * 38 / 1000 = 0.456 kg
     #   20:20 -> 20:30 the new one is built in: unknown, nothing is added for it
-    #   new meter 20:30 0.0 m3 -> 21:00 17.5 m3        17.5 m3 * 42 / 1000 = 0.735 kg
+    #   new meter 20:30 0.0 m3 -> 20:59:50 17.5 m3     17.5 m3 * 42 / 1000 = 0.735 kg
     series = [
         (0, 8120.5),
         (600, 8126.5),
         (1200, 8132.5),
         (1800, 0.0),
         (2700, 9.0),
-        (3600, 17.5),
+        (3590, 17.5),
     ]
-    levels = {600: F(38), 1200: F(38), 2700: F(42), 3600: F(42)}
+    levels = {600: F(38), 1200: F(38), 2700: F(42), 3590: F(42)}
     _, found = pieces(PLAIN, [(at(second), value) for second, value in series])
 
     hour = counted(found, 0, HOUR_MS)
@@ -172,7 +174,7 @@ def test_emission_mass_over_a_meter_replacement():
 
     assert hour.total == 12 + F("17.5")
     assert emitted == F("0.456") + F("0.735") == F("1.191")
-    assert hour.ms == 3_000_000  # 50 of 60 minutes are covered
+    assert hour.ms == 2_990_000  # ten minutes, and ten seconds, are not covered
     assert [jump.cause for jump in hour.jumps] == ["reset"]
 
 
@@ -187,6 +189,24 @@ def test_gas_mass_over_a_flow_meter_that_was_away():
 
     assert total.value == F("6.5")
     assert total.ms == 3_000_000
+
+
+@given(
+    st.lists(st.integers(1, 20_000), min_size=1, max_size=80),
+    st.integers(0, 60_000),
+)
+def test_periods_side_by_side_hold_each_short_piece_once(gaps, start):
+    # readings at any distance, on the edges of minutes too
+    series, t_ms = [(Instant(start, start, "0badcafe", trusted=True), 0)], start
+    for index, gap in enumerate(gaps, 1):
+        t_ms += gap
+        series.append((Instant(t_ms, t_ms, "0badcafe", trusted=True), index * 7))
+    _, found = pieces(PLAIN, series)
+
+    minutes = range(0, t_ms + 60_000, 60_000)
+    totals = [counted(found, m, m + 60_000, 20_000).total or 0 for m in minutes]
+
+    assert sum(totals) == 7 * len(gaps)
 
 
 steps = st.lists(st.integers(0, 500), min_size=1, max_size=30)

@@ -132,14 +132,6 @@ def test_levels_are_the_same_in_any_order_and_cut_anywhere(values, random, cut):
     assert front.statistics() == whole.statistics()
 
 
-@given(some, some)
-def test_day_and_night_survive_a_record_side_by_side(day, night):
-    sums = levels(*day).sums("day_") | levels(*night).sums("night_") | {"ms": F(1)}
-
-    assert Levels.of_sums(sums, "day_") == levels(*day)
-    assert Levels.of_sums(sums, "night_") == levels(*night)
-
-
 @given(st.lists(st.decimals(20, 140, places=2).map(F), min_size=1, max_size=60))
 def test_leq_agrees_with_floating_point_and_lies_among_the_readings(values):
     found = levels(*values)
