@@ -110,7 +110,7 @@ class Flagger:
             value = scan.values.get(point)
             if value is None or isinstance(value, bool | str):
                 continue
-            if point in found:
+            if found.get(point, UNKNOWN) != UNKNOWN:
                 watch.judged.forget()
                 continue
             if point in scan.flaws:

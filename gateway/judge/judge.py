@@ -35,7 +35,7 @@ from gateway.judge.watch import Noted
 from gateway.record import Event, Gap, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from gateway.clock import Instant
     from gateway.config.model import Device, Site
@@ -172,18 +172,19 @@ class Judge:
         self._keep(lazily=False)
 
     def before(
-        self, devices: Iterable[Device], keep: Callable[[Record], None]
+        self, devices: Collection[Device], keep: Callable[[Record], None]
     ) -> Callable[[Record], None]:
         """What a worker with these devices hands its records to, instead of ``keep``.
 
         Bound to the site in force: what was asked before a reload is judged as it was
         asked.
         """
-        units = {
-            d.name: self._units.get(d.name) or self._unit(d, [])
-            for d in devices
-            if d.name in self._units or self.declared.concerns(d.name)
-        }
+        units = {d.name: self._units[d.name] for d in devices if d.name in self._units}
+        for device in devices:
+            if self.declared.concerns(device.name):
+                known = units.get(device.name)
+                watches = known.watches if known else []
+                units[device.name] = self._unit(device, watches)
         whereabouts, position = self._whereabouts, self._position
         if not units and whereabouts is None:
             return keep

@@ -55,6 +55,7 @@ OF_FLAG: dict[str, State] = {
 }
 """The marks that instruments speaking HJ 212 give their own values."""
 GOOD_FLAGS = frozenset(("N", ""))
+_SILENT = frozenset(("no_data", "not_sent", "interrupted", "searching"))
 _PERIODS = 2.5
 """A word about the state counts for so many of its periods: then it is not known."""
 
@@ -81,12 +82,12 @@ def look(sign: Sign, seen: Seen, scan: Scan) -> Seen:
     """Take what a scan says about one condition; unchanged where it says nothing.
 
     A point that was asked and gave no good answer makes it unknown: a state that cannot
-    be proved is not the normal one.
+    be proved is not the normal one. Who speaks unasked and did not says nothing.
     """
     name = sign.point
-    base = name.partition(".")[0]
-    if name in scan.flaws or base in scan.flaws:
-        return Seen(None, scan.at)
+    flaw = scan.flaws.get(name) or scan.flaws.get(name.partition(".")[0])
+    if flaw is not None:
+        return seen if flaw.reason in _SILENT else Seen(None, scan.at)
     value = scan.values.get(name)
     if value is None:
         return seen
