@@ -178,7 +178,9 @@ def _set_key(segment: Segment, rights: Rights) -> Plan:
     return _WRONG if not key else SetKey(key)
 
 
-def _set_mn(segment: Segment, _rights: Rights) -> Plan:
+def _set_mn(segment: Segment, rights: Rights) -> Plan:
+    if "i23005" not in rights.conf.hardware:
+        return Refuse(QnRtn.REFUSED, "nothing")
     return _WRONG if len(segment.mn) != 24 else Set({"mn": segment.mn})  # noqa: PLR2004
 
 

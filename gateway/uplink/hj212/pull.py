@@ -6,7 +6,7 @@ its own; BeginTime and EndTime are labels, both included.
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.aggregate import Period, PeriodKind
     from gateway.uplink.hj212.seams import History
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_MS = 3_600_000
 WINDOW_MS = {"minute": 6 * _HOUR_MS, "hour": 240 * _HOUR_MS, "day": 8784 * _HOUR_MS}
 """Read at once, by kind: some hundred periods."""
@@ -31,10 +32,10 @@ def utc_ms(digits: str, timezone: str) -> int | None:
     if local is None:
         return None
     try:
-        at = local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
-        return int(at.timestamp() * 1000)
-    except OverflowError:
-        return None
+        since = local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC) - _EPOCH
+    except OverflowError:  # at either end of the calendar; a zone makes no difference
+        since = local.replace(tzinfo=UTC) - _EPOCH
+    return since // timedelta(milliseconds=1)
 
 
 async def stored(

@@ -55,8 +55,8 @@ def verdict(segment: Segment, us: Us) -> QnRtn | None:
     """Why a request is not ours to carry out; None: it is."""
     if not us.pw or not hmac.compare_digest(segment.pw.encode(), us.pw.encode()):
         return QnRtn.PW
-    if segment.cn == SET_MN:
-        if us.logger is None or segment.get(LOGGER_ID) != us.logger:
+    if segment.cn == SET_MN and us.logger is not None:
+        if segment.get(LOGGER_ID) != us.logger:
             return QnRtn.MN
     elif segment.mn != us.mn:
         return QnRtn.MN
