@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections import deque
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
 from drivers.values import Flaw, Quality
 from gateway.clock import Instant
 from gateway.judge.times import passed_ms
+from gateway.judge.watch import kept_number
 
 if TYPE_CHECKING:
     from gateway.config.flagging import Rules
@@ -66,6 +67,7 @@ class Judged:
         self._least: deque[tuple[int, float]] = deque()
         self._most: deque[tuple[int, float]] = deque()
         """Believed readings of the last ``jump_s``; no later one is below (above)."""
+        self._jump = float(rules.jump or 0)
         constant_s = rules.constant_s or 0.0
         self._bears_ms = 1000 * max(_PERIODS * rules.every_s, constant_s / _SHARE)
 
@@ -81,6 +83,8 @@ class Judged:
             The first rule that doubts it.
         """
         rules = self.rules
+        if type(value) is int:
+            value = cast("float", kept_number(value))
         constant = rules.constant_s is not None and self._constant(value, at)
         if not at.trusted and (rules.clock or rules.max_age_s is not None):
             return "clock_unknown"
@@ -121,8 +125,8 @@ class Judged:
             while kept and kept[0][0] < oldest:
                 kept.popleft()
         if self._least and (
-            _apart(value, self._least[0][1], limit)
-            or _apart(self._most[0][1], value, limit)
+            _apart(value, self._least[0][1], self._jump, limit)
+            or _apart(self._most[0][1], value, self._jump, limit)
         ):
             return True
         while self._least and self._least[-1][1] >= value:
@@ -134,9 +138,11 @@ class Judged:
         return False
 
 
-def _apart(high: float, low: float, limit: Fraction) -> bool:
+def _apart(high: float, low: float, limit: float, exactly: Fraction) -> bool:
     """Whether they differ by more, as people see it: 1.1 - 0.9 is 0.2."""
     apart = high - low
+    if 2 * apart < limit:
+        return False  # nearly every reading there is
     if abs(apart - limit) > _NEAR * max(1.0, abs(high), abs(low)):
         return apart > limit
-    return Fraction(repr(high)) - Fraction(repr(low)) > limit
+    return Fraction(repr(high)) - Fraction(repr(low)) > exactly

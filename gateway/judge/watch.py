@@ -7,6 +7,7 @@ judging itself is pure and stands in the module of its subject.
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -133,5 +134,8 @@ def source_of(device: Device, *points: Point) -> str:
 def kept_number(value: Value) -> Value:
     """The value as it can be kept: no 64 bits hold a whole number beyond these."""
     if type(value) is int and not -(2**63) <= value < 2**64:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return sys.float_info.max if value > 0 else -sys.float_info.max
     return value
