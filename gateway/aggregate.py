@@ -57,6 +57,8 @@ class FactorPeriod(msgspec.Struct, frozen=True, kw_only=True):
     zs_min: Fraction | None = None
     zs_max: Fraction | None = None
     """At the reference oxygen."""
+    over_oxygen: int = 0
+    """Parts of the mean that have no such value, as their oxygen was 21 % or more."""
     extra: dict[str, Fraction] = {}
     """More of the same unit by name: noise has l5, l10, l50, l90, l95, ld, ln, ldn."""
     sums: dict[str, Fraction] = {}

@@ -31,6 +31,7 @@ class _Exact(msgspec.Struct, array_like=True):
     marks: dict[Mark, int]
     mark: Mark
     sums: dict[str, str] = {}
+    over_oxygen: int = 0
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -92,7 +93,7 @@ def read(kind: PeriodKind, at: Instant, body: bytes) -> Period:
     )
 
 
-_BESIDE = frozenset(("n", "of", "marks", "flag", "mark"))
+_BESIDE = frozenset(("n", "of", "marks", "flag", "mark", "over_oxygen"))
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -103,7 +104,8 @@ class Shown(msgspec.Struct, frozen=True):
     t_ms: int
     rev: int
     agg: dict[str, dict[str, Any]]
-    """Factor -> its digits by name, and beside them n, of, mark, marks, flag."""
+    """Factor -> its digits by name, and beside them n, of, mark, marks, flag,
+    over_oxygen."""
 
 
 def shown(kind: PeriodKind, body: bytes) -> Shown:
@@ -127,6 +129,8 @@ def _shown(period: Period, name: str) -> dict[str, Any]:
         shown["mark"] = factor.mark
     if factor.n != factor.of:
         shown["marks"] = factor.marks
+    if factor.over_oxygen:
+        shown["over_oxygen"] = factor.over_oxygen
     return shown
 
 
@@ -138,7 +142,16 @@ def _exact(factor: FactorPeriod) -> _Exact:
     }
     extra = {key: str(value) for key, value in factor.extra.items()}
     sums = {key: str(value) for key, value in factor.sums.items()}
-    return _Exact(numbers, extra, factor.n, factor.of, factor.marks, factor.mark, sums)
+    return _Exact(
+        numbers,
+        extra,
+        factor.n,
+        factor.of,
+        factor.marks,
+        factor.mark,
+        sums,
+        factor.over_oxygen,
+    )
 
 
 def _factor(found: _Exact) -> FactorPeriod:
@@ -154,6 +167,7 @@ def _factor(found: _Exact) -> FactorPeriod:
         **numbers,
         extra=extra,
         sums=sums,
+        over_oxygen=found.over_oxygen,
         n=found.n,
         of=found.of,
         marks=found.marks,

@@ -30,8 +30,6 @@ ZERO_CELSIUS_K: Final = Fraction(273)
 """As the annex writes it: 273, not 273.15."""
 AIR_OXYGEN: Final = Fraction(21)
 """Percent, as the annex writes it."""
-OVER_OXYGEN: Final = "over_oxygen"
-"""Of a period's ``sums``: parts that have no converted value because of the oxygen."""
 _FULL: Final = Fraction(100)
 
 

@@ -67,6 +67,7 @@ def longer_of(
         of=max(of, len(parts)),
         marks=marks,
         mark=mark,
+        over_oxygen=sum(_over_oxygen(part.found) for part in used),
     )
     means = _means([part.found for part in used])
     found = msgspec.structs.replace(found, **means)
@@ -88,6 +89,10 @@ def _means(used: Sequence[FactorPeriod]) -> dict[str, Fraction]:
         found[low] = min(m for one in used if (m := getattr(one, low)) is not None)
         found[high] = max(m for one in used if (m := getattr(one, high)) is not None)
     return found
+
+
+def _over_oxygen(part: FactorPeriod) -> bool:
+    return part.over_oxygen > 0 and part.zs_avg is None
 
 
 def _with_total(

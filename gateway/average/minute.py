@@ -56,7 +56,13 @@ def minute_of(
     with_value = [s for s in samples if s.value is not None]
     valid = [s for s in with_value if s.mark == "valid"]
     used = valid or with_value
-    found = FactorPeriod(n=marks.get("valid", 0), of=of, marks=marks, mark=mark)
+    found = FactorPeriod(
+        n=marks.get("valid", 0),
+        of=of,
+        marks=marks,
+        mark=mark,
+        over_oxygen=sum(sample.over for sample in used),
+    )
     found = _replaced(found, **_means(used))
     if unit(factor.unit).row == "sound level":
         return _of_noise(found, used)

@@ -5,8 +5,8 @@
     water          the concentration, and the volume it was measured for
 
 Formulas want other quantities of the same instant: the newest valid reading of each
-that is at most two of its periods old. Where one is wanting, what follows from it is wanting
-as well, and nothing stands in for it. Everything is worked out exactly and rounded half
+that is at most two of its periods old. Where one is wanting, what follows from it is
+wanting as well, and nothing stands in for it. Everything is worked out exactly and rounded half
 to even to whole grains (1e-12), once per sample: sums of samples are sums of whole
 numbers. Only valid readings make a mass: gas of calibration is no emission.
 """
@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.average import flue_gas as gas
+from gateway.average.derived import Derived, lacking
 from gateway.average.water import mass as mass_of
 from gateway.average.water import slice_volume
 from gateway.factors.molar import by_molar_mass
@@ -57,6 +58,8 @@ class Sample(NamedTuple):
     """Water: m3 that its concentration was measured for."""
     mass: Fraction | None = None
     """Water: kg in it."""
+    over: bool = False
+    """It has no ``zs``, as the oxygen was 21 % or more."""
 
 
 class Beside:
@@ -142,10 +145,10 @@ class Sampler:
         conf, water = station.flue_gas, station.water
         self._around = _Around(self, conf) if conf is not None else None
         flow = conf.flow if conf is not None else water.flow if water else None
-        self._flow = self._places.get(flow) if flow else None
+        self.flow = self._places.get(flow) if flow else None
         flow_unit = "L/s" if water is not None else "m3/h"
         self._flow_way = (
-            self._way_to(self._flow, flow_unit) if self._flow is not None else None
+            self._way_to(self.flow, flow_unit) if self.flow is not None else None
         )
         self.wanted = self._all_wanted()
         """Inlets whose readings formulas want."""
@@ -167,12 +170,14 @@ class Sampler:
         found = []
         for reading in readings:
             raw = reading.value
-            if raw is None or type(raw) not in (int, float):
-                found.append(Sample(None, reading.mark))
-            elif (
-                holds_ms
-                and reading.sampled_ms is not None
-                and reading.t_ms - reading.sampled_ms >= holds_ms
+            if (
+                type(raw) not in (int, float)
+                or raw is None
+                or (
+                    holds_ms
+                    and reading.sampled_ms is not None
+                    and reading.t_ms - reading.sampled_ms >= holds_ms
+                )
             ):
                 found.append(_without(reading))
             else:
@@ -213,16 +218,17 @@ class Sampler:
             return _without(reading)
         back = self._back[place]
         value = grains(back(dry))
-        zs: int | None = None
+        zs, over = None, False
         if factor.converted:
             found = around.converted(dry, others, t_ms)
-            zs = None if found is None else grains(back(found))
+            zs = None if found.value is None else grains(back(found.value))
+            over = found.lack == "oxygen"
         rate: int | None = None
         if factor.total and reading.mark == "valid":
             flow = self._flow_at(others, t_ms)
             if flow is not None:
                 rate = grains(gas.mass_rate(dry, flow))
-        return Sample(value, reading.mark, zs, rate)
+        return Sample(value, reading.mark, zs, rate, over=over)
 
     def _nox(
         self, place: int, no: Fraction | None, others: Beside, t_ms: int
@@ -261,10 +267,10 @@ class Sampler:
 
     def _flow_at(self, others: Beside, t_ms: int) -> Fraction | None:
         """The flow beside a sample: m3/h of flue gas, L/s of water."""
-        if self._flow is None or self._flow_way is None:
+        if self.flow is None or self._flow_way is None:
             return None
         found = self._flow_way.beside(others, t_ms)
-        if found is None or self.station.factors[self._flow].formula != "flow":
+        if found is None or self.station.factors[self.flow].formula != "flow":
             return found
         return self._out_of_velocity(found, others, t_ms)
 
@@ -317,8 +323,8 @@ class Sampler:
 
     def _all_wanted(self) -> frozenset[int]:
         found = {way.place for way in self._second.values()}
-        if self._flow is not None:
-            found.add(self._flow)
+        if self.flow is not None:
+            found.add(self.flow)
         if self._around is not None:
             found |= self._around.places
         return frozenset(found)
@@ -361,18 +367,18 @@ class _Around:
             return measured
         return gas.dry_standard(measured, state, self.now(others, t_ms)).value
 
-    def converted(self, dry: Fraction, others: Beside, t_ms: int) -> Fraction | None:
+    def converted(self, dry: Fraction, others: Beside, t_ms: int) -> Derived:
         """The same at the reference oxygen."""
         reference = self.conf.reference_oxygen
         if self._oxygen is None or reference is None:
-            return None
+            return lacking("empty")
         oxygen = self._oxygen.beside(others, t_ms)
         if oxygen is not None and self.conf.oxygen_measured == "wet":
             moisture = self._number("moisture", others, t_ms)
             oxygen = gas.to_dry(oxygen, moisture).value
         if oxygen is None:
-            return None
-        return gas.converted(dry, oxygen, reference).value
+            return lacking("empty")
+        return gas.converted(dry, oxygen, reference)
 
     def _number(self, key: _NUMBER, others: Beside, t_ms: int) -> Fraction | None:
         said = self._numbers[key]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.config.stations import Factor
-from gateway.factors.output import Output, resolve
+from gateway.factors.output import Output, over_oxygen, resolve
 from gateway.factors.units import SAME
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _FIELDS = {
     "zs_avg": "ZsAvg",
     "zs_max": "ZsMax",
 }
+_CONVERTED = ("zs_min", "zs_avg", "zs_max")
 _MEANS = ("min", "avg", "max", "zs_min", "zs_avg", "zs_max")
 
 
@@ -48,6 +49,8 @@ class Form(msgspec.Struct, frozen=True):
     names: dict[str, str]
     """Number -> its name in a frame, in the standard's order."""
     flag_name: str
+    over_oxygen: str | None = None
+    """What stands for values at the reference oxygen where the formula has none."""
 
     @property
     def code(self) -> str:
@@ -83,7 +86,19 @@ class Form(msgspec.Struct, frozen=True):
             if number is not None:
                 written = figures.get(name) if self.own else None
                 shown[name] = written or output.digits(number)
+        if self.over_oxygen is not None and found.over_oxygen:
+            shown |= self.without_formula(shown)
         return shown
+
+    def without_formula(self, numbers: Mapping[str, str]) -> dict[str, str]:
+        """What goes for values at the reference oxygen: oxygen was 21 % throughout.
+
+        Args:
+            numbers: The digits of a period whose ``over_oxygen`` says so.
+        """
+        if self.over_oxygen is None or "zs_avg" in numbers:
+            return {}
+        return dict.fromkeys(_CONVERTED, self.over_oxygen)
 
 
 def forms(target: Hj212Target, station: Station) -> dict[str, Form]:
@@ -111,5 +126,6 @@ def forms(target: Hj212Target, station: Station) -> dict[str, Form]:
                     if key != "cou" or output.cou_unit is not None
                 },
                 flag_name=f"{output.code}-Flag",
+                over_oxygen=over_oxygen(output.code, target.version),
             )
     return found

@@ -122,8 +122,8 @@ class Frames:
             if shown is None:
                 return Stored(None, ())
             told: dict[str, _Told] = {
-                name: (found, found.get("mark", "valid"))
-                for name in self._forms
+                name: (_with_greatest(form, found), found.get("mark", "valid"))
+                for name, form in self._forms.items()
                 if (found := shown.agg.get(name)) is not None
             }
             key = PeriodKey(shown.kind, shown.station, shown.t_ms)
@@ -235,6 +235,13 @@ class Frames:
 
     def _letter(self, mark: Mark) -> str:
         return letter(mark, self._table)
+
+
+def _with_greatest(form: Form, shown: dict[str, str]) -> Mapping[str, str]:
+    """A record's digits, and what stands for those that the formula has not."""
+    if "over_oxygen" not in shown:
+        return shown
+    return {**shown, **form.without_formula(shown)}
 
 
 def _is_fresh(found: Newest, factor: Factor, now_ms: int) -> bool:
