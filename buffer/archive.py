@@ -55,6 +55,15 @@ class Damage(msgspec.Struct, frozen=True):
     error: str
 
 
+class Due(NamedTuple):
+    """A block of time that is over, and all that is known of it."""
+
+    key: tuple[str, int]
+    subject: str
+    start_ms: int
+    records: list[Revision]
+
+
 class Room(NamedTuple):
     """How much there is, for the other thread."""
 
@@ -226,8 +235,8 @@ class Archive:
 
     # -- upkeep --------------------------------------------------------------
 
-    def pack_one(self) -> bool:
-        """Pack one block of time that is over, or tidy one file; False: none is left.
+    def due(self) -> Due | None:
+        """One block of time that is over and to be packed; files are tidied by the way.
 
         A block is packed when records of a whole further block have come: late
         revisions are then mostly in.
@@ -239,19 +248,31 @@ class Archive:
                 looked_into = back < _RECENT or shelf.is_known
                 if shelf.settled or not looked_into:
                     continue
-                if self._upkeep(shelf, subject, before):
-                    return True
-        return False
+                due = self._due(shelf, subject, before)
+                if due is not None:
+                    return due
+        return None
 
-    def _upkeep(self, shelf: Shelf, subject: str, before_ms: int) -> bool:
+    def _due(self, shelf: Shelf, subject: str, before_ms: int) -> Due | None:
         key = shelf.kind, shelf.start_ms
-        due = self._on(key, lambda s: s.due(subject, before_ms))
-        if due:
-            self._on(key, lambda s: s.pack(subject, due[0]), writes=True)
-            return True
-        if shelf.end_ms > before_ms - SPANS[shelf.kind].block_ms:
-            return False
-        return self._on(key, Shelf.tidy, writes=True)
+        starts = self._on(key, lambda s: s.due(subject, before_ms))
+        if starts:
+            records = self._on(key, lambda s: s.gather(subject, starts[0]))
+            return Due(key, subject, starts[0], records) if records else None
+        if shelf.end_ms <= before_ms - SPANS[shelf.kind].block_ms:
+            self._on(key, Shelf.tidy, writes=True)
+        return None
+
+    def pack(self, due: Due, body: bytes) -> None:
+        """Store a block that was due."""
+        if due.key in self._shelves:
+            self._make_room(len(body))
+        if due.key in self._shelves:
+            self._on(
+                due.key,
+                lambda s: s.pack(due.subject, due.start_ms, due.records, body),
+                writes=True,
+            )
 
     def used(self) -> int:
         """Bytes of the folder, damaged files included."""
@@ -274,7 +295,10 @@ class Archive:
 
     def _make_room(self, incoming: int) -> None:
         """Give up the oldest minutes first, then hours, events and days."""
-        over = self.used() + _SPARE_BYTES + 2 * incoming - self.max_bytes
+        # Moving a WAL into its file can add as many bytes again.
+        growth = _SPARE_BYTES + 2 * incoming
+        growth += sum(s.wal_bytes() for s in self._shelves.values() if s.is_open)
+        over = self.used() + growth - self.max_bytes
         short = self.keep_free - _free(self.folder)
         for key in sorted(self._shelves, key=lambda k: (_RANK[k[0]], k[1])):
             if over <= 0 and short <= 0:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import msgspec
 
-from buffer.archive import Archive, Damage, Fates, Kept, Room
+from buffer import history_block
+from buffer.archive import Archive, Damage, Due, Fates, Kept, Room
 from buffer.errors import BufferClosedError, DiskTroubleError
-from buffer.history_block import Revision
+from buffer.history_block import Cut, Revision, uncut
 from buffer.shelf import SPANS
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class History:
     """The long memory of one gateway."""
 
     def __init__(
-        self, archive: Archive, executor: ThreadPoolExecutor, room: Room
+        self, archive: Archive, executor: ThreadPoolExecutor, room: Room, cut: Cut
     ) -> None:
         """Use `open`."""
         self._loop = asyncio.get_running_loop()
         self._archive = archive
         self._executor = executor
+        self._packer = ThreadPoolExecutor(1, thread_name_prefix="history-pack")
+        self._cut = cut
         self._marks: Fates = {}
         self._writing: Fates = {}
         self._waiting: dict[tuple[str, str, int, int], Kept] = {}
@@ -82,6 +85,7 @@ class History:
         self._marks_timer: asyncio.TimerHandle | None = None
         self._retry_timer: asyncio.TimerHandle | None = None
         self._packing = False
+        self._at_rest: asyncio.Future[None] | None = None
         self._closed = False
         self._room = room
         self.on_damage: Callable[[Damage], None] = lambda _damage: None
@@ -89,20 +93,23 @@ class History:
         self._told = 0
 
     @classmethod
-    async def open(cls, folder: Path, max_bytes: int, *, keep_free: int = 0) -> History:
+    async def open(
+        cls, folder: Path, max_bytes: int, *, keep_free: int = 0, cut: Cut = uncut
+    ) -> History:
         """Open a history, making it when new; never fails because of content.
 
         Args:
             folder: Its own.
             max_bytes: The most its files may take together.
             keep_free: Bytes of the file system left to others: below, old minutes go.
+            cut: How records are cut, so that blocks of them take less room.
 
         Raises:
             BufferLockedError: Another process has the folder.
             BufferTooNewError: A newer release wrote it; nothing was touched.
             OSError: The disk refuses; it may be asked again.
         """
-        return await cls._opened(partial(Archive, folder, max_bytes, keep_free))
+        return await cls._opened(partial(Archive, folder, max_bytes, keep_free), cut)
 
     @classmethod
     async def look(cls, folder: Path) -> History:
@@ -114,10 +121,10 @@ class History:
             FileNotFoundError: There is none.
         """
         make = partial(Archive, folder, 1 << 62, 0, look_only=True)
-        return await cls._opened(make)
+        return await cls._opened(make, uncut)
 
     @classmethod
-    async def _opened(cls, make: Callable[[], Archive]) -> History:
+    async def _opened(cls, make: Callable[[], Archive], cut: Cut) -> History:
         executor = ThreadPoolExecutor(1, thread_name_prefix="history")
         loop = asyncio.get_running_loop()
         try:
@@ -126,7 +133,7 @@ class History:
         except BaseException:
             executor.shutdown(wait=False)
             raise
-        return cls(archive, executor, room)
+        return cls(archive, executor, room, cut)
 
     # -- records in ----------------------------------------------------------
 
@@ -346,16 +353,49 @@ class History:
         self._after()
 
     def _pack_soon(self) -> None:
+        """Look for a block that is over; packing takes a second, in another thread."""
         if not self._packing and not self._closed:
             self._packing = True
-            self._submit(self._archive.pack_one).add_done_callback(self._packed)
+            self._submit(self._archive.due).add_done_callback(self._found_due)
 
-    def _packed(self, job: asyncio.Future[bool]) -> None:
-        self._packing = False
-        more = _failed(job) is None and job.result()
+    def _found_due(self, job: asyncio.Future[Due | None]) -> None:
+        due = None if _failed(job) is not None else job.result()
         self._after()
-        if more:
+        if due is None or self._closed:
+            self._rest()
+            return
+        work = partial(history_block.pack, due.start_ms, due.records, self._cut)
+        packing = self._loop.run_in_executor(self._packer, work)
+        packing.add_done_callback(partial(self._packed, due))
+
+    def _packed(self, due: Due, job: asyncio.Future[bytes]) -> None:
+        if self._closed or _failed(job) is not None:
+            self._rest()
+            return
+        stored = self._submit(partial(self._archive.pack, due, job.result()))
+        stored.add_done_callback(self._stored_block)
+
+    def _stored_block(self, job: asyncio.Future[None]) -> None:
+        self._packing = False
+        error = _failed(job)
+        self._after()
+        if error is None:
             self._pack_soon()
+        if not self._packing:
+            self._rest()
+
+    async def settled(self) -> None:
+        """Wait until every block of time that is over is packed."""
+        self._pack_soon()
+        while self._packing and not self._closed:
+            self._at_rest = self._at_rest or self._loop.create_future()
+            await asyncio.shield(self._at_rest)
+
+    def _rest(self) -> None:
+        self._packing = False
+        if self._at_rest is not None:
+            self._at_rest.set_result(None)
+            self._at_rest = None
 
     # -- the rest ------------------------------------------------------------
 
@@ -387,8 +427,10 @@ class History:
         for timer in (self._marks_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
+        self._rest()
         await self._loop.run_in_executor(self._executor, self._archive.close)
         self._executor.shutdown(wait=False)
+        self._packer.shutdown(wait=False)
 
     def _check(self) -> None:
         if self._closed:

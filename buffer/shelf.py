@@ -213,14 +213,21 @@ class Shelf:
         starts = {self.block_of(t) for t, _ in keys}
         return sorted(s for s in starts if s + self._block_ms <= before_ms)
 
-    def pack(self, subject: str, start: int) -> None:
-        """Make one row of all that is known of one block of time."""
+    def gather(self, subject: str, start: int) -> list[Revision]:
+        """All that is known of one block of time."""
+        return self.read(subject, start, start + self._block_ms)
+
+    def pack(
+        self, subject: str, start: int, records: Sequence[Revision], body: bytes
+    ) -> None:
+        """Put one row in the place of what was gathered of one block of time.
+
+        What came in since then stays as it is.
+        """
         db, known = self._write(), self._catalogue()
         old = known.blocks.get(subject, {}).get(start)
-        records = self.read(subject, start, start + self._block_ms)
-        keys = known.entries[subject]
-        gone = [key for key in keys if self.block_of(key[0]) == start]
-        body = history_block.pack(start, records)
+        keys = known.entries.get(subject, {})
+        gone = [(r.t_ms, r.rev) for r in records if (r.t_ms, r.rev) in keys]
         block = _Block(known.next_id(), records[0].t_ms, records[-1].t_ms, len(records))
         head = (subject, start, *block[1:])
         with _transaction(db):
@@ -325,7 +332,11 @@ class Shelf:
 
     def disk_bytes(self) -> int:
         """Bytes of the file and its WAL now."""
-        return files.size_of(self.path) + files.size_of(files.wal_of(self.path))
+        return files.size_of(self.path) + self.wal_bytes()
+
+    def wal_bytes(self) -> int:
+        """Bytes of the WAL now."""
+        return files.size_of(files.wal_of(self.path))
 
     def release(self) -> None:
         """Close the file handle; where rows are stays known."""

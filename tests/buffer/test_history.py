@@ -75,6 +75,7 @@ async def test_three_days_are_packed_and_read_as_they_were_put(tmp_path) -> None
     await fill(history, entries)
     late = [minute(n, 1) for n in (5, 700, 2000)]
     await fill(history, late)
+    await history.settled()
     await history.close()
 
     history = await History.open(tmp_path / "h", PLENTY)
@@ -188,7 +189,7 @@ async def test_a_look_changes_nothing(tmp_path) -> None:
 
 
 async def test_the_oldest_minutes_go_first(tmp_path) -> None:
-    bound = 2_500_000
+    bound = 4_000_000
     history = await History.open(tmp_path / "h", bound)
     hours = [
         Kept("DA001", "hour", START + n * HOUR_MS, 0, b"h" * 200) for n in range(480)
