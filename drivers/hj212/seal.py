@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 Form = Literal["raw", "literal"]
+Cause = Literal["package", "openssl", "key"]
 
 BLOCK = 16
 KEY_BYTES = 16
@@ -47,7 +48,14 @@ _FEWEST = 6
 
 
 class SealError(ProfileError):
-    """Nothing can be encrypted here: a person must act."""
+    """Nothing can be encrypted here: a person must act.
+
+    ``cause``: ``package`` (not installed), ``openssl`` (has no SM4) or ``key``.
+    """
+
+    def __init__(self, message: str, cause: Cause = "key") -> None:
+        super().__init__(message)
+        self.cause: Cause = cause
 
 
 def is_sealed(cn: int) -> bool:
@@ -94,13 +102,13 @@ def is_patterned(key: bytes) -> bool:
     )
 
 
-def why_not() -> str:
-    """Why SM4 is not to be had here; empty: it is."""
+def why_not() -> SealError | None:
+    """Why SM4 is not to be had here; None: it is."""
     try:
         Sm4(bytes(KEY_BYTES))
     except SealError as exc:
-        return str(exc)
-    return ""
+        return exc
+    return None
 
 
 class Sm4:
@@ -207,7 +215,8 @@ def _cipher(key: bytes) -> Cipher[modes.ECB]:
         )
     except ImportError:
         raise SealError(
-            "encryption needs the package cryptography: pip install 'ecogate[hj212]'"
+            "encryption needs the package cryptography: pip install 'ecogate[hj212]'",
+            "package",
         ) from None
     try:
         # The standard's mode, whatever one may think of it.
@@ -216,6 +225,7 @@ def _cipher(key: bytes) -> Cipher[modes.ECB]:
     except (UnsupportedAlgorithm, AttributeError):
         raise SealError(
             "the OpenSSL behind the package cryptography has no SM4 (built without it,"
-            " or in FIPS mode): install cryptography from its own wheels"
+            " or in FIPS mode): install cryptography from its own wheels",
+            "openssl",
         ) from None
     return cipher

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from drivers.hj212.seal import SealError, is_patterned, read_key
 from gateway.secrets import Secret, SecretError, path_of, read_secret
+from gateway.texts import t
 from gateway.uplink.hj212.keys import Keyring
 
 if TYPE_CHECKING:
@@ -137,4 +138,4 @@ class Access:
                 wall_ms=self._wall_ms,
             )
         except SealError as exc:
-            raise SecretError(f"key: {exc}") from None
+            raise SecretError(t(f"config.hj212_seal_{exc.cause}")) from None
