@@ -24,6 +24,8 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     """In the factor's unit; text where it has states; None: there is none."""
     zs: Fraction | None = None
     """At the reference oxygen."""
+    over_oxygen: bool = False
+    """It has no such value, as the oxygen is 21 % or more."""
     mark: Mark
     t_ms: int
     """When it was acquired, UTC."""

@@ -56,6 +56,7 @@ class Newest(NamedTuple):
     mark: Mark = "valid"
     zs: Fraction | None = None
     sampled_ms: int | None = None
+    over_oxygen: bool = False
 
 
 class FixedBoard(dict[str, Newest]):

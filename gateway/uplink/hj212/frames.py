@@ -219,6 +219,8 @@ class Frames:
             pairs.append((f"{code}-Rtd", text))
         if found.zs is not None:
             pairs.append((f"{code}-ZsRtd", form.output.digits(found.zs)))
+        elif found.over_oxygen and form.over_oxygen is not None:
+            pairs.append((f"{code}-ZsRtd", form.over_oxygen))
         return (*pairs, (form.flag_name, self._letter(found.mark)))
 
     def _mark(self, kind: PeriodKind, found: FactorPeriod) -> Mark:

@@ -172,6 +172,11 @@ class Newest(Protocol):
         ...
 
     @property
+    def over_oxygen(self) -> bool:
+        """It has no such value, as the oxygen is 21 % or more."""
+        ...
+
+    @property
     def mark(self) -> Mark:
         """What it is worth."""
         ...
