@@ -17,6 +17,7 @@ from gateway.config.crosscheck import (
 from gateway.config.devices import DeviceReader
 from gateway.config.files import text_of
 from gateway.config.filters import check_devices
+from gateway.config.hj212_checks import finish_hj212
 from gateway.config.library import Library, SiteLibrary
 from gateway.config.model import BufferLimits, Site, SiteInfo
 from gateway.config.place_checks import check_edges, check_lines, check_positions
@@ -114,6 +115,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     fences = _fences(section)
     mobile = read_mobile(section)
     stations = read_stations(section, devices, assets)
+    targets = finish_hj212(report, root, targets, stations, devices)
     check_references(report, root)
     check_devices(report, root)
     check_addresses(report, root, devices, buses)

@@ -27,11 +27,14 @@ from drivers.profiles import (
 )
 from drivers.profiles.model import SHAPED
 from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
+from gateway.aggregate import PERIODS
 from gateway.config import (
     buses,
     devices,
     filters,
     flag_keys,
+    hj212_rights,
+    hj212_targets,
     loader,
     place_keys,
     places,
@@ -88,9 +91,7 @@ def site_schema() -> Schema:
         "clock": _object("clock", loader.CLOCK_KEYS, _CLOCK, ()),
         "buses": _map(_bus(), NAME_PATTERN),
         "devices": _map(_device(), NAME_PATTERN),
-        "targets": _map(
-            _object("target", targets.KEYS, _TARGET, ("mqtt",)), NAME_PATTERN
-        ),
+        "targets": _map({"anyOf": [_mqtt_target(), _hj212_target()]}, NAME_PATTERN),
         "fences": _map(_fence(), NAME_PATTERN),
         "mobile": _object("mobile", place_keys.MOBILE_KEYS, _MOBILE, ("position",)),
         "stations": _map(_station(), NAME_PATTERN),
@@ -514,6 +515,109 @@ def _point() -> Schema:
         "if": {"required": ["table"], "not": {"required": [bases.KEY]}},
         "then": modbus,
     }
+
+
+_HJ212_FACTOR: Schema = {
+    "code": {**_TEXT, "pattern": f"^{hj212_rights.CODE}$"},
+    "unit": _TEXT,
+    "decimals": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": hj212_targets.MOST_DECIMALS,
+    },
+    "cou_unit": _TEXT,
+    "cou_decimals": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": hj212_targets.MOST_DECIMALS,
+    },
+}
+_HJ212_ORDER: Schema = {
+    "command": {"enum": list(hj212_rights.COMMANDS)},
+    "factor": {**_TEXT, "pattern": f"^{hj212_rights.CODE}$"},
+    "write": {**_TEXT, "examples": ["cod-1.sample_now"]},
+    "value": {"type": ["number", "boolean", "string"]},
+    "field": {**_TEXT, "pattern": f"^({hj212_rights.FIELD})$"},
+}
+_HJ212_SHOWN: Schema = {
+    "code": {**_TEXT, "pattern": f"^({hj212_rights.FIELD})$"},
+    "factor": {**_TEXT, "pattern": f"^{hj212_rights.CODE}$"},
+    "read": {**_TEXT, "examples": ["cod-1.slope"]},
+    "text": _TEXT,
+}
+_YEAR: Schema = {"enum": [2017, 2025, "2017", "2025"]}
+_ST: Schema = {"type": ["string", "integer"], "examples": [31, 32]}
+_OR_NEVER: Schema = {"anyOf": [_DURATION, {"const": hj212_targets.NEVER}]}
+_SHARE: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+
+
+def _mqtt_target() -> Schema:
+    return _object("target", targets.KEYS, _TARGET, ("mqtt",))
+
+
+def _hj212_target() -> Schema:
+    """The keys of a target that speaks HJ 212."""
+    periods: Schema = dict.fromkeys(PERIODS, _SHARE)
+    hardware: Schema = dict.fromkeys(hj212_rights.HARDWARE, _TEXT)
+    factor = _object("hj212_factor", hj212_targets.FACTOR_KEYS, _HJ212_FACTOR, ())
+    shapes: Schema = {
+        "hj212": {**_TEXT, "examples": ["platform.example:8212"]},
+        "version": _YEAR,
+        "mn": {"type": ["string", "integer"]},
+        "station": {**_TEXT, "pattern": NAME_PATTERN},
+        "st": _ST,
+        "password_file": _TEXT,
+        "password_env": _VARIABLE,
+        "password_credential": _CREDENTIAL,
+        "plaintext": {"const": "accepted"},
+        "answer": _BOOLEAN,
+        "realtime": _OR_NEVER,
+        "facilities": _OR_NEVER,
+        "kinds": {"type": "array", "items": {"enum": list(PERIODS)}, "minItems": 1},
+        "factors": _map({"anyOf": [_TEXT, factor]}),
+        "only": {"type": "array", "items": _TEXT, "minItems": 1},
+        "absent": {"enum": list(hj212_targets.ABSENT)},
+        "overtime": _DURATION,
+        "recount": {"type": "integer", "minimum": 0, "maximum": 99},
+        "backfill": _TARGET["backfill"],
+        "heartbeat": _DURATION,
+        "heartbeat_st": _ST,
+        "flags": _YEAR,
+        "validity": {
+            "type": "object",
+            "properties": periods,
+            "additionalProperties": False,
+        },
+        "key_file": _TEXT,
+        "key_env": _VARIABLE,
+        "key_credential": _CREDENTIAL,
+        "sealed": {"enum": list(hj212_targets.SEALED)},
+        "allow": {
+            "type": "array",
+            "items": {"enum": list(hj212_rights.COMMANDS)},
+        },
+        "orders": {
+            "type": "array",
+            "items": _object(
+                "hj212_order",
+                hj212_rights.ORDER_KEYS,
+                _HJ212_ORDER,
+                ("command", "write"),
+            ),
+        },
+        "shown": {
+            "type": "array",
+            "items": _object(
+                "hj212_shown", hj212_rights.SHOWN_KEYS, _HJ212_SHOWN, ("code",)
+            ),
+        },
+        "hardware": {
+            "type": "object",
+            "properties": hardware,
+            "additionalProperties": False,
+        },
+    }
+    return _object("hj212", hj212_targets.KEYS, shapes, ("hj212", "mn", "station"))
 
 
 def _object(

@@ -80,13 +80,20 @@ def read_security(
         "key_credential": _credential(section, "key_credential"),
     }
     for kind in ("password", "key_password"):
-        values[f"{kind}_file"] = _file(section, f"{kind}_file", folder)
-        values[f"{kind}_env"] = _variable(section, f"{kind}_env")
-        values[f"{kind}_credential"] = _credential(section, f"{kind}_credential")
-        _one_of(section, *(f"{kind}_{way}" for way in ("file", "env", "credential")))
+        values |= read_secret_place(section, kind, folder)
     _one_of(section, "key", "key_credential")
     _pairs(section)
     return values
+
+
+def read_secret_place(section: Section, kind: str, folder: Path) -> dict[str, object]:
+    """Where a secret is: ``<kind>_file``, ``<kind>_env`` or ``<kind>_credential``."""
+    _one_of(section, *(f"{kind}_{way}" for way in ("file", "env", "credential")))
+    return {
+        f"{kind}_file": _file(section, f"{kind}_file", folder),
+        f"{kind}_env": _variable(section, f"{kind}_env"),
+        f"{kind}_credential": _credential(section, f"{kind}_credential"),
+    }
 
 
 def _endpoint(section: Section, url: str) -> Endpoint | None:

@@ -1,5 +1,6 @@
 """The ``targets`` of a site file: platforms and what they are sent.
 
+``mqtt`` or ``hj212`` in it says what a target speaks, and which other keys it has.
 A secret never stands in the site file: it is refused where it does, and no message
 repeats it.
 """
@@ -9,14 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profiles.reading import Report, Section, Word, join
-from gateway.config import security
+from gateway.config import hj212_targets, security
 from gateway.config.filters import read_devices, read_kinds, read_rate
+from gateway.config.hj212_targets import read_hj212_target
 from gateway.config.model import MqttTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from drivers.profiles.document import Node
+    from gateway.config.model import Target
 
 KEYS = (
     "mqtt", *security.KEYS, "prefix", "in_flight", "batch_records", "batch_bytes",
@@ -24,18 +27,24 @@ KEYS = (
     "receipt_wait",
 )  # fmt: skip
 _SECRETS = (
-    "password", "passwd", "pass", "secret", "token", "key_password", "passphrase",
+    "password", "passwd", "pass", "secret", "token", "key_password", "passphrase", "pw",
 )  # fmt: skip
 
 
 def read_target(
     report: Report, name: str, node: Node, path: str, folder: Path
-) -> MqttTarget | None:
+) -> Target | None:
     """Read one target; paths are relative to ``folder``, the site file's own."""
+    if node.get(hj212_targets.KEY) is not None:
+        section = _open(report, node, path, hj212_targets.KEYS)
+        return None if section is None else read_hj212_target(section, name, folder)
+    section = _open(report, node, path, KEYS)
+    return None if section is None else _read_mqtt(section, name, folder)
+
+
+def _read_mqtt(section: Section, name: str, folder: Path) -> MqttTarget | None:
+    report = section.report
     before = len(report.problems)
-    section = _open(report, node, path)
-    if section is None:
-        return None
     endpoint = security.read_endpoint(section)
     values = {
         "username": section.text("username"),
@@ -65,7 +74,9 @@ def read_target(
     )
 
 
-def _open(report: Report, node: Node, path: str) -> Section | None:
+def _open(
+    report: Report, node: Node, path: str, keys: tuple[str, ...]
+) -> Section | None:
     """The section; a password written out is told apart from an unknown key."""
     if node.kind != "map":
         # Not as written: a target on one line may hold a password.
@@ -75,8 +86,8 @@ def _open(report: Report, node: Node, path: str) -> Section | None:
     for key, mark in node.key_marks.items():
         if key.lower() in _SECRETS:
             report.add(mark, join(path, key), "secret_inline")
-        elif key not in KEYS:
-            section.unknown_key(key, KEYS)
+        elif key not in keys:
+            section.unknown_key(key, keys)
     return section
 
 
