@@ -148,18 +148,26 @@ def actual_flow(velocity: Fraction, area: Fraction) -> Fraction:
     return 3600 * area * velocity
 
 
-def standard_flow(flow: Fraction, around: Surroundings) -> Derived:
-    """Dry gas of the standard state in an actual flow, m3/h.
+def standard_flow(
+    flow: Fraction, around: Surroundings, measured: State = "wet_actual"
+) -> Derived:
+    """Dry gas of the standard state in a flow, m3/h.
 
-    ``Qsn = Qsh * 273 / (273 + ts) * (Ba + Ps) / 101325 * (1 - Xsw)``
+    ``Qsn = Qsh * 273 / (273 + ts) * (Ba + Ps) / 101325 * (1 - Xsw)``, as far as the
+    state in which the flow is told asks for it: out of a velocity it is wet and actual.
     """
-    times = _expansion(around)
-    if times.value is None:
-        return times
-    share = dry_share(around.moisture)
-    if share.value is None:
-        return share
-    return Derived(flow / times.value * share.value)
+    value = flow
+    if measured in ("dry_actual", "wet_actual"):
+        times = _expansion(around)
+        if times.value is None:
+            return times
+        value /= times.value
+    if measured in ("wet_standard", "wet_actual"):
+        share = dry_share(around.moisture)
+        if share.value is None:
+            return share
+        value *= share.value
+    return Derived(value)
 
 
 def mass_rate(concentration: Fraction, flow: Fraction) -> Fraction:

@@ -153,6 +153,13 @@ class TestFlowAndMass:
         assert found == F(334_800) / F("1.5") / F("1.01325") * F("0.92")
         assert shown(found, 4) == "202658.7713"
 
+    def test_a_meter_that_tells_another_state(self):
+        # 1000 m3/h wet, standard: 1000 * 0.92 = 920
+        assert standard_flow(F(1000), HOT, "wet_standard").value == 920
+        # 1519.875 m3/h dry, actual: 1519.875 / 1.5 / 1.01325 = 1000
+        assert standard_flow(F("1519.875"), HOT, "dry_actual").value == 1000
+        assert standard_flow(F(1000), Surroundings(), "dry_standard").value == 1000
+
     def test_mass_per_hour(self):
         # 50 mg/m3 * 200,000 m3/h = 10,000,000 mg/h = 10 kg/h
         assert mass_rate(F(50), F(200_000)) == 10
