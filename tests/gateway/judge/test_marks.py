@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from drivers.profiles.document import load_document
 from drivers.values import Quality
 from gateway.aggregate import MARKS
+from gateway.config import load_problems
 from gateway.judge.marks import (
     FILE,
     MarksError,
@@ -26,6 +29,7 @@ from gateway.texts import catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[3]
 REASONS = {k.split(".", 1)[1] for k in catalogue() if k.startswith("reason.")}
 CAUSES = {k.split(".", 1)[1] for k in catalogue() if k.startswith("cause.")}
 
@@ -153,3 +157,32 @@ def test_letters_are_those_of_the_tables() -> None:
     assert letter("link", "2017") == "B"
     unconfirmed = {m for m, x in marks().letters["2025"].items() if not x.confirmed}
     assert unconfirmed >= {"stopped", "manual", "link"}
+
+
+def test_the_page_says_what_the_file_says() -> None:
+    page = (ROOT / "docs" / "marks.md").read_text("utf-8")
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| ([A-Z]\w?(?: \?)? \| \w+(?: \?)?) \|", page, re.M)
+    )
+    told = {
+        mark: " | ".join(
+            shown.letter + ("" if shown.confirmed else " ?")
+            for shown in (table[mark] for table in marks().letters.values())
+        )
+        for mark in MARKS
+    }
+
+    assert rows == told
+
+
+def test_the_site_of_the_page_is_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "marks.md").read_text("utf-8")
+    found = re.search(r"```yaml\n(.*?)```", page, re.S)
+    assert found is not None
+    path = tmp_path / "site.yaml"
+    path.write_text(found[1], "utf-8")
+
+    site, problems = load_problems(path)
+
+    assert site is not None
+    assert [p.code for p in problems if not p.warning] == []
