@@ -10,11 +10,9 @@ nothing, and so the order in which readings come does not matter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from gateway.aggregate import Mark
-    from gateway.config.stations import Factor
+from gateway.aggregate import Mark  # noqa: TC001 - read by msgspec
 
 EARLY_MS = 25
 """A poll may come so much before its slot: timers, rounding, a clock being slewed."""
@@ -42,19 +40,23 @@ class Inlet:
 
     __slots__ = ("every_ms", "index", "name", "phase_ms", "point")
 
-    def __init__(self, index: int, factor: Factor, phase_ms: int) -> None:
-        """Of a station's factor.
+    def __init__(
+        self, index: int, name: str, point: str, every_ms: int, phase_ms: int
+    ) -> None:
+        """Of a point.
 
         Args:
-            index: The factor's place in its station.
-            factor: It.
-            phase_ms: Its point's slots are due at whole periods plus this.
+            index: Its place in the station.
+            name: Of the factor it feeds.
+            point: Its name at its device.
+            every_ms: Its period.
+            phase_ms: Its slots are due at whole periods plus this.
         """
         self.index = index
-        self.name = factor.name
-        self.point = factor.point
-        self.every_ms = factor.every_ms
-        self.phase_ms = phase_ms % factor.every_ms
+        self.name = name
+        self.point = point
+        self.every_ms = every_ms
+        self.phase_ms = phase_ms % every_ms
 
     def slot(self, t_ms: int) -> int:
         """The slot in whose window a moment lies."""

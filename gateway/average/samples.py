@@ -6,9 +6,9 @@
 
 Formulas want other quantities of the same instant: the newest valid reading of each
 that is at most two of its periods old. Where one is wanting, what follows from it is
-wanting as well, and nothing stands in for it. Everything is worked out exactly and rounded half
-to even to whole grains (1e-12), once per sample: sums of samples are sums of whole
-numbers. Only valid readings make a mass: gas of calibration is no emission.
+wanting as well, and nothing stands in for it. Everything is worked out exactly and
+rounded half to even to whole grains (1e-12), once per sample: sums of samples are sums
+of whole numbers. Only valid readings make a mass: gas of calibration is no emission.
 """
 
 from __future__ import annotations

@@ -1,0 +1,433 @@
+"""Between the judge and the recorder: makes minutes, hours and days of what passes.
+
+    worker --> judge --> Averager.before(devices, keep) --> keep (store)
+                            |  readings and gaps, by station and slot
+                            `- the clock says that a minute is over (and its grace)
+                               --> history, durable --> recorder, as any record
+
+A bus that feeds no station gets ``keep`` itself back: it costs nothing. Only readings
+of a trusted clock count; what is dated later counts then, as a new revision where its
+minute was told. A period that was told never changes: there is a new revision, and it
+says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from buffer import DiskTroubleError
+from gateway.average.board import Board
+from gateway.average.book import Book, Feed
+from gateway.average.finish import finish
+from gateway.average.note import Saved, packed, restore, save, unpacked
+from gateway.average.past import LONGER, Longer, Past, Stored, longer
+from gateway.logs import CHANGE
+from gateway.periods import periods
+from gateway.record import Gap, Scan
+from gateway.schedule import Place, phase_s
+from gateway.texts import t
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from gateway.aggregate import Period, PeriodKind
+    from gateway.average.calendar import Bounds
+    from gateway.average.past import Found, History
+    from gateway.clock import Instant
+    from gateway.config.model import Bus, Device, Site
+    from gateway.record import DatedTime, Record
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 10.0
+"""So often what is open is noted in the store."""
+MOST_WAITING = 10_000
+"""Scans of an untrusted clock that are kept until they are dated; the oldest go."""
+_HOLD_MS = 10_000
+"""So long after the clock is trusted what came before is waited for."""
+_AGAIN_MS = 15_000
+"""What was told so shortly before the last note may not have been stored."""
+_LOOK_BACK_MS: dict[PeriodKind, int] = {
+    "minute": 2 * 3_600_000,
+    "hour": 4 * 3_600_000,
+    "day": 50 * 3_600_000,
+}
+_LONGEST_AWAY_MS = 62 * 86_400_000
+
+
+class Averager:
+    """The stations of the site in force."""
+
+    def __init__(
+        self,
+        history: History,
+        record: Callable[[Period, str], None],
+        *,
+        meta: Callable[[], str],
+        now: Callable[[], Instant],
+        when: Callable[[Instant], DatedTime | None],
+        remember: Callable[[bytes], None],
+        remembered: Callable[[], Awaitable[None]],
+        recalled: bytes | None,
+    ) -> None:
+        """Begin with what earlier runs left open.
+
+        Args:
+            history: Takes every period before anybody is told.
+            record: Takes every period after that, and the version it is read with.
+            meta: The version in force.
+            now: The clock.
+            when: Dates an instant of an untrusted clock, once that is known.
+            remember: Keeps the note.
+            remembered: Waits until it is durable.
+            recalled: The note that was kept last.
+        """
+        self.board = Board()
+        self._history = history
+        self._record = record
+        self._meta = meta
+        self._now = now
+        self._when = when
+        self._remember = remember
+        self._remembered = remembered
+        self._saved = unpacked(recalled)
+        self._again = self._saved is not None and not self._saved.clean
+        self._restored = dict(self._saved.stations) if self._saved else {}
+        self._books: dict[str, Book] = {}
+        self._pasts: dict[str, Past] = {}
+        self._longer: dict[str, dict[str, int]] = {}
+        """By station: the first hour and day that are not over."""
+        self._feeds: dict[str, tuple[Device, Bus, dict[tuple[str, str], Feed]]] = {}
+        self._waiting: list[Scan] = []
+        self._started = now()
+        self._trusted_ms: int | None = None
+        self._again_ms: int | None = None
+        self._changed = asyncio.Event()
+        self._troubled = False
+        self._unsaid: list[Period] = []
+        self.dropped = 0
+        """Readings that came too late for any period."""
+
+    # -- the site ------------------------------------------------------------
+
+    def adopt(self, site: Site) -> None:
+        """Go over to another site: what is unchanged in it goes on."""
+        self._feeds = {
+            device.name: self._feed(site, device) for device in site.devices.values()
+        }
+        feeds: dict[tuple[str, str], Feed] = {}
+        for _, _, mine in self._feeds.values():
+            feeds |= mine
+        zone = site.info.timezone
+        before, self._books = self._books, {}
+        for name, station in site.stations.items():
+            old = before.pop(name, None)
+            book = Book(station, zone, feeds)
+            same = old is not None and old.station == station
+            if old is not None and same and old.like(book):
+                book = old
+            elif old is not None:
+                restore(book, save(old, self._longer[name]))
+            elif name in self._restored:
+                known = self._restored.pop(name)
+                self._longer[name] = dict(known.longer)
+                restore(book, known)
+            self._books[name] = book
+            self._longer.setdefault(name, {})
+            if name not in self._pasts:
+                self._pasts[name] = Past(name, self._history)
+            self.board.post(name, book.live)
+        for name in before:
+            self.board.post(name, None)
+            del self._pasts[name], self._longer[name]
+        self._changed.set()
+        if self._books and self._saved is None:
+            self.keep()  # from here on a kill is known to have been one
+
+    def before(
+        self, devices: Iterable[Device], keep: Callable[[Record], None]
+    ) -> Callable[[Record], None]:
+        """What judged records of these devices go to, instead of ``keep``."""
+        fed: dict[str, list[Book]] = {}
+        for device in devices:
+            for book in self._books.values():
+                if device.name in book.by_device:
+                    fed.setdefault(device.name, []).append(book)
+        if not fed:
+            return keep
+
+        def averaged(record: Record) -> None:
+            keep(record)
+            if type(record) is Scan:
+                books = fed.get(record.device)
+                if books is None:
+                    return
+                if not record.at.trusted:
+                    self._wait(record)
+                    return
+                for book in books:
+                    book.take(record)
+            elif type(record) is Gap:
+                for book in fed.get(record.device, ()):
+                    book.gap(record)
+
+        return averaged
+
+    def _feed(
+        self, site: Site, device: Device
+    ) -> tuple[Device, Bus, dict[tuple[str, str], Feed]]:
+        """The grids of a device's points, as its worker lays them."""
+        bus = site.buses[device.bus]
+        known = self._feeds.get(device.name)
+        if known is not None and known[:2] == (device, bus):
+            return known  # the worker keeps its grid, whatever its neighbours do
+        turns = [d.name for d in site.devices.values() if d.bus == device.bus]
+        number = list(site.buses).index(device.bus)
+        place = Place(
+            site.gateway, number, len(site.buses), turns.index(device.name), len(turns)
+        )
+        found = {}
+        for every_s, points, _ in periods(device):
+            phase_ms = round(1000 * phase_s(every_s, place))
+            for point in points:
+                key = device.name, point.name
+                every_ms = round(1000 * every_s)
+                found[key] = Feed(*key, every_ms, phase_ms, point.counter)
+        return device, bus, found
+
+    # -- time ----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tell what is over, and note what is open; until cancelled."""
+        await self._tell_again()
+        while True:
+            if not self._books:
+                self._changed.clear()
+                await self._changed.wait()
+            await self.tick()
+            self.keep()
+            await asyncio.sleep(self._pause_s())
+
+    def dated(self) -> None:
+        """More instants can be dated than before."""
+        waiting, self._waiting = self._waiting, []
+        for scan in waiting:
+            dated = self._when(scan.at)
+            if dated is None:
+                self._waiting.append(scan)
+            elif dated.clock == "corrected":
+                for book in self._books.values():
+                    if scan.device in book.by_device:
+                        book.take_at(scan, dated.t, "clock")
+            else:
+                self.dropped += 1
+
+    async def tick(self) -> None:
+        """Work out and tell everything that is over by now."""
+        now = self._now()
+        if not now.trusted:
+            self._trusted_ms = None
+            return
+        if self._trusted_ms is None:
+            self._trusted_ms = now.mono_ms
+        if self._waiting:
+            self.dated()
+            if self._waiting and now.mono_ms < self._trusted_ms + _HOLD_MS:
+                return
+        for name in list(self._books):
+            await self._over(name, now, self._unsaid)
+            await self._tell(now)
+
+    def keep(self, *, clean: bool = False) -> None:
+        """Note what is open."""
+        if not self._books:
+            return
+        stations = {
+            name: save(book, self._longer[name]) for name, book in self._books.items()
+        }
+        stations |= {n: s for n, s in self._restored.items() if n not in stations}
+        self._saved = Saved(self._now(), clean, self._again_ms, stations)
+        self._remember(packed(self._saved))
+
+    def _pause_s(self) -> float:
+        now = self._now()
+        if not now.trusted:
+            return 1.0
+        nearest = KEEP_S
+        for book in self._books.values():
+            if book.next_ms is not None:
+                end_ms = book.next_ms + book.calendar.minute_ms + book.grace_ms
+                nearest = min(nearest, (end_ms - now.wall_ms) / 1000)
+        return max(nearest, 1.0 if self._waiting else 0.05)
+
+    def _wait(self, scan: Scan) -> None:
+        self._waiting.append(scan)
+        if len(self._waiting) > MOST_WAITING:
+            del self._waiting[: MOST_WAITING // 10]
+            self.dropped += MOST_WAITING // 10
+
+    # -- periods -------------------------------------------------------------
+
+    async def _over(self, name: str, now: Instant, out: list[Period]) -> None:
+        """What is over of a station by now, in order of time."""
+        book, past = self._books[name], self._pasts[name]
+        began_ms = now.wall_ms - (now.mono_ms - self._started.mono_ms)
+        for start in book.over_by(now.wall_ms, began_ms):
+            rev = await past.rev("minute", start)
+            found = book.close(start)
+            bounds = book.calendar.of("minute", start)
+            if rev is None:
+                past.told("minute", start, found, 0)
+                out.append(finish(book.station, "minute", bounds, found, now))
+        touched = await self._late(book, past, now, out)
+        for kind in LONGER:
+            touched = await self._longer_over(book, past, kind, touched, now, out)
+        book.forget(now.wall_ms)
+        past.forget(now.wall_ms)
+
+    async def _late(
+        self, book: Book, past: Past, now: Instant, out: list[Period]
+    ) -> dict[int, str]:
+        """Minutes that are worked out again: their starts, and why."""
+        touched: dict[int, str] = {}
+        for start in sorted(book.late):
+            rev = await past.rev("minute", start)
+            why = book.late.pop(start)
+            minute = book.minutes[start]
+            if rev is not None and not minute.known:
+                # Told by an earlier run, whose slots nobody knows any more.
+                self.dropped += sum(map(len, minute.slots))
+                del book.minutes[start]
+                continue
+            found = book.close(start)
+            rev = 0 if rev is None else rev + 1
+            past.told("minute", start, found, rev)
+            bounds = book.calendar.of("minute", start)
+            out.append(self._again_told(book, "minute", bounds, found, now, rev, why))
+            touched[start] = why
+        return touched
+
+    async def _longer_over(
+        self,
+        book: Book,
+        past: Past,
+        kind: Longer,
+        touched: dict[int, str],
+        now: Instant,
+        out: list[Period],
+    ) -> dict[int, str]:
+        """Hours or days: those that are over, and those whose parts changed."""
+        told: dict[int, str] = {}
+        pointers = self._longer[book.station.name]
+        if book.next_ms is None:
+            return told
+        first = pointers.get(kind)
+        if first is None:
+            known = [*touched, book.next_ms - book.calendar.minute_ms]
+            first = book.calendar.of(kind, min(known)).start_ms
+        first = max(first, now.wall_ms - _LONGEST_AWAY_MS)
+        bounds = book.calendar.of(kind, first)
+        for start, why in sorted(touched.items()):
+            old = book.calendar.of(kind, start)
+            if old.start_ms < bounds.start_ms and old.start_ms not in told:
+                told[old.start_ms] = why
+        for start, why in told.items():
+            old = book.calendar.of(kind, start)
+            await self._work_out(book, past, kind, old, now, out, why)
+        began_ms = now.wall_ms - (now.mono_ms - self._started.mono_ms)
+        while (
+            bounds.end_ms <= book.next_ms
+            and bounds.end_ms + book.grace_ms <= now.wall_ms
+        ):
+            await past.load(kind, bounds)
+            if bounds.end_ms > began_ms or past.parts(kind, bounds):
+                await self._work_out(book, past, kind, bounds, now, out)
+            bounds = book.calendar.of(kind, bounds.end_ms)
+        pointers[kind] = bounds.start_ms
+        return told
+
+    async def _work_out(
+        self,
+        book: Book,
+        past: Past,
+        kind: Longer,
+        bounds: Bounds,
+        now: Instant,
+        out: list[Period],
+        why: str = "",
+    ) -> None:
+        rev = await past.rev(kind, bounds.start_ms)
+        if rev is not None and not why:
+            return  # an earlier run told it
+        await past.load(kind, bounds)
+        found = longer(book, kind, bounds, past)
+        rev = 0 if rev is None else rev + 1
+        past.told(kind, bounds.start_ms, found, rev)
+        out.append(self._again_told(book, kind, bounds, found, now, rev, why))
+
+    def _again_told(
+        self,
+        book: Book,
+        kind: PeriodKind,
+        bounds: Bounds,
+        found: Found,
+        now: Instant,
+        rev: int,
+        why: str,
+    ) -> Period:
+        reason = why if rev else ""
+        return finish(book.station, kind, bounds, found, now, rev=rev, reason=reason)
+
+    # -- told ----------------------------------------------------------------
+
+    async def _tell(self, now: Instant) -> None:
+        """To the history, durably; then to everybody."""
+        out = self._unsaid
+        if not out:
+            return
+        oldest = min(period.t_ms for period in out)
+        if any(p.t_ms < now.wall_ms - _LOOK_BACK_MS[p.kind] for p in out):
+            self._again_ms = oldest
+            self.keep()
+            await self._remembered()
+        meta = self._meta()
+        stored = [Stored(period, meta) for period in out]
+        refused: Iterable[Stored] = ()
+        try:
+            refused = await self._history.put(stored)
+        except DiskTroubleError as exc:
+            said = t("log.history_refuses", error=exc)
+            log.error("%s", said, extra=None if self._troubled else CHANGE)  # noqa: TRY400
+            self._troubled = True
+        else:
+            self._troubled = False
+        refused = list(refused)
+        for one in stored:
+            if one not in refused:
+                self._record(*one)
+        self._unsaid = []
+        self._again_ms = None
+
+    async def _tell_again(self) -> None:
+        """What the history has of the last moments before a kill: the same once more.
+
+        It may not have reached the store; whoever has it already knows it by its key.
+        """
+        saved = self._saved
+        if saved is None or not self._again:
+            return
+        self._again = False
+        edge = saved.at.wall_ms - _AGAIN_MS
+        for name in saved.stations:
+            for kind, back_ms in _LOOK_BACK_MS.items():
+                since = saved.at.wall_ms - back_ms
+                if saved.again_ms is not None:
+                    since = min(since, saved.again_ms - _LOOK_BACK_MS["day"])
+                last = await self._history.last(name, kind)
+                if last is None:
+                    continue
+                for one in await self._history.read(name, kind, since, last + 1):
+                    if one.period.at.wall_ms >= edge:
+                        self._record(*one)
