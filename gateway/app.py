@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from buffer import Buffer, DiskTroubleError, Limits, may_pass
 from gateway import events, powercut
 from gateway.answers import Answers, health_of
+from gateway.average.board import Board
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
@@ -51,6 +52,7 @@ from gateway.tend import Tender
 from gateway.texts import t
 from gateway.timekeeper import StoreClock, Timekeeper
 from gateway.trial import Trial
+from gateway.uplink.hj212.seams import NoPeriods
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from gateway.health import Health
     from gateway.periods import Key
     from gateway.record import Record
+    from gateway.uplink.hj212.pump import Hj212Pump
+    from gateway.uplink.hj212.seams import Periods
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +119,9 @@ class App:
         self.ports = ports
         self.beats = Beats()
         self.workers: dict[str, BusWorker] = {}
-        self.pumps: dict[str, Pump] = {}
+        self.pumps: dict[str, Pump | Hj212Pump] = {}
+        self.board = Board()
+        self.history: Periods = NoPeriods()
         self.version = our_version()
         self._load = load
         self._stop = asyncio.Event()
@@ -161,7 +167,7 @@ class App:
             self.record = Recorder(buffer, self.metas, self.books.ledger)
             self.record.on_event = self._status_changed
             self.record.known_ms = self.timekeeper.known_ms
-            self._told = TargetEvents(
+            self.told = TargetEvents(
                 self.record, now=self.clock.now, high=lambda: buffer.high
             )
             self.tender = self._tender()
@@ -313,12 +319,19 @@ class App:
 
     def start_target(self, conf: Target) -> None:
         """Start delivering to a target; its cursor is found by its name."""
-        if not isinstance(conf, MqttTarget):
-            raise NotImplementedError(conf.name)
         name = f"target:{conf.name}"
-        loop = asyncio.get_running_loop()
-        beat = self.beats.add(name, loop.time() + 30)
-        pump = self.pumps[conf.name] = Pump(
+        beat = self.beats.add(name, asyncio.get_running_loop().time() + 30)
+        if isinstance(conf, MqttTarget):
+            pump: Pump | Hj212Pump = self._mqtt_pump(conf, beat.promise)
+        else:
+            from gateway.uplink.hj212.start import make_pump  # noqa: PLC0415 - lazily
+
+            pump = make_pump(self, conf, beat.promise)
+        self.pumps[conf.name] = pump
+        self.crew.start(name, pump.run)
+
+    def _mqtt_pump(self, conf: MqttTarget, promise: Callable[[float], None]) -> Pump:
+        return Pump(
             conf,
             self.buffer,
             self._connector,
@@ -329,12 +342,11 @@ class App:
             when=self.timekeeper.when,
             floor_ms=lambda: self.clock.floor_ms,
             vitals=self.tender.vitals,
-            promise=beat.promise,
-            on_change=self._told.changed,
-            on_set_aside=partial(self._told.set_aside, conf.name),
+            promise=promise,
+            on_change=self.told.changed,
+            on_set_aside=partial(self.told.set_aside, conf.name),
             ledger=self.books.ledger,
         )
-        self.crew.start(name, pump.run)
 
     async def stop_target(self, name: str) -> None:
         """End the delivery to a target; its cursor stays."""
@@ -445,7 +457,7 @@ class App:
         if before is not None:
             self.buffer.remember(powercut.LAST_POLL, None)
             self._tell_away(before, at)
-        self._began = at
+        self._began, self.began_ms = at, at.wall_ms
         self.buffer.remember(LINES, standing(at, lines(self.site)))
 
     def _begin_judging(self) -> None:

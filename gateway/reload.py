@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from gateway.config.model import Hj212Target
 from gateway.texts import LANGUAGES, both, t
 
 if TYPE_CHECKING:
@@ -89,10 +90,25 @@ def compare(old: Site, new: Site) -> Change:
             _touch(change, name, old, new)
     added, removed, changed = _names(old.targets, new.targets)
     change.targets_added, change.targets_removed = added, removed
-    change.targets_changed = changed
+    change.targets_changed = changed + _of_stations(old, new, changed)
     change.site = old.info != new.info or old.assets != new.assets
     change.judged = old.fences != new.fences or old.mobile != new.mobile
     return change
+
+
+def _of_stations(old: Site, new: Site, changed: list[str]) -> list[str]:
+    """HJ 212 targets whose station, or whose time, is another now."""
+    return [
+        target.name
+        for target in new.targets.values()
+        if isinstance(target, Hj212Target)
+        and target.name in old.targets
+        and target.name not in changed
+        and (
+            old.stations.get(target.station) != new.stations.get(target.station)
+            or old.info.timezone != new.info.timezone
+        )
+    ]
 
 
 def _touch(change: Change, device: str, old: Site, new: Site) -> None:

@@ -123,12 +123,22 @@ class FakeMarks:
     """What became of periods."""
 
     def __init__(self) -> None:
-        self.marked: list[tuple[str, str, str, int, bool]] = []
+        self.marked: list[tuple[str, str, str, int, str]] = []
 
     def mark(
-        self, target: str, subject: str, kind: PeriodKind, t_ms: int, *, proved: bool
+        self,
+        target: str,
+        subject: str,
+        kind: PeriodKind,
+        t_ms: int,
+        *,
+        proved: bool,
+        rev: int = 0,
+        written: bool = False,
     ) -> None:
-        self.marked.append((target, subject, kind, t_ms, proved))
+        del rev
+        fate = "proved" if proved else "written" if written else "sent"
+        self.marked.append((target, subject, kind, t_ms, fate))
 
 
 class FakeLedger:

@@ -56,6 +56,7 @@ class PeriodKey(NamedTuple):
     kind: PeriodKind
     station: str
     t_ms: int
+    rev: int
 
 
 class Stored(NamedTuple):
@@ -126,13 +127,13 @@ class Frames:
                 for name, form in self._forms.items()
                 if (found := shown.agg.get(name)) is not None
             }
-            key = PeriodKey(shown.kind, shown.station, shown.t_ms)
+            key = PeriodKey(shown.kind, shown.station, shown.t_ms, shown.rev)
             late = rf or shown.rev > 0
             return Stored(key, self._period(key.kind, key.t_ms, told, rf=late))
         record, _ = decode(data)
         if not isinstance(record, Period):
             return Stored(None, ())
-        key = PeriodKey(record.kind, record.station, record.t_ms)
+        key = PeriodKey(record.kind, record.station, record.t_ms, record.rev)
         return Stored(key, self.period(record, rf=rf or record.rev > 0))
 
     # -- what is now ---------------------------------------------------------

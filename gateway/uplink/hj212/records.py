@@ -138,6 +138,7 @@ class Records:
         flight = Flight(lane, [entry], len(entry.data), self._loop.time())
         lane.flying += 1
         delivery.published(flight)
+        self._mark(key)
         try:
             proved = await self._all(uploads)
         except SilentError:
@@ -176,11 +177,19 @@ class Records:
         while self._written and self._written[0][0] <= now:
             _, flight, key = self._written.popleft()
             self._delivery.written(flight)
-            self._mark(key, proved=False)
+            self._mark(key, written=True)
 
-    def _mark(self, key: PeriodKey, *, proved: bool) -> None:
+    def _mark(
+        self, key: PeriodKey, *, proved: bool = False, written: bool = False
+    ) -> None:
         self._desk.marks.mark(
-            self._desk.target.name, key.station, key.kind, key.t_ms, proved=proved
+            self._desk.target.name,
+            key.station,
+            key.kind,
+            key.t_ms,
+            proved=proved,
+            rev=key.rev,
+            written=written,
         )
 
     async def _until(self, when_s: float) -> None:

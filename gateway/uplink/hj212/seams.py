@@ -214,10 +214,55 @@ class Marks(Protocol):
     """Remembers what became of periods, platform by platform."""
 
     def mark(
-        self, target: str, subject: str, kind: PeriodKind, t_ms: int, *, proved: bool
+        self,
+        target: str,
+        subject: str,
+        kind: PeriodKind,
+        t_ms: int,
+        *,
+        proved: bool,
+        rev: int = 0,
+        written: bool = False,
     ) -> None:
-        """A period was sent to a target; ``proved``: it says that it has it."""
+        """A period was sent to a target.
+
+        Args:
+            target: Its name.
+            subject: The station.
+            kind: Of the period.
+            t_ms: The period's start.
+            proved: The target says that it has it.
+            rev: The period's revision.
+            written: It was handed over, and this target proves nothing.
+        """
         ...
+
+
+class Periods(History, Marks, Protocol):
+    """Both, as a gateway has them; see ``gateway.history``."""
+
+
+class NoPeriods:
+    """Where none are kept."""
+
+    async def read(
+        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
+    ) -> Sequence[Period]:
+        """There are none."""
+        return ()
+
+    def mark(
+        self,
+        target: str,
+        subject: str,
+        kind: PeriodKind,
+        t_ms: int,
+        *,
+        proved: bool,
+        rev: int = 0,
+        written: bool = False,
+    ) -> None:
+        """Nobody remembers."""
 
 
 class Encoder(Protocol):

@@ -22,4 +22,5 @@ async def test_a_minute_is_proved_by_9014() -> None:
             "a34013-Flag": "D",
         }
         assert home.ledger.fates == {"sent": 1, "proved": 1}
-        assert home.marks.marked == [("city", "DA001", "minute", T0_MS, True)]
+        key = ("city", "DA001", "minute", T0_MS)
+        assert home.marks.marked == [(*key, "sent"), (*key, "proved")]
