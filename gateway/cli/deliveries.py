@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.cli.output import Style
 
 LANES = ("event", "live", "backfill")
+WRITTEN = "~"
+"""Beside a number of records: handed over, and nobody says that they arrived."""
 _ASIDE_SHOWN = 20
 _NAME_LEAST = 8
 """Columns that a platform's name keeps above its numbers where there is little room."""
@@ -85,11 +87,12 @@ def _targets(found: Deliveries) -> str:
                 str(counts["proved"]),
                 _number(target["set_aside"], "red"),
                 str(counts["filtered"]),
+                str(counts["written"]),
                 "-" if awaiting is None else str(awaiting),
             )
         )
     heads = ("target", "state", *LANES, "oldest", "sent", "proved")
-    seldom = ("set_aside", "filtered", "awaiting")
+    seldom = ("set_aside", "filtered", "written", "awaiting")
     always = len(heads)
     shown = [
         column
@@ -135,6 +138,8 @@ def _hours(found: Deliveries, zone: ZoneInfo) -> str:
     notes = [t("deliveries.of")]
     if any(line.incomplete for line in found.lines):
         notes.append(t("deliveries.incomplete"))
+    if any(_written(found.lines, name) for name in names):
+        notes.append(t("deliveries.written"))
     return "\n".join([made, *(paint(f"  {note}", "dim") for note in notes)])
 
 
@@ -168,12 +173,19 @@ def _pattern(line: HourLine, names: Sequence[str]) -> tuple[bool, ...] | None:
 def _fates(line: HourLine, name: str) -> tuple[int, int]:
     """Records a target has, and records it wants: no fewer, whatever a kill took.
 
+    What was written to a target that proves nothing counts here, and is marked.
+
     What no clock dated is dropped once told: its records may count as proved or
     filtered later, in a row that no longer knows them.
     """
     counts = line.targets.get(name, {})
-    proved = counts.get("proved", 0)
+    proved = counts.get("proved", 0) + counts.get("written", 0)
     return proved, max(line.records - counts.get("filtered", 0), proved)
+
+
+def _written(run: Iterable[HourLine], name: str) -> bool:
+    """Whether anything was handed to a target that proves nothing."""
+    return any(line.targets.get(name, {}).get("written") for line in run)
 
 
 def _cells(run: list[HourLine], names: Sequence[str]) -> Iterator[str]:
@@ -189,12 +201,13 @@ def _cells(run: list[HourLine], names: Sequence[str]) -> Iterator[str]:
         fates = [_fates(line, name) for line in run]
         proved, wanted = (sum(each) for each in zip(*fates, strict=True))
         refused = sum(line.targets.get(name, {}).get("refused", 0) for line in run)
+        mark = WRITTEN if _written(run, name) else ""
         if not wanted and not proved:
             yield "-"
         elif proved == wanted:
-            yield paint(str(proved), "green")
+            yield paint(f"{proved}{mark}", "dim" if mark else "green")
         else:
-            text = f"{proved}/{wanted}"
+            text = f"{proved}{mark}/{wanted}"
             yield paint(text, "red" if refused else "yellow")
 
 

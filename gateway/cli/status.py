@@ -218,6 +218,11 @@ def _targets(targets: list[dict[str, Any]], now_ms: int) -> str:
                 if target.get("plaintext")
             ),
             *((target["target"], _no_receipts(target, now_ms)) for target in targets),
+            *(
+                (target["target"], t("status.only_written", count=target["written"]))
+                for target in targets
+                if target.get("written")
+            ),
         ],
     )
 

@@ -141,9 +141,12 @@ def test_each_target_has_a_book_of_its_own(tmp_path):
     ledger.proved("a", entries)
     ledger.lost("b", entries[:1], "filtered")
     ledger.lost("b", entries[1:], "too large")
+    ledger.written("c", entries[:1])
 
-    assert ledger.books["a"] == {(DEV, HOUR): [2, 1, 0, 0], ("", UNDATED): [1, 1, 0, 0]}
-    assert ledger.books["b"] == {(DEV, HOUR): [0, 0, 0, 1], ("", UNDATED): [0, 0, 1, 0]}
+    dated, undated = (DEV, HOUR), ("", UNDATED)
+    assert ledger.books["a"] == {dated: [2, 1, 0, 0, 0], undated: [1, 1, 0, 0, 0]}
+    assert ledger.books["b"] == {dated: [0, 0, 0, 1, 0], undated: [0, 0, 1, 0, 0]}
+    assert ledger.books["c"] == {dated: [0, 0, 0, 0, 1]}
 
 
 class Store(dict):

@@ -131,3 +131,13 @@ def test_columns_of_what_happens_seldom_are_shown_where_there_is_any():
 
     assert "AWAITING" in text
     assert "FILTERED" not in text
+
+
+def test_what_was_only_written_is_never_shown_as_confirmed():
+    only = {"city": {"sent": 3600, "written": 3600}}
+
+    said = report(found(a_line(targets=only)))
+
+    assert "3600~" in said
+    assert "written only" in said
+    assert "WRITTEN" in said
