@@ -1,13 +1,13 @@
 """Many records of one subject as one compressed block, and how a block is checked.
 
     zstd of   u32 length of the head, big endian
-              head: msgpack [time steps, revisions, columns, lengths column by column]
+              head: msgpack [time steps, revisions, lengths column by column]
               columns, one after the other
 
 Times are milliseconds, each as the step from the one before, the first from the block's
 start. A record is cut into parts (by whoever knows what it is made of; uncut it is one
 part); the k-th parts of all records are one column, so that like stands beside like: a
-quarter less than record after record. Joined again, a record has the bytes it had.
+seventh less than record after record. Joined again, a record has the bytes it had.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _PLAIN = b"\0"
 _FATE = struct.Struct(">qIB")
 
-Cut = Callable[[bytes], tuple[Sequence[bytes], Sequence[int]]]
-"""Cuts a record into parts that joined are the record, and says in which order their
-columns are best laid: a permutation of their places."""
+Cut = Callable[[bytes], Sequence[bytes]]
+"""Cuts a record into parts that joined are the record."""
 
 
 class Revision(NamedTuple):
@@ -71,7 +70,7 @@ class _Codec(threading.local):
 
 _codec = _Codec()
 _encode = msgspec.msgpack.Encoder().encode
-_Head = tuple[list[int], list[int], list[int], list[list[int]]]
+_Head = tuple[list[int], list[int], list[list[int]]]
 _decode = msgspec.msgpack.Decoder(_Head).decode
 
 
@@ -81,15 +80,11 @@ def pack(start_ms: int, records: Sequence[Revision], cut: Cut) -> bytes:
     for record in records:
         steps.append(record.t_ms - before)
         before = record.t_ms
-    rows: list[Sequence[bytes]] = []
-    order: Sequence[int] = ()
-    for record in records:
-        parts, wish = cut(record.data)
-        rows.append(parts)
-        order = wish if len(wish) > len(order) else order
-    columns = [[row[k] if k < len(row) else b"" for row in rows] for k in order]
+    rows = [cut(record.data) for record in records]
+    width = max(map(len, rows))
+    columns = [[row[k] if k < len(row) else b"" for row in rows] for k in range(width)]
     lengths = [list(map(len, column)) for column in columns]
-    head = _encode((steps, [r.rev for r in records], list(order), lengths))
+    head = _encode((steps, [r.rev for r in records], lengths))
     body = (b"".join(column) for column in columns)
     return _codec.pack(b"".join((_LENGTH.pack(len(head)), head, *body)))
 
@@ -104,22 +99,22 @@ def unpack(start_ms: int, body: bytes) -> list[Revision]:
     try:
         (size,) = _LENGTH.unpack_from(raw)
         at = _LENGTH.size + size
-        steps, revs, order, lengths = _decode(raw[_LENGTH.size : at])
+        steps, revs, lengths = _decode(raw[_LENGTH.size : at])
     except (struct.error, msgspec.MsgspecError) as exc:
         raise DamagedError(f"block of {start_ms}: {exc}") from exc
-    columns: list[list[bytes]] = [[]] * len(order)
-    for k, sizes in zip(order, lengths, strict=True):
+    columns: list[list[bytes]] = []
+    for sizes in lengths:
         ends = list(accumulate(sizes, initial=at))
-        columns[k] = [raw[low:high] for low, high in pairwise(ends)]
+        columns.append([raw[low:high] for low, high in pairwise(ends)])
         at = ends[-1]
     times = list(accumulate(steps, initial=start_ms))[1:]
     data = map(b"".join, zip(*columns, strict=True))
     return [Revision(*row) for row in zip(times, revs, data, strict=True)]
 
 
-def uncut(data: bytes) -> tuple[Sequence[bytes], Sequence[int]]:
+def uncut(data: bytes) -> Sequence[bytes]:
     """A record as one part."""
-    return (data,), (0,)
+    return (data,)
 
 
 def squeeze(data: bytes) -> bytes:

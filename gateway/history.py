@@ -1,0 +1,191 @@
+"""Minutes, hours and days of the last year, as periods again.
+
+The history keeps the same bytes that the buffer does (`gateway.record.encode`), under
+the station's name. Reading the figures (the digits everybody sees) leaves the exact
+numbers alone: a day of minutes is then there in some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.aggregate import Period, PeriodKind
+from gateway.record import Record, RecordError, decode, head
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from buffer import Fate, History, Kept, Revision
+
+_HEAD_BYTES = 28
+_BETWEEN = b'},"'
+"""Between two factors in a period's JSON."""
+_NAMED = b'"agg":{"'
+
+
+class Shown(msgspec.Struct, gc=False):
+    """One factor in one period, as it is published; see ``period_form``."""
+
+    avg: str | None = None
+    min: str | None = None
+    max: str | None = None
+    cou: str | None = None
+    rate: str | None = None
+    zs_avg: str | None = None
+    zs_min: str | None = None
+    zs_max: str | None = None
+    l5: str | None = None
+    l10: str | None = None
+    l50: str | None = None
+    l90: str | None = None
+    l95: str | None = None
+    ld: str | None = None
+    ln: str | None = None
+    ldn: str | None = None
+    n: int = 0
+    of: int = 0
+    flag: str = ""
+    mark: str = "valid"
+    marks: dict[str, int] = {}
+
+
+class ShownPeriod(msgspec.Struct, gc=False):
+    """One period's figures."""
+
+    station: str
+    t: int
+    until: int
+    rev: int
+    agg: dict[str, Shown]
+    reason: str = ""
+
+
+_decode = msgspec.json.Decoder(ShownPeriod).decode
+
+
+def shown(data: bytes) -> ShownPeriod:
+    """The figures of a stored period; its exact numbers are not read.
+
+    Raises:
+        RecordError: It is no period, or damaged.
+    """
+    if head(data).kind not in ("minute", "hour", "day"):
+        raise RecordError(f"expected a period, got a {head(data).kind}")
+    try:
+        return _decode(b"{" + data[_HEAD_BYTES : data.index(b"\0", _HEAD_BYTES)])
+    except (msgspec.MsgspecError, ValueError) as exc:
+        raise RecordError(f"stored period: {exc}") from exc
+
+
+def cut(data: bytes) -> Sequence[bytes]:
+    """A stored period factor by factor, for the history's blocks.
+
+    Whatever else it is given comes back in one part.
+    """
+    stop = data.find(b"\0", _HEAD_BYTES)
+    found = data.find(_NAMED, _HEAD_BYTES)
+    if stop < 0 or not 0 <= found < stop:
+        return (data,)
+    digits = data[_HEAD_BYTES:stop].split(_BETWEEN)
+    parts = [data[:_HEAD_BYTES], digits[0]]
+    parts += (_BETWEEN + each for each in digits[1:])
+    places = _exact_places(data, stop, [_name(part) for part in digits[1:]])
+    ends = [*places[1:], len(data)]
+    parts += (data[low:high] for low, high in zip(places, ends, strict=True))
+    return parts
+
+
+def _name(part: bytes) -> bytes:
+    """The factor's name at the begin of what is said of it."""
+    return part[: part.find(b'"')]
+
+
+def _exact_places(data: bytes, stop: int, names: Sequence[bytes]) -> list[int]:
+    """Where the exact numbers of each factor begin, as far as they are found.
+
+    MessagePack: a name's length and its bytes, then an array. What is taken for one
+    and is none costs some room on disk, and nothing else.
+    """
+    places, at = [stop], stop
+    for name in names:
+        key = _LENGTHS.get(len(name), b"\xd9") + name
+        found = data.find(key, at)
+        if found < 0:
+            break
+        places.append(found)
+        at = found + len(key)
+    return places
+
+
+_LENGTHS = {size: bytes([0xA0 + size]) for size in range(32)}
+
+
+class PeriodHistory:
+    """The history of one gateway, in the words of the gateway."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def put(self, entries: Iterable[Kept]) -> list[Kept]:
+        """See ``History.put``."""
+        return await self._history.put(entries)
+
+    async def read(
+        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
+    ) -> list[Period]:
+        """Newest revisions that begin in ``since_ms <= t < until_ms``, ascending.
+
+        Raises:
+            DiskTroubleError: They cannot be read now.
+        """
+        found = await self._history.read(subject, kind, since_ms, until_ms)
+        return [period for one in found if (period := _period(one)) is not None]
+
+    async def walk(
+        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
+    ) -> AsyncGenerator[Period]:
+        """The same one after the other: a year of minutes would not fit memory."""
+        async for part in self._history.walk(subject, kind, since_ms, until_ms):
+            for one in part:
+                if (period := _period(one)) is not None:
+                    yield period
+
+    async def span(self, subject: str, kind: PeriodKind) -> tuple[int, int] | None:
+        """Labels of the first and the last one; None: there is none."""
+        return await self._history.span(subject, kind)
+
+    def mark(
+        self,
+        target: str,
+        subject: str,
+        kind: PeriodKind,
+        t_ms: int,
+        *,
+        proved: bool,
+        rev: int = 0,
+        written: bool = False,
+    ) -> None:
+        """A period was sent to a target; ``proved``: it says that it has it."""
+        fate: Fate = "proved" if proved else "written" if written else "sent"
+        self._history.mark(target, subject, kind, t_ms, rev, fate)
+
+
+def records(found: Iterable[Revision]) -> list[Record]:
+    """Stored records read back; what this release cannot read is left out."""
+    kept: list[Record] = []
+    for one in found:
+        try:
+            kept.append(decode(one.data)[0])
+        except RecordError:
+            continue
+    return kept
+
+
+def _period(found: Revision) -> Period | None:
+    try:
+        record: Any = decode(found.data)[0]
+    except RecordError:
+        return None  # of another release: better left out than misread
+    return record if isinstance(record, Period) else None
