@@ -19,7 +19,7 @@ from gateway.config.files import text_of
 from gateway.config.filters import check_devices
 from gateway.config.hj212_checks import finish_hj212
 from gateway.config.library import Library, SiteLibrary
-from gateway.config.model import BufferLimits, Site, SiteInfo
+from gateway.config.model import BufferLimits, HistoryLimits, Site, SiteInfo
 from gateway.config.place_checks import check_edges, check_lines, check_positions
 from gateway.config.place_keys import read_fence, read_mobile
 from gateway.config.problems import SiteError
@@ -36,15 +36,17 @@ if TYPE_CHECKING:
 
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
-    "fences", "mobile", "stations",
+    "fences", "mobile", "stations", "history",
 )  # fmt: skip
 BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through", "endurance")
+HISTORY_KEYS = ("max_bytes",)
 CLOCK_KEYS = ("trust", "wait")
 CLOCK_WAIT_S = 3600.0
 """NTP daemons ask again after 34 min at the latest (systemd-timesyncd): who waits an
 hour misses no answer that comes at all."""
 _GATEWAY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SMALLEST_BUFFER = 4_000_000
+_SMALLEST_HISTORY = 10_000_000
 _SMALLEST_ENDURANCE = 10**9
 
 
@@ -108,6 +110,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     info = read_site_info(report, info_node, "site") if info_node else SiteInfo()
     assets = read_assets(report, assets_node, "assets") if assets_node else {}
     buffer = _buffer(section, folder)
+    history = _history(section)
     trust, wait_s = _clock(section)
     buses = _buses(section)
     devices = _devices(section, library, buses, info.timezone)
@@ -139,6 +142,7 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         fences=fences,
         mobile=mobile,
         stations=stations,
+        history=history,
         clock_trust=trust,
         clock_wait_s=wait_s,
         source=path.absolute(),
@@ -173,6 +177,13 @@ def _buffer(section: Section, folder: Path) -> BufferLimits | None:
         write_through=bool(write_through),
         endurance=endurance,
     )
+
+
+def _history(section: Section) -> HistoryLimits:
+    node, keys = section.get("history"), HISTORY_KEYS
+    inner = Section.open(section.report, node, "history", keys) if node else None
+    max_bytes = inner.size("max_bytes", _SMALLEST_HISTORY) if inner else None
+    return HistoryLimits() if max_bytes is None else HistoryLimits(max_bytes=max_bytes)
 
 
 def _clock(section: Section) -> tuple[Literal["ntp", "always"], float | None]:

@@ -335,8 +335,8 @@ Target = MqttTarget | Hj212Target
 class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How much of minutes, hours and days is kept here."""
 
-    max_bytes: int = 512_000_000
-    """A quota of its own, beside the buffer's."""
+    max_bytes: int = 1_000_000_000
+    """A quota of its own, beside the buffer's: two years of minutes of 20 factors."""
 
 
 def is_loopback(host: str) -> bool:
