@@ -22,10 +22,13 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from buffer import Buffer, DiskTroubleError, Limits, may_pass
+from buffer import Buffer, DiskTroubleError, History, Limits, may_pass
 from gateway import events, powercut
 from gateway.answers import Answers, health_of
+from gateway.average.averager import Averager
 from gateway.average.board import Board
+from gateway.average.kept import KeptPeriods
+from gateway.average.note import NOTE as AVERAGED
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
@@ -33,6 +36,7 @@ from gateway.config.model import MqttTarget
 from gateway.config.problems import SiteError
 from gateway.control import ControlError
 from gateway.crew import Crew
+from gateway.history import PeriodHistory, cut
 from gateway.judge.judge import NOTE as JUDGED
 from gateway.judge.judge import Judge
 from gateway.logs import CHANGE
@@ -122,6 +126,7 @@ class App:
         self.pumps: dict[str, Pump | Hj212Pump] = {}
         self.board = Board()
         self.history: Periods = NoPeriods()
+        self._kept: History | None = None
         self.version = our_version()
         self._load = load
         self._stop = asyncio.Event()
@@ -175,6 +180,7 @@ class App:
             self.tender.linked = self._linked
             self._tell_start()
             self._begin_judging()
+            await self._begin_averaging()
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
@@ -190,6 +196,8 @@ class App:
                 await self._stop_all()
         finally:
             self._forget_signals()
+            if self._kept is not None:
+                await self._kept.close()
             await self._close_buffer()
         log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
 
@@ -243,6 +251,7 @@ class App:
         self.crew.start("watchdog", partial(self.ports.notifier.watch, self.beats))
         self.crew.start("control", Answers(self).server().run)
         self.crew.start("trial", self.trial.run)
+        self.crew.start("averages", self.averager.run)
         self.crew.start("maintenance", self.maintenance.run)
 
     async def _stop_all(self) -> None:
@@ -252,6 +261,10 @@ class App:
         await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
         for record in self.judge.close():
             self.record(record)
+        await self.crew.end("averages", WORKERS_STOP_S, exact=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self.averager.close()
         self.record.flush()
         self.buffer.remember(powercut.LAST_POLL, b"%d" % self.store_clock())
         now, due = self.clock.now(), self._next_due()
@@ -305,7 +318,8 @@ class App:
     def _sink(self, bus: str) -> Callable[[Record], None]:
         """Where a bus' records go: judged on their way, if anything asks for that."""
         keep = self.record.under(self.metas.current)
-        return self.judge.before(self.devices_of(bus), keep)
+        devices = self.devices_of(bus)
+        return self.judge.before(devices, self.averager.before(devices, keep))
 
     def rejudge(self, buses: Iterable[str]) -> None:
         """What is judged of these buses has changed, and nothing else."""
@@ -391,6 +405,8 @@ class App:
         self.books.adopt(self.metas.current, site)
         for record in self.judge.adopt(site):
             self.record(record)
+        await self._open_history()
+        self.averager.adopt(site)
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
             await self.stop_bus(name)
@@ -474,6 +490,42 @@ class App:
         for record in self.judge.adopt(self.site):
             self.record(record)
 
+    async def _begin_averaging(self) -> None:
+        """Take up what earlier runs left of open minutes, hours and days."""
+        buffer = self.buffer
+        await self._open_history()
+        self.averager = Averager(
+            KeptPeriods(lambda: self._kept),
+            lambda period, meta: self.record.under(meta)(period),
+            meta=lambda: self.metas.current,
+            now=self.clock.now,
+            when=self.timekeeper.when,
+            remember=partial(buffer.remember, AVERAGED),
+            remembered=buffer.remembered,
+            recalled=buffer.recall(AVERAGED),
+            board=self.board,
+        )
+        self.averager.adopt(self.site)
+
+    async def _open_history(self) -> None:
+        """Open the year of periods, where there are stations to keep it of."""
+        site = self.site
+        if not site.stations or self._kept is not None:
+            return
+        folder = site.buffer.path / "history"
+        try:
+            self._kept = await History.open(
+                folder,
+                site.history.max_bytes,
+                keep_free=site.buffer.keep_free,
+                cut=cut,
+            )
+        except (OSError, DiskTroubleError) as exc:
+            # Averages are made and delivered all the same.
+            log.error("%s", t("log.no_history", folder=folder, error=exc))  # noqa: TRY400
+            return
+        self.history = PeriodHistory(self._kept)
+
     def _tell_away(self, before: powercut.Before, at: Instant) -> None:
         """What the run before left open; and what passed since, once it is dated."""
         note = self.buffer.recall(OPEN_GAPS)
@@ -506,6 +558,7 @@ class App:
 
     def _dated(self) -> None:
         """More instants can be dated: what waited for that goes on."""
+        self.averager.dated()
         found, left = powercut.known(self._away, self.site, self.timekeeper.when)
         for gap in found:
             self.record(gap)

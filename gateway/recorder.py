@@ -143,7 +143,7 @@ class Recorder:
             self._remember(OPEN_GAPS, msgspec.json.encode(list(self._open.values())))
 
     def _show(self, record: Record, wire: bytes) -> None:
-        device = getattr(record, "device", None)
+        device = getattr(record, "device", None) or getattr(record, "station", None)
         for queue in self._watchers:
             if not queue.full():
                 queue.put_nowait((device, wire))

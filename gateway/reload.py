@@ -35,6 +35,8 @@ class Change(msgspec.Struct, kw_only=True):
     """Who and where: only the description sent to platforms."""
     judged: bool = False
     """Fences, or whether the station moves: judged otherwise from now on."""
+    stations: list[str] = []
+    """Added, changed or removed: what is unchanged in them goes on."""
 
     @property
     def nothing(self) -> bool:
@@ -71,6 +73,8 @@ class Change(msgspec.Struct, kw_only=True):
             yield "reload.site", {}
         if self.judged:
             yield "reload.judged", {}
+        if self.stations:
+            yield "reload.stations", {"names": ", ".join(self.stations)}
 
 
 def compare(old: Site, new: Site) -> Change:
@@ -93,6 +97,8 @@ def compare(old: Site, new: Site) -> Change:
     change.targets_changed = changed + _of_stations(old, new, changed)
     change.site = old.info != new.info or old.assets != new.assets
     change.judged = old.fences != new.fences or old.mobile != new.mobile
+    for names in _names(old.stations, new.stations):
+        change.stations += names
     return change
 
 

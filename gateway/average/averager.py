@@ -71,6 +71,7 @@ class Averager:
         remember: Callable[[bytes], None],
         remembered: Callable[[], Awaitable[None]],
         recalled: bytes | None,
+        board: Board | None = None,
     ) -> None:
         """Begin with what earlier runs left open.
 
@@ -83,8 +84,9 @@ class Averager:
             remember: Keeps the note.
             remembered: Waits until it is durable.
             recalled: The note that was kept last.
+            board: Shows the newest values.
         """
-        self.board = Board()
+        self.board = board or Board()
         self._history = history
         self._record = record
         self._meta = meta
@@ -250,6 +252,12 @@ class Averager:
         stations |= {n: s for n, s in self._restored.items() if n not in stations}
         self._saved = Saved(self._now(), clean, self._again_ms, stations)
         self._remember(packed(self._saved))
+
+    async def close(self) -> None:
+        """The gateway stops: what was worked out is told, what is open is noted."""
+        if self._unsaid:
+            await self._tell(self._now())
+        self.keep(clean=True)
 
     def _pause_s(self) -> float:
         now = self._now()
