@@ -26,6 +26,7 @@ from drivers.profiles.modbus_points import report_overlaps
 from drivers.profiles.model import Evidence, Profile, Protocol
 from drivers.profiles.points import KINDS, points_from_list
 from drivers.profiles.reading import Report, Section, closest, shown
+from drivers.profiles.signs import periods_of, read_signs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ KEYS = (
     "dialogue",
     "template",
     "fingerprint",
+    "states",
     "points",
 )
 EVIDENCE: tuple[str, ...] = get_args(Evidence)
@@ -174,7 +176,8 @@ def _fields(section: Section, name: str) -> dict[str, Any]:
         "template": _template(section),
         "fingerprint": read_fingerprint(section) or None,
         "dialogue": dialogue,
-        "points": _points(section, dialogue),
+        "points": (points := _points(section, dialogue)),
+        "states": tuple(read_signs(section, periods_of(points))),
         "edition": _edition(section),
     }
     return {key: value for key, value in fields.items() if value is not None}

@@ -15,6 +15,7 @@ from drivers.profiles.address import format_both
 from drivers.profiles.dialogue import Dialogue
 from drivers.profiles.fingerprint import Trait
 from drivers.profiles.kinds import DeviceKind
+from drivers.profiles.signs import Sign
 from drivers.profiles.watches import Contact, Counter
 
 Protocol = Literal["modbus", "dlt645", "ascii", "hj212", "gnss", "gpio"]
@@ -201,4 +202,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What tells it from others when a bus is searched."""
     holes: Literal["served", "refused"] = "served"
     """Modbus: ``refused`` where no request may touch a register that is no point's."""
+    states: tuple[Sign, ...] = ()
+    """How it shows that it does not measure as usual; the first that fits is it."""
     points: tuple[Point, ...]

@@ -9,27 +9,11 @@ from fractions import Fraction
 
 import msgspec
 
-from drivers.values import Value
-from gateway.judge.states import State
+from drivers.profiles.signs import Sign
+
+__all__ = ["PARAMETERS_EVERY_S", "Rules", "Sign"]
 
 PARAMETERS_EVERY_S = 600.0
-
-
-class Sign(msgspec.Struct, frozen=True, kw_only=True):
-    """How a device shows that it is in a state: by one of its own points."""
-
-    state: State
-    point: str
-    """A point of the same device, or one of its named bits: ``status.purging``."""
-    equals: tuple[Value, ...] = ()
-    """The state is shown by one of these, ..."""
-    at_least: float | None = None
-    at_most: float | None = None
-    """... or by a number within these."""
-    points: tuple[str, ...] = ()
-    """Whose readings it concerns; none: of the whole device."""
-    every_s: float
-    """How often ``point`` is read."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

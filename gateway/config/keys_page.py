@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from drivers.profiles import bases, points, watches
+from drivers.profiles import bases, points, signs, watches
 from gateway.config import (
     buses,
     devices,
@@ -29,6 +29,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("asset", "`assets.<id>`", site_info.ASSET_KEYS),
     ("buffer", "`buffer`", loader.BUFFER_KEYS),
     ("clock", "`clock`", loader.CLOCK_KEYS),
+    ("history", "`history`", loader.HISTORY_KEYS),
     ("bus", "`buses.<name>`", buses.KEYS),
     ("device", "`devices.<name>`", devices.KEYS),
     ("point", "`points` (here and in profiles / 此处与设备配置文件通用)", points.KEYS),
@@ -48,7 +49,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "state",
         "`states.<state>` of a device / 设备的 `states.<state>`",
-        flag_keys.STATE_KEYS,
+        signs.STATE_KEYS,
     ),
     (
         "rule",

@@ -23,6 +23,7 @@ from drivers.profiles import (
     loops,
     modbus_points,
     points,
+    signs,
     watches,
 )
 from drivers.profiles.model import SHAPED
@@ -95,6 +96,7 @@ def site_schema() -> Schema:
         "fences": _map(_fence(), NAME_PATTERN),
         "mobile": _object("mobile", place_keys.MOBILE_KEYS, _MOBILE, ("position",)),
         "stations": _map(_station(), NAME_PATTERN),
+        "history": _object("history", loader.HISTORY_KEYS, {"max_bytes": _SIZE}, ()),
     }
     root = _object("top", loader.KEYS, top, ("gateway", "buffer"))
     return {
@@ -458,10 +460,10 @@ def _fence() -> Schema:
 
 def _states() -> Schema:
     """By state, one way to show it or several."""
-    one = _object("state", flag_keys.STATE_KEYS, _STATE, ("point",))
+    one = _object("state", signs.STATE_KEYS, _STATE, ("point",))
     several = {"type": "array", "items": one, "minItems": 1}
     states = _map({"anyOf": [one, several]})
-    return {**states, "propertyNames": {"enum": list(flag_keys.CAN_BE_SHOWN)}}
+    return {**states, "propertyNames": {"enum": list(signs.CAN_BE_SHOWN)}}
 
 
 def _device() -> Schema:

@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from drivers.profiles.hj212_points import Hj212Point
+from drivers.profiles.signs import CAN_BE_SHOWN
 from drivers.values import Flaw, Quality
 from gateway.clock import Instant
-from gateway.config.flag_keys import CAN_BE_SHOWN
 from gateway.config.flagging import Rules, Sign
 from gateway.config.model import BufferLimits, Bus, Device, Site, TcpEndpoint
 from gateway.judge.judge import Judge

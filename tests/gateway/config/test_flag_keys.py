@@ -100,3 +100,60 @@ def test_what_is_wrong_is_told(tmp_path, line, code):
     assert device is None
     assert [p.code for p in problems] == [code]
     assert problems[0].line == 16
+
+
+PROFILE = """\
+profile: acme-x
+maker: Acme
+models: [X]
+evidence: manual
+source: "Acme X register list"
+states:
+  calibration: {point: status.purging, equals: true}
+  fault: {point: so2, at_least: 900, points: [so2]}
+%s
+points:
+  - {name: so2, table: input, address: "pdu:0", type: float32, unit: mg/m3}
+  - {name: status, table: input, address: "pdu:2", type: uint16, bits: {0: purging}}
+"""
+BUILT = """\
+gateway: g
+buffer: {path: ./data}
+buses: {b: {protocol: modbus-tcp, tcp: "127.0.0.1:502"}}
+devices:
+  cems: {bus: b, address: 1, every: 5s, profile: acme-x%s}
+targets: {p: {mqtt: "mqtt://127.0.0.1"}}
+"""
+
+
+def built(tmp_path, more="", profile=""):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "acme-x.yaml").write_text(PROFILE % profile)
+    path = tmp_path / "site.yaml"
+    path.write_text(BUILT % more)
+    site, problems = load_problems(path)
+    return site.devices["cems"] if site else None, problems
+
+
+def test_a_profile_says_how_its_device_shows_states(tmp_path):
+    own = ", states: {maintenance: {point: so2, at_least: 800}}"
+    device, problems = built(tmp_path, own)
+
+    assert problems == []
+    assert [s.state for s in device.states] == ["maintenance", "calibration", "fault"]
+    assert [s.every_s for s in device.states] == [5.0, 5.0, 5.0]
+
+
+def test_a_state_whose_point_is_left_out_is_warned_of(tmp_path):
+    more = ", only: named, points: [{base: so2, name: so2}]"
+    device, problems = built(tmp_path, more)
+
+    assert [s.state for s in device.states] == ["fault"]
+    assert [(p.code, p.warning) for p in problems] == [("state_left_out", True)]
+
+
+def test_what_is_wrong_in_a_profile_is_told(tmp_path):
+    device, problems = built(tmp_path, profile="  stopped: {point: mode, equals: 1}")
+
+    assert device is None
+    assert [(p.code, p.line) for p in problems] == [("unknown_point", 9)]
