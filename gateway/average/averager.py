@@ -103,7 +103,6 @@ class Averager:
         """By station: the first hour and day that are not over."""
         self._feeds: dict[str, tuple[Device, Bus, dict[tuple[str, str], Feed]]] = {}
         self._waiting: list[Scan] = []
-        self._started = now()
         self._trusted_ms: int | None = None
         self._again_ms: int | None = None
         self._changed = asyncio.Event()
@@ -136,6 +135,8 @@ class Averager:
                 known = self._restored.pop(name)
                 self._longer[name] = dict(known.longer)
                 restore(book, known)
+            if book.began is None:
+                book.began = self._now() if old is None else old.began
             self._books[name] = book
             self._longer.setdefault(name, {})
             if name not in self._pasts:
@@ -281,8 +282,11 @@ class Averager:
     async def _over(self, name: str, now: Instant, out: list[Period]) -> None:
         """What is over of a station by now, in order of time."""
         book, past = self._books[name], self._pasts[name]
-        began_ms = now.wall_ms - (now.mono_ms - self._started.mono_ms)
-        for start in book.over_by(now.wall_ms, began_ms):
+        due = book.over_by(now.wall_ms, _began_ms(book, now))
+        for kind in LONGER:
+            first = book.calendar.of(kind, book.next_ms or now.wall_ms)
+            self._longer[name].setdefault(kind, first.start_ms)
+        for start in due:
             rev = await past.rev("minute", start)
             found = book.close(start)
             bounds = book.calendar.of("minute", start)
@@ -331,11 +335,7 @@ class Averager:
         pointers = self._longer[book.station.name]
         if book.next_ms is None:
             return told
-        first = pointers.get(kind)
-        if first is None:
-            known = [*touched, book.next_ms - book.calendar.minute_ms]
-            first = book.calendar.of(kind, min(known)).start_ms
-        first = max(first, now.wall_ms - _LONGEST_AWAY_MS)
+        first = max(pointers[kind], now.wall_ms - _LONGEST_AWAY_MS)
         bounds = book.calendar.of(kind, first)
         for start, why in sorted(touched.items()):
             old = book.calendar.of(kind, start)
@@ -344,7 +344,7 @@ class Averager:
         for start, why in told.items():
             old = book.calendar.of(kind, start)
             await self._work_out(book, past, kind, old, now, out, why)
-        began_ms = now.wall_ms - (now.mono_ms - self._started.mono_ms)
+        began_ms = _began_ms(book, now)
         while (
             bounds.end_ms <= book.next_ms
             and bounds.end_ms + book.grace_ms <= now.wall_ms
@@ -439,3 +439,9 @@ class Averager:
                 for one in await self._history.read(name, kind, since, last + 1):
                     if one.period.at.wall_ms >= edge:
                         self._record(*one)
+
+
+def _began_ms(book: Book, now: Instant) -> int:
+    """When this run took a station up, by the clock as it is now."""
+    began = book.began or now
+    return now.wall_ms - (now.mono_ms - began.mono_ms)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from gateway.aggregate import FactorPeriod, Mark
+    from gateway.clock import Instant
     from gateway.config.stations import Factor, Station
     from gateway.record import Gap, Scan
 
@@ -100,6 +101,8 @@ class Book:
         """Of a factor that was another one before: when it began."""
         self.next_ms: int | None = None
         """The first minute that is not over."""
+        self.began: Instant | None = None
+        """When this run took it up: what is empty before is not ours."""
         self.newest: list[Reading | None] = [None] * len(self.inlets)
         self.tails: list[Reading | None] = [None] * len(self.inlets)
         """The newest valid reading before the minutes that are not over."""
@@ -208,7 +211,8 @@ class Book:
         length = self.calendar.minute_ms
         edge = self.calendar.minute(now_ms - self.grace_ms)
         if self.next_ms is None:
-            self.next_ms = min([self.calendar.minute(now_ms), *self.minutes])
+            since_ms = min(since_ms, now_ms)
+            self.next_ms = min([self.calendar.minute(since_ms), *self.minutes])
         first = max(self.next_ms, self.calendar.minute(since_ms))
         due = {start for start in self.minutes if self.next_ms <= start < edge}
         due.update(range(first, edge, length))

@@ -80,7 +80,7 @@ class StationRun:
             lambda period, _meta: self.told.append(period),
             meta=lambda: META,
             now=self.now,
-            when=lambda at: self.dates.get(at),
+            when=self.dates.get,
             remember=self._remember,
             remembered=self._remembered,
             recalled=note,
@@ -114,9 +114,7 @@ class StationRun:
             p: Flaw(Quality.UNCERTAIN, why) for p, why in (doubtful or {}).items()
         }
         at = Instant(t_ms, t_ms - self.offset_ms, BOOT, self.trusted)
-        self.sink(
-            Scan(device, at, dict(values), flaws, sampled=sampled, states=states)
-        )
+        self.sink(Scan(device, at, dict(values), flaws, sampled=sampled, states=states))
 
     async def tick(self, wall_ms: int) -> list[Period]:
         """What is told by this time that was not before."""
