@@ -4,7 +4,9 @@
                                              `--no--> dropped, nothing is written
 
 One job at a time in the store's thread. A cursor's move over records on disk is stored
-with the next rows, or by itself after 5 s; every 60 s the control file is written.
+with the next rows, or by itself after 5 s; every 60 s the control file is written. A
+note never overtakes the records before it: what one says of the other ("these gaps are
+told") is true in whatever a kill leaves.
 """
 
 from __future__ import annotations
@@ -211,6 +213,7 @@ class Committer:
             memory.drop_proved()
         due = pending.due(self._limits.commit_s, self._limits.event_s)
         urgent = self._all or self._pace.hurry or self.trouble is not None
+        urgent = urgent or bool(self._save and self._notes)
         groups: dict[PriorityClass, list[Entry]] = {}
         if due is not None and (not avoids or urgent or due <= now + _EARLY_S):
             groups = pending.begin(now - 2 * self._limits.ring_s)
@@ -249,7 +252,7 @@ class Committer:
             settles=dict(memory.pending.settles),
             dropped=memory.dropped,
             avoided=memory.avoided,
-            notes=self._notes,
+            notes=self._notes if first is None else {},
             parked=dict(memory.parked),
             save=self._save,
             times_of=self._supply.asked(),
@@ -259,7 +262,9 @@ class Committer:
     def _start(self, work: Work, now: float) -> None:
         memory = self._memory
         self._started = now
-        memory.dropped, memory.avoided, self._notes = [], [], {}
+        memory.dropped, memory.avoided = [], []
+        if work.notes:
+            self._notes = {}
         self._save = False
         if (work.groups or work.save) and self._settle_timer is not None:
             self._settle_timer.cancel()
