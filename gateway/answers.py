@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from buffer import DiskTroubleError
 from gateway.clock import ClockError
 from gateway.commission.served import streams as commission_streams
 from gateway.control import ControlError, ControlServer, Request, socket_path
 from gateway.events import utc_text
-from gateway.health import Health, buffer_health, bus_health, device_health
+from gateway.health import (
+    Health,
+    buffer_health,
+    bus_health,
+    device_health,
+    history_health,
+)
+from gateway.history_served import Question, answers
 from gateway.spread import HOURS_KEPT
 from gateway.texts import t
 
@@ -54,7 +62,11 @@ class Answers:
                 "stop": self.stop,
                 **self._app.maintenance.commands(),
             },
-            {"watch": self.watch, **commission_streams(self._app)},
+            {
+                "watch": self.watch,
+                "history": self.history,
+                **commission_streams(self._app),
+            },
             whole=("reload", "try", "return"),
         )
 
@@ -151,6 +163,22 @@ class Answers:
             self._device(name)
         return self._app.record.watch(request.devices)
 
+    async def history(self, request: Request) -> AsyncGenerator[bytes]:
+        """What the history answers to a question; see ``history_served``."""
+        try:
+            asked = msgspec.convert(request.options or {}, Question)
+        except msgspec.ValidationError as exc:
+            text = t("control.bad_request", error=exc)
+            raise ControlError("bad_request", text) from exc
+        history = self._app.kept()
+        if history is None:
+            raise ControlError("no_history", t("history.no_stations"))
+        try:
+            async for part in answers(history, asked):
+                yield part
+        except DiskTroubleError as exc:
+            raise ControlError("disk", str(exc)) from exc
+
     def _device(self, name: str | None) -> tuple[BusWorker, Device]:
         devices = self._app.site.devices
         device = devices.get(name or "")
@@ -184,6 +212,7 @@ def health_of(app: App) -> Health:
             for unit in worker.units.values()
         ],
         buffer=buffer_health(app.buffer),
+        history=history_health(app.kept()),
         disk=app.tender.disk(),
         targets=_targets(app),
         trial=None if left_s is None else {"left_s": round(left_s, 1)},

@@ -31,6 +31,7 @@ from gateway.average.kept import KeptPeriods
 from gateway.average.note import NOTE as AVERAGED
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
+from gateway.chronicle import Chronicle
 from gateway.clock import SystemClock
 from gateway.config.model import MqttTarget
 from gateway.config.problems import SiteError
@@ -62,6 +63,7 @@ from gateway.uplink.pump import Pump
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from buffer import Damage
     from gateway.clock import Instant, JudgedClock
     from gateway.config.model import Bus, Device, Site, Target
     from gateway.health import Health
@@ -80,6 +82,8 @@ FLUSH_S = 0.3
 """Together with closing the store, a clean stop takes less than 3 s."""
 STORE_WAIT_S = 2.0
 """Between two attempts to open a store whose disk refuses."""
+HISTORY_YIELDS = 64_000_000
+"""Bytes above the disk's reserve below which the history gives up its oldest."""
 CLOSE_S = 8.0
 """A slow card may need more than that; beyond this it answers no more."""
 
@@ -127,6 +131,7 @@ class App:
         self.board = Board()
         self.history: Periods = NoPeriods()
         self._kept: History | None = None
+        self.chronicle = Chronicle(self.kept)
         self.version = our_version()
         self._load = load
         self._stop = asyncio.Event()
@@ -172,6 +177,7 @@ class App:
             self.record = Recorder(buffer, self.metas, self.books.ledger)
             self.record.on_event = self._status_changed
             self.record.known_ms = self.timekeeper.known_ms
+            self.record.on_stored = self.chronicle
             self.told = TargetEvents(
                 self.record, now=self.clock.now, high=lambda: buffer.high
             )
@@ -196,8 +202,7 @@ class App:
                 await self._stop_all()
         finally:
             self._forget_signals()
-            if self._kept is not None:
-                await self._kept.close()
+            await self._close_history()
             await self._close_buffer()
         log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
 
@@ -252,6 +257,7 @@ class App:
         self.crew.start("control", Answers(self).server().run)
         self.crew.start("trial", self.trial.run)
         self.crew.start("averages", self.averager.run)
+        self.crew.start("chronicle", self.chronicle.run)
         self.crew.start("maintenance", self.maintenance.run)
 
     async def _stop_all(self) -> None:
@@ -274,6 +280,15 @@ class App:
                 await self.buffer.flush()
         await self.crew.end("", PUMPS_STOP_S)
         self.books.close()
+
+    async def _close_history(self) -> None:
+        """Close the history; a disk that answers no more must not hold us back."""
+        if self._kept is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.chronicle.flush()
+                await self._kept.close()
 
     async def _close_buffer(self) -> None:
         """Close the store; a disk that answers no more must not hold the stop back.
@@ -428,6 +443,10 @@ class App:
         self.record(events.site_changed(change, self.metas.current, self.clock.now()))
         return change.said()
 
+    def kept(self) -> History | None:
+        """The year of periods; None: no stations, or the disk refused it."""
+        return self._kept
+
     def health(self) -> Health:
         """Everything about everything, now."""
         return health_of(self)
@@ -517,14 +536,19 @@ class App:
             self._kept = await History.open(
                 folder,
                 site.history.max_bytes,
-                keep_free=site.buffer.keep_free,
+                # Old minutes make room before records do that no platform has yet.
+                keep_free=site.buffer.keep_free + HISTORY_YIELDS,
                 cut=cut,
             )
         except (OSError, DiskTroubleError) as exc:
             # Averages are made and delivered all the same.
             log.error("%s", t("log.no_history", folder=folder, error=exc))  # noqa: TRY400
             return
+        self._kept.on_damage = self._history_damaged
         self.history = PeriodHistory(self._kept)
+
+    def _history_damaged(self, damage: Damage) -> None:
+        self.record(events.history_damaged(damage, self.clock.now()))
 
     def _tell_away(self, before: powercut.Before, at: Instant) -> None:
         """What the run before left open; and what passed since, once it is dated."""

@@ -13,6 +13,7 @@ from gateway.record import Event
 from gateway.texts import both
 
 if TYPE_CHECKING:
+    from buffer import Damage
     from gateway.clock import Instant, Refused
     from gateway.config.model import Device
     from gateway.reload import Change
@@ -42,6 +43,18 @@ def site_changed(change: Change, meta: str, at: Instant) -> Event:
         at=at,
         values={"meta": meta},
         text={code: f"{start[code]}{said[code]}" for code in said},
+    )
+
+
+def history_damaged(damage: Damage, at: Instant) -> Event:
+    """A file of the history was damaged and set aside; what was sound is kept."""
+    return Event(
+        id=_id("history_damaged", at, damage.name),
+        type="history_damaged",
+        severity="warning",
+        at=at,
+        values={"file": damage.name, "kept": damage.kept},
+        text=both("event.history_damaged", file=damage.name, error=damage.error),
     )
 
 

@@ -57,6 +57,8 @@ class Recorder:
         """Called with every event: something about the gateway has changed."""
         self.known_ms: Callable[[Instant], int] = lambda _at: 0
         """UTC ms of an instant of an untrusted clock, as far as known now; else 0."""
+        self.on_stored: Callable[[Record, bytes, int], None] = lambda *_: None
+        """Called with every record, its stored form and its time, UTC ms or 0."""
         self._watchers: set[asyncio.Queue[tuple[str | None, bytes]]] = set()
 
     def __call__(self, record: Record) -> None:
@@ -113,6 +115,7 @@ class Recorder:
         with self._fatal:
             seq = self._append(data, cls=cls, subject=subject, t_ms=t_ms)
         self._ledger.stored(record, t_ms, subject, meta)
+        self.on_stored(record, data, t_ms)
         if meta != self._metas.current:
             self._metas.used(meta, seq)
         if self._watchers:
