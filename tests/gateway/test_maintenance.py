@@ -12,6 +12,7 @@ from gateway.cli.maintain import _list, _said, add_arguments, run
 from gateway.cli.parser import Parser
 from gateway.control import ControlError, Request
 from gateway.texts import set_language
+from tests.support.mqtt_schema import errors
 from tests.support.virtual import virtual
 from tests.support.virtual_site import VirtualSite
 
@@ -67,6 +68,8 @@ async def test_a_window_marks_its_device_and_no_other_and_ends_by_itself(tmp_pat
         if "state" in s
     )
     assert not any("state" in s for s in site.scans(TWO))
+    wrong = [e for m in site.platform.arrived for e in errors(m.topic, m.payload)]
+    assert wrong == []
 
 
 @virtual
