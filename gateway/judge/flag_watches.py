@@ -100,7 +100,10 @@ class FlagWatch(Kept):
 
     def take(self, scan: Scan, moment: Moment) -> Iterator[Event]:
         """See ``Watch``."""
-        if self.retired or not (scan.flags or self.state):
+        if self.retired:
+            return
+        # A flag's state stands in the judged scan: nearly always there is none.
+        if not self.state and self._of not in (scan.states or {}).values():
             return
         flags = scan.flags or {}
         marked = {p for p, flag in flags.items() if states.of_flag(flag) == self._of}
