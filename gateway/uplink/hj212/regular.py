@@ -33,7 +33,9 @@ class Regular:
 
     def changed(self) -> None:
         """The platform has changed a setting."""
+        # All who wait see it; who asks again waits for the next one.
         self._changed.set()
+        self._changed = asyncio.Event()
 
     async def realtime(self) -> None:
         """2011 of the board, every RtdInterval.
@@ -104,8 +106,6 @@ class Regular:
                 await self._changed.wait()
         except TimeoutError:
             return False
-        # All who wait are to see it.
-        asyncio.get_running_loop().call_soon(self._changed.clear)
         return True
 
     async def _ask(self, uploads: Sequence[Upload]) -> None:
