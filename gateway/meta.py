@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from drivers.profiles.watches import Contact, Counter
     from gateway.config.model import Device, Site
     from gateway.config.places import Fence, Mobile
+    from gateway.config.stations import Station
 
 log = logging.getLogger(__name__)
 
@@ -234,6 +235,7 @@ def describe(site: Site, software: str, serial: str | None = None) -> dict[str, 
         **_said(
             fences=[_fence(fence) for fence in site.fences.values()],
             mobile=_mobile(site.mobile) if site.mobile else None,
+            stations=[_station(station) for station in site.stations.values()],
         ),
     }
 
@@ -304,6 +306,32 @@ def _fence(fence: Fence) -> dict[str, Any]:
 def _mobile(mobile: Mobile) -> dict[str, Any]:
     max_age_ms = round(1000 * mobile.max_age_s)
     return {"position": mobile.position, "max_age_ms": max_age_ms}
+
+
+def _station(station: Station) -> dict[str, Any]:
+    """What its minutes, hours and days are told in."""
+    return _said(
+        id=station.name,
+        kind=station.kind,
+        asset=station.asset,
+        label=station.label,
+        minute_s=station.minute_s,
+        rules=station.rules,
+        factors=[
+            _said(
+                name=factor.name,
+                device=factor.device,
+                point=factor.point,
+                label=factor.label,
+                code=factor.code,
+                unit=factor.unit,
+                decimals=factor.decimals,
+                cou_unit=factor.cou_unit if factor.total else None,
+                formula=factor.formula if factor.formula != "point" else None,
+            )
+            for factor in station.factors
+        ],
+    )
 
 
 def _said(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values of any kind

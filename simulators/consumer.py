@@ -72,6 +72,8 @@ class Consumer:
         """Gateway -> its last status message."""
         self.metas: dict[str, dict[str, Any]] = {}
         """Meta id -> its content."""
+        self.periods: dict[tuple[str, str, int], dict[int, dict[str, Any]]] = {}
+        """Minutes, hours and days: (station, kind, t) -> revision -> content."""
         self.ledgers: list[dict[str, Any]] = []
         """Records of kind ``ledger``: what the gateway says of a day itself."""
 
@@ -210,6 +212,8 @@ class Consumer:
             self._latency["event"].add(at_ms - (record.until or record.t))
         elif record.kind == "ledger":
             self._take_ledger(msgspec.json.decode(raw))
+        elif record.kind in ("minute", "hour", "day"):
+            self._take_period(msgspec.json.decode(raw))
 
     def _check_bounds(self, record: Record) -> None:
         """Where only neighbours date a record, its time lies between them."""
@@ -226,6 +230,18 @@ class Consumer:
         parts = sum(said.get(name, 0) for name in ("value", "bad", "gap"))
         if said.get("scheduled", 0) != parts:
             self._verdict.note("wrong", f"seq {said['seq']}: {parts} is not the sum")
+
+    def _take_period(self, said: dict[str, Any]) -> None:
+        """What is told twice under one name must be the same; later ones go on."""
+        key = said["station"], said["kind"], said["t"]
+        told = self.periods.setdefault(key, {})
+        content = {name: said[name] for name in ("until", "agg", "noted")}
+        if told.setdefault(said["rev"], content) != content:
+            self._verdict.note("wrong", f"seq {said['seq']}: {key} told otherwise")
+        for name, one in said["agg"].items():
+            parts = sum(one.get("marks", {"valid": one["n"]}).values())
+            if not one["n"] <= one["of"] == parts:
+                self._verdict.note("wrong", f"seq {said['seq']}: parts of {name}")
 
     def _take_lost(self, store: SeqLine, record: Record, at_ms: float) -> None:
         verdict = self._verdict

@@ -53,7 +53,7 @@ def line(record: dict[str, Any], columns: int | None = None) -> str:
     """One record in one line: when, what, whose, and of what it says what fits."""
     at = record.get("t", 0)
     clock = time.strftime("%H:%M:%S", time.localtime(at / 1000))
-    who = record.get("device") or record.get("bus") or ""
+    who = record.get("device") or record.get("station") or record.get("bus") or ""
     kind = record["kind"]
     head = f"{clock}.{at % 1000:03d}  {record['seq']:>8}  {kind:<5}  {who:<12}"
     room = None if columns is None else columns - display_width(head) - 2
@@ -108,8 +108,29 @@ def _event(record: dict[str, Any]) -> tuple[Style, str]:
     return "cyan", record.get("text", {}).get(language(), record.get("type", ""))
 
 
+def _period(record: dict[str, Any]) -> tuple[Style, str]:
+    """Means with their flags; what is not valid comes first."""
+    agg = record["agg"]
+    flawed = [name for name, one in agg.items() if "mark" in one]
+    names = [*flawed, *(name for name in agg if name not in flawed)]
+    parts = [
+        f"{name}={agg[name].get('avg', '-')} {agg[name].get('flag', '')}".rstrip()
+        for name in names
+    ]
+    if record["rev"]:
+        parts.insert(0, t("watch.again", rev=record["rev"]))
+    return "yellow" if flawed else "green", "  ".join(parts)
+
+
 def _other(record: dict[str, Any]) -> tuple[Style, str]:
     return "yellow", msgspec.json.encode(record).decode()
 
 
-_SAY = {"gap": _gap, "lost": _lost, "event": _event}
+_SAY = {
+    "gap": _gap,
+    "lost": _lost,
+    "event": _event,
+    "minute": _period,
+    "hour": _period,
+    "day": _period,
+}

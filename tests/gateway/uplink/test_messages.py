@@ -8,6 +8,7 @@ import json
 import os
 import re
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import yaml
 
 from buffer import PriorityClass
 from drivers.values import Flaw, Quality
+from gateway.aggregate import FactorPeriod, Period
 from gateway.clock import Instant, SystemClock
 from gateway.config.model import MqttTarget
 from gateway.meta import MetaStore, describe
@@ -91,6 +93,35 @@ def records():
     )
 
 
+def periods():
+    yield Scan("cems-1", at(), {"so2": 500.0}, states={"so2": "calibration"})
+    good = FactorPeriod(
+        avg=Fraction(37, 3),
+        min=Fraction(119, 10),
+        max=Fraction(128, 10),
+        cou=Fraction(74, 10_000),
+        rate=Fraction(444, 1000),
+        n=12,
+        of=12,
+        marks={"valid": 12},
+        mark="valid",
+    )
+    poor = FactorPeriod(n=0, of=12, marks={"link": 12}, mark="fault")
+    for kind, rev, why in (("minute", 0, ""), ("hour", 1, "late_reading")):
+        yield Period(
+            kind=kind,
+            station="DA001",
+            t_ms=T - T % 3_600_000,
+            until_ms=T - T % 3_600_000 + (60_000 if kind == "minute" else 3_600_000),
+            rev=rev,
+            reason=why,
+            factors={"so2": good, "nox": poor},
+            figures={"so2": {"avg": "12.33", "cou": "0.007", "rate": "0.444"}},
+            flags={"so2": "N", "nox": "D"},
+            at=at(),
+        )
+
+
 def events():
     yield Event(
         id="device_offline:cems-1:86400000",
@@ -155,11 +186,13 @@ def messages(tmp_path):
     )
     online = status.online("site-07", "0.1.0", meta, vitals, progress, T + 900)
     data, event = packed(records(), 1042, "live"), packed(events(), 1050, "event")
+    aggregates = packed(periods(), 1060, "live")
     told = b',"skipped":[[1039,1040],[1041,1041]]'
     again = packed([next(records())], 1042, "backfill", again=True, skipped=told)
     return {
         "data": (data.topic, data.payload),
         "data-again": (again.topic, again.payload),
+        "data-periods": (aggregates.topic, aggregates.payload),
         "event": (event.topic, event.payload),
         "meta": (TOPICS.meta(meta), metas.payload(meta)),
         "status": (TOPICS.status, online),
@@ -171,6 +204,7 @@ def messages(tmp_path):
 NAMES = (
     "data",
     "data-again",
+    "data-periods",
     "event",
     "meta",
     "status",
