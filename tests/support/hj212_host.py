@@ -56,8 +56,8 @@ class Store:
             if p.kind == kind and p.station == subject and since_ms <= p.t_ms < until_ms
         ]
 
-    def mark(self, target, subject, kind, t_ms, *, proved):
-        self.marks.append((target, subject, kind, t_ms, proved))
+    def mark(self, target, subject, kind, t_ms, *, proved, rev=0, written=False):
+        self.marks.append((target, subject, kind, t_ms, rev, proved, written))
 
     def fill(self, kind, first_ms, step_ms, count):
         for n in range(count):

@@ -200,9 +200,16 @@ class Works:
         """Note what became of a period; False: the platform takes no more."""
         proved = reply is not None and reply.cn == DATA_ANSWER
         period = step.period
-        if period is not None and (proved or not self.conf.answer):
+        written = not self.conf.answer
+        if period is not None and (proved or written):
             self._marks.mark(
-                self.conf.name, period.station, period.kind, period.t_ms, proved=proved
+                self.conf.name,
+                period.station,
+                period.kind,
+                period.t_ms,
+                proved=proved,
+                rev=period.rev,
+                written=written,
             )
         return proved or not self.conf.answer
 

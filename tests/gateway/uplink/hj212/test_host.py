@@ -357,7 +357,7 @@ async def test_history_is_pulled_label_by_label(
     ]
     assert {(u.cn, u.qn, u.rf) for u in uploads} == {(cn, None, False)}
     assert [mark[3:] for mark in site.store.marks] == [
-        (utc_ms(time, "Asia/Shanghai"), True) for time in times
+        (utc_ms(time, "Asia/Shanghai"), 0, True, False) for time in times
     ]
 
 
@@ -405,7 +405,7 @@ async def test_without_the_answer_bit_pulled_periods_are_sent_and_not_proved(tmp
     said = await site.ask(2051, "BeginTime=20240703000000;EndTime=20240704000000")
 
     assert [each.cn for each in said] == [9011, 2051, 2051, 2051, 9012]
-    assert [mark[-1] for mark in site.store.marks] == [False] * 3
+    assert [mark[-2:] for mark in site.store.marks] == [(False, True)] * 3
 
 
 async def test_a_pull_is_a_stream(site):
