@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from simulators.hj212_platform_account import Account, seconds, stamp, stamp_ms
@@ -162,9 +163,15 @@ class Host:
         )
 
     async def has(
-        self, mn: str, cn: int, data_time: str = "", timeout_s: float = 120.0
+        self,
+        mn: str,
+        cn: int,
+        data_time: str = "",
+        timeout_s: float = 120.0,
+        *,
+        factors: int = 1,
     ) -> None:
-        """Until something of this command is held (of this DataTime).
+        """Until something of this command is held: of this DataTime, of ``factors``.
 
         Raises:
             TimeoutError: It did not come.
@@ -172,7 +179,8 @@ class Host:
 
         def there() -> bool:
             held = self.held.periods(mn, cn)
-            return data_time in held if data_time else bool(held)
+            wanted = [held.get(data_time)] if data_time else list(held.values())
+            return any(kept and len(kept.items) >= factors for kept in wanted)
 
         await self._until(there, timeout_s)
 
@@ -438,8 +446,8 @@ class Host:
         def make(qn: str) -> bytes:
             return answer(account, cn, qn)
 
-        if link.answer(segment.cn, segment.qn, make):
-            self.uploads.answered(segment.mn, segment.qn)
+        sent = partial(self.uploads.answered, segment.mn, segment.qn)
+        link.answer(segment.cn, segment.qn, make, sent)
 
     # -- the end ----------------------------------------------------------------
 

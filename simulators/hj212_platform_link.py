@@ -92,29 +92,42 @@ class Link(asyncio.Protocol):
             self._note(">", frame)
             self._transport.write(frame)
 
-    def answer(self, cn: int, qn: str, make: Callable[[str], bytes]) -> bool:
-        """Send an answer, or what a fault makes of it; returns whether it went out.
+    def answer(
+        self,
+        cn: int,
+        qn: str,
+        make: Callable[[str], bytes],
+        sent: Callable[[], None],
+    ) -> None:
+        """Send an answer, or what a fault makes of it.
 
         Args:
             cn: What is answered.
             qn: Of what is answered.
             make: The answer's frame for a QN.
+            sent: Called when the right answer leaves.
         """
+
+        def right() -> None:
+            sent()
+            self.send(make(qn))
+
         fault = self._faults.next(cn)
         match fault:
             case None:
-                self.send(make(qn))
+                right()
             case Fault.DOUBLE:
-                self.send(make(qn))
-                self.send(make(qn))
+                right()
+                right()
             case Fault.GARBAGE:
                 self._write(self._faults.noise())
-                self.send(make(qn))
+                right()
             case Fault.PIECES:
+                sent()
                 for number, piece in enumerate(self._faults.pieces(make(qn))):
                     self.later(number * _PIECE_S, self._write, piece)
             case Fault.LATE:
-                self.later(self._faults.late_s, self.send, make(qn))
+                self.later(self._faults.late_s, right)
             case Fault.WRONG_QN:
                 self.send(make(f"{int(qn or 0) + 1:017d}"))
             case Fault.BAD_CRC:
@@ -127,7 +140,6 @@ class Link(asyncio.Protocol):
                 self.hung = True
             case Fault.DROP:
                 pass
-        return fault in {None, Fault.DOUBLE, Fault.GARBAGE, Fault.PIECES}
 
     def abort(self) -> None:
         """Reset the connection."""
