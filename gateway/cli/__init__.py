@@ -32,6 +32,8 @@ VERBS = (
     "doctor",
     "measure",
     "maintain",
+    "history",
+    "report",
     "clock",
     "buffer",
     "profile",
