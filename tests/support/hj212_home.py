@@ -52,7 +52,7 @@ class Newest(NamedTuple):
     """See ``seams.Newest``."""
 
     value: Fraction | str | None
-    t_ms: int
+    t_ms: int = 0
     mark: Mark = "valid"
     zs: Fraction | None = None
     sampled_ms: int | None = None
@@ -60,11 +60,17 @@ class Newest(NamedTuple):
 
 
 class FixedBoard(dict[str, Newest]):
-    """A board of one station."""
+    """A board of one station; values without a time are of just now."""
+
+    now_ms: Callable[[], int]
 
     def newest(self, station: str) -> Mapping[str, Newest]:
         """All of it."""
-        return self
+        del station
+        return {
+            name: one if one.t_ms else one._replace(t_ms=self.now_ms())
+            for name, one in self.items()
+        }
 
 
 class FixedSettings:
@@ -251,7 +257,9 @@ class Platform:
             writer.close()
 
     async def _answer(self, segment: Segment, writer: asyncio.StreamWriter) -> None:
-        if not segment.wants_answer or self.mute(segment) or segment.cn > 9010 != 9015:
+        if not segment.wants_answer or self.mute(segment):
+            return
+        if 9011 <= segment.cn <= 9014:
             return
         rejects = self.rejects(segment)
         notice = segment.cn in (9015, 1013, 1014, 1001)
@@ -347,6 +355,7 @@ class Home:
         self.marks = FakeMarks()
         self.ledger = FakeLedger()
         self.board = FixedBoard()
+        self.board.now_ms = self.wall_ms
         self.aside: list[tuple[int, str]] = []
         self.states: list[tuple[str, str]] = []
         self.began_s = 0.0

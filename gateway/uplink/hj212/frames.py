@@ -43,6 +43,8 @@ CN: dict[PeriodKind, int] = {"minute": 2051, "hour": 2061, "day": 2031}
 NOISE = "23"
 _PATIENCE = 3
 """A value older than so many intervals of its factor is no real-time value."""
+_AHEAD_MS = 60_000
+"""A time further ahead than this is wrong."""
 _LEVELS = "l10"
 """Only a noise station's equivalent level has it."""
 
@@ -252,6 +254,8 @@ def _is_fresh(found: Newest, factor: Factor, now_ms: int) -> bool:
 
     A result that stands until the next one (``holds``) is as old as its sample.
     """
+    if found.t_ms > now_ms + _AHEAD_MS:
+        return False
     patience = _PATIENCE * factor.every_ms
     if factor.holds_ms and found.sampled_ms is not None:
         return now_ms - found.sampled_ms <= factor.holds_ms + patience

@@ -179,7 +179,7 @@ class Hj212Pump:
             target.host, target.port, sealer.finder() if sealer else None, self._how
         )
         try:
-            self._reconnect.connected(loop.time())
+            began_s = loop.time()
             self._health.connections += 1
             exchange = Exchange(
                 target,
@@ -192,6 +192,11 @@ class Hj212Pump:
             self._session = Session(self._desk, connection, exchange)
             self._state("online")
             await self._session.run()
+        except CredentialsError:
+            raise  # guessing goes slower and slower, however well it connects
+        except LinkError:
+            self._reconnect.connected(began_s)
+            raise
         except asyncio.CancelledError:
             self._state("stopped")
             raise

@@ -97,8 +97,8 @@ class Records:
         for _, flight, _ in self._written:
             self._delivery.unproved(flight)
         self._written.clear()
-        if self._unconfirmed is not None and self._exchange.answers:
-            # It answered others: this one may be what it cannot take.
+        if self._unconfirmed is not None:
+            # It may be what the platform cannot take: others will tell.
             self._delivery.cut(self._unconfirmed, self._loop.time())
 
     # ------------------------------------------------------------------------
