@@ -76,7 +76,7 @@ class FixedBoard(dict[str, Newest]):
 class FixedSettings:
     """What a platform could change, changed by tests."""
 
-    def __init__(self, target: Hj212Target, password: str = "123456") -> None:
+    def __init__(self, target: Hj212Target, password: str = "123456") -> None:  # noqa: S107 - the standard's own example
         self.password = password
         self.mn = target.mn
         self.overtime_s = target.overtime_s
@@ -391,7 +391,7 @@ class Home:
     async def until(self, holds: Callable[[], object], limit_s: float = 3600) -> None:
         """Let time pass until something holds."""
         async with asyncio.timeout(limit_s):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - any state of any part
                 await asyncio.sleep(0.05)
 
     async def __aenter__(self) -> Self:
