@@ -136,7 +136,8 @@ class Ledger:
         for name, line in self.lines.items():
             about = clauses()[name]
             seen = line.passed + line.failed + line.noted + line.refused
-            count = f" {line.failed or line.noted}/{seen}" if seen > line.passed else ""
+            found = line.failed or line.noted or line.refused
+            count = f" {found}/{seen}" if found else ""
             if seen == line.passed and seen:
                 count = f" ×{seen}"
             told.append(
