@@ -90,7 +90,8 @@ def test_every_command_is_understood(name, command):
 
     if rest[0] == "simulate" and args.kind.islower():
         json = ["--json"] if common.json else []
-        import_module(f"simulators.{args.kind}").parse([*args.rest, *json])
+        name = args.kind.replace("-", "_")
+        import_module(f"simulators.{name}").parse([*args.rest, *json])
 
 
 def test_the_device_it_simulates_stands_in_the_site_file():

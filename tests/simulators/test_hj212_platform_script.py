@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -16,7 +17,7 @@ from simulators.hj212_platform_host import Host
 from simulators.hj212_platform_script import Script
 from tests.support.clock import EPOCH_MS
 from tests.support.hj212_device import MN, Model
-from tests.support.spawn import Spawned
+from tests.support.spawn import ROOT, Spawned
 from tests.support.virtual import running_loop, virtual
 
 NEVER_ASKED = {
@@ -173,6 +174,17 @@ def test_options(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parse_options(["--listen", "9212"])
     assert "expected HOST:PORT, got '9212'" in capsys.readouterr().err
+
+
+def test_the_docs_name_every_option():
+    text = (ROOT / "docs" / "simulators.md").read_text(encoding="utf-8")
+    part = text.partition("`simulate hj212-platform`")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`(--[a-z-]+)", part))
+    missing = {"--seed", "--for"}  # as everywhere
+    known = set(vars(parse_options([]))) - {"host", "port"}
+    known = {f"--{name.replace('_', '-')}" for name in known} - {"--for-s"}
+    assert told | missing == known | {"--for"}
+    assert all(f"`{fault}`" in part for fault in Fault)
 
 
 def test_the_command_starts_it(monkeypatch):
