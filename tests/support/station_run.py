@@ -133,6 +133,12 @@ class StationRun:
             mono_ms=self.mono_ms + 1000,
         )
 
+    def change(self, site: Site) -> None:
+        """A reload."""
+        self.site = site
+        self.averager.adopt(site)
+        self.sink = self.averager.before(site.devices.values(), lambda _record: None)
+
     def _remember(self, note: bytes) -> None:
         self.note = note
 

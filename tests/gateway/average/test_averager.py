@@ -440,3 +440,60 @@ async def test_time_away_is_told_by_the_hour_and_not_by_the_minute(
     ] or kinds(told) == [("hour", START, 0), ("minute", back, 0)]
     hour = next(p for p in told if p.kind == "hour")
     assert hour.factors["so2"].marks == {"valid": 10, "missing": 50}
+
+
+# -- another site ---------------------------------------------------------------
+
+
+async def test_a_reload_goes_on_with_what_is_unchanged_and_begins_the_rest_anew(
+    stack: StationRun, tmp_path: Path
+) -> None:
+    for at in range(START, START + 30 * MINUTE, MINUTE):
+        feed(stack, at, at + MINUTE)
+        await stack.tick(at + MINUTE + GRACE)
+    half = START + 30 * MINUTE + 30 * SECOND
+    feed(stack, START + 30 * MINUTE, half)
+
+    text = STACK.replace(
+        "so2: {from: cems.so2, code: a21026}",
+        "so2: {from: cems.so2, code: a21026, unit: ug/m3, decimals: 0}",
+    )
+    stack.at(half)
+    stack.change(site_of(tmp_path, text))
+    for at in range(START + 30 * MINUTE, START + HOUR, MINUTE):
+        feed(stack, max(at, half), at + MINUTE)
+        await stack.tick(at + MINUTE + GRACE)
+
+    hour = stack.told[-1]
+    minute = next(
+        p for p in stack.told if (p.kind, p.t_ms) == ("minute", START + 30 * MINUTE)
+    )
+    assert minute.factors["flow"].n == 12
+    assert minute.factors["so2"].n == len(slots(stack, half, START + 31 * MINUTE))
+    assert minute.factors["so2"].avg == 10_000
+    assert (hour.kind, hour.factors["flow"].n) == ("hour", 60)
+    assert (hour.factors["so2"].avg, hour.factors["so2"].of) == (10_000, 60)
+    assert hour.factors["so2"].marks["missing"] == 30
+
+
+async def test_a_station_that_is_gone_is_told_no_more(
+    stack: StationRun, tmp_path: Path
+) -> None:
+    feed(stack, START, START + MINUTE)
+    text = STACK[: STACK.index("stations:")]
+    stack.change(site_of(tmp_path, text))
+
+    assert await stack.tick(START + 2 * MINUTE) == []
+    assert stack.averager.board.live("DA001") == {}
+
+
+async def test_a_bus_that_feeds_no_station_keeps_its_own_way(
+    tmp_path: Path,
+) -> None:
+    text = STACK[: STACK.index("stations:")]
+    run = StationRun(site_of(tmp_path, text), START)
+
+    def keep(_record: object) -> None:
+        return None
+
+    assert run.averager.before(run.site.devices.values(), keep) is keep
