@@ -249,6 +249,49 @@ async def test_2021_2022_facilities_on_and_off(version, tmp_path):
         clean(pair)
 
 
+FANS = msgspec.structs.replace(
+    STATION,
+    factors=(
+        *STATION.factors,
+        factor("fan", "SB1", unit="1", decimals=0, cou_unit="h", cou_decimals=1),
+    ),
+)
+
+
+@VERSIONS
+@virtual
+async def test_2021_2022_2041_states_and_running_hours_of_facilities(version, tmp_path):
+    more = {"station": FANS, "facilities": True, "facilities_s": None}
+    async with Pair(tmp_path, version=version, **more) as pair:
+        await begun(pair)
+        told = await pair.host.ask(MN, 2021)
+        assert (told.outcome, told.order) == ("done", [9011, 9012])
+        for _ in range(32):
+            pair.shows(fan=1)
+            await asyncio.sleep(1)
+        (label,) = pair.host.held.periods(MN, 2021)
+        assert pair.host.held.values(MN, 2021, label) == {"SB1": {"RS": "1"}}
+        assert (await pair.host.ask(MN, 2022)).order == [9013]
+        for _ in range(100):
+            pair.shows(fan=1)
+            await asyncio.sleep(1)
+        assert list(pair.host.held.periods(MN, 2021)) == [label]
+        pair.remember(1, "day", so2="1.0", dust="1", fan="1")
+        ((key, day),) = list(pair.history.items())
+        hours = msgspec.structs.replace(day.factors["fan"], cou=Fraction(47, 2))
+        pair.history[key] = msgspec.structs.replace(
+            day,
+            factors={**day.factors, "fan": hours},
+            figures={**day.figures, "fan": {"avg": "1", "cou": "23.5"}},
+        )
+        label = pair.label(key[1])
+        told = await pair.host.pull(MN, 2041, label, label)
+        assert (told.outcome, told.periods) == ("done", {label: {"SB1": "SB1-RT=23.5"}})
+        told = await pair.host.pull(MN, 2031, label, label)
+        assert set(told.periods[label]) == FACTORS
+        clean(pair)
+
+
 # -- history --------------------------------------------------------------------
 
 PULLS = {2051: ("minute", 60), 2061: ("hour", 3600), 2031: ("day", 86400)}
@@ -570,15 +613,18 @@ STACK = msgspec.structs.replace(
 )
 
 
-@VERSIONS
 @pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize(
+    ("version", "encrypted"), [(2017, False), (2025, False), (2025, True)]
+)
 @virtual
 async def test_a_split_frame_waits_packet_by_packet_where_answers_are_wanted(
-    version, answer, tmp_path
+    version, encrypted, answer, tmp_path
 ):
     account = {"factors": CODES}
     faults = Faults({Fault.LATE}, late_s=1.0)
     more = {"station": STACK, "answer": answer, "account": account, "faults": faults}
+    more["encrypted"] = encrypted
     async with Pair(tmp_path, version=version, realtime_s=None, **more) as pair:
         loop = running_loop()
         await pair.host.arrived(MN)
