@@ -41,10 +41,13 @@ tr { break-inside: avoid; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 tfoot td { font-weight: 600; border-top: 1px solid #444; border-bottom: 0; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 5mm 7mm; }
-.two section { break-inside: avoid; } .two table { font-size: 8.5pt; }
-.strip td { width: 3%; text-align: center; padding: .5mm 0; font-size: 7.5pt;
+.two section { break-inside: avoid; } .two table { font-size: 8pt; line-height: 1.25; }
+.two td, .two th { padding: .3mm 1.6mm; }
+.strip { table-layout: fixed; }
+.strip td { text-align: center; padding: .5mm 0; font-size: 7.5pt;
   border: .5px solid #999; }
-.strip th { border: 0; white-space: nowrap; padding-right: 3mm; font-weight: normal; }
+.strip th { border: 0; padding: 0; font-weight: normal; }
+.strip th:first-child { width: 24mm; overflow-wrap: anywhere; }
 .strip thead th { text-align: center; padding: 0; color: #555; font-size: 7.5pt; }
 .full { background: #e4f1e4; } .some { background: #fbeebc; }
 .none { background: #f3c9c4; }
