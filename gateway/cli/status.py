@@ -114,7 +114,8 @@ def report(health: Health) -> str:
         parts.append(_devices(health.devices, health.now_ms))
     if health.targets:
         parts.append(_targets(health.targets, health.now_ms))
-    parts.append("\n".join([_buffer(health.buffer), *_disk(health.disk)]))
+    kept = [_buffer(health.buffer), *_history(health.history)]
+    parts.append("\n".join([*kept, *_disk(health.disk)]))
     if health.stuck:
         parts.append(paint(t("status.stuck", loops=", ".join(health.stuck)), "red"))
     return "\n\n".join(parts)
@@ -262,6 +263,22 @@ def _buffer(stats: dict[str, Any]) -> str:
         return line
     trouble = worded(stats["trouble"] or "", language())
     return line + "\n" + paint(t("status.degraded", trouble=trouble), "red")
+
+
+def _history(stats: dict[str, Any]) -> list[str]:
+    """How much room it takes, and what is amiss with it."""
+    if not stats:
+        return []
+    used, most = (format_size(stats[name]) for name in ("bytes", "max_bytes"))
+    lines = [t("status.history", used=used, most=most)]
+    if stats["trouble"]:
+        waiting, error = stats["waiting"], worded(stats["trouble"], language())
+        said = t("status.history_waits", count=waiting, trouble=error)
+        lines.append(paint(said, "red"))
+    if stats["damages"]:
+        said = t("status.history_damaged", count=len(stats["damages"]))
+        lines.append(paint(said, "yellow"))
+    return lines
 
 
 def _disk(disk: Disk) -> list[str]:
