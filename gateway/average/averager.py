@@ -135,6 +135,9 @@ class Averager:
                 known = self._restored.pop(name)
                 self._longer[name] = dict(known.longer)
                 restore(book, known)
+            else:
+                # Without any note we were killed; with one it is new, or is again.
+                book.fresh = self._saved is not None
             if book.began is None:
                 book.began = self._now() if old is None else old.began
             self._books[name] = book
@@ -304,7 +307,10 @@ class Averager:
     ) -> dict[int, str]:
         """Minutes that are worked out again: their starts, and why."""
         touched: dict[int, str] = {}
+        length_ms = book.calendar.minute_ms + book.grace_ms
         for start in sorted(book.late):
+            if start + length_ms > now.wall_ms:
+                continue  # the clock was set back into it: it is not over yet
             rev = await past.rev("minute", start)
             why = book.late.pop(start)
             minute = book.minutes[start]
@@ -332,17 +338,20 @@ class Averager:
     ) -> dict[int, str]:
         """Hours or days: those that are over, and those whose parts changed."""
         told: dict[int, str] = {}
-        pointers = self._longer[book.station.name]
+        again, pointers = book.again[kind], self._longer[book.station.name]
         if book.next_ms is None:
             return told
         first = max(pointers[kind], now.wall_ms - _LONGEST_AWAY_MS)
         bounds = book.calendar.of(kind, first)
         for start, why in sorted(touched.items()):
             old = book.calendar.of(kind, start)
-            if old.start_ms < bounds.start_ms and old.start_ms not in told:
-                told[old.start_ms] = why
-        for start, why in told.items():
+            if old.start_ms < bounds.start_ms:
+                again.setdefault(old.start_ms, why)
+        for start in sorted(again):
             old = book.calendar.of(kind, start)
+            if old.end_ms + book.grace_ms > now.wall_ms:
+                continue  # the clock was set back into it
+            told[start] = why = again.pop(start)
             await self._work_out(book, past, kind, old, now, out, why)
         began_ms = _began_ms(book, now)
         while (

@@ -23,17 +23,20 @@ from gateway.average.minute import minute_of
 from gateway.average.readings import EARLY_MS, Inlet, Reading, Slots, keep
 from gateway.average.samples import Beside, Sampler
 from gateway.average.tally import Tally
+from gateway.clock import Instant
 from gateway.factors.number import of_grains
 from gateway.judge.marks import mark_of, mark_of_gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from fractions import Fraction
 
-    from gateway.aggregate import FactorPeriod, Mark
-    from gateway.clock import Instant
+    from gateway.aggregate import FactorPeriod, Mark, PeriodKind
     from gateway.config.stations import Factor, Station
+    from gateway.judge.states import State
     from gateway.record import Gap, Scan
+
+    Declared = Callable[[str, Instant], State | None]
 
 KEEP_MS = 15 * 60_000
 """So long readings of minutes that are over are kept."""
@@ -64,11 +67,19 @@ class Feed(msgspec.Struct, frozen=True):
     counter: Counter | None = None
 
 
+def _nothing(_device: str, _at: Instant) -> None:
+    return None
+
+
 class Book:
     """The accumulators of one station."""
 
     def __init__(
-        self, station: Station, timezone: str, feeds: Mapping[tuple[str, str], Feed]
+        self,
+        station: Station,
+        timezone: str,
+        feeds: Mapping[tuple[str, str], Feed],
+        declared: Declared = _nothing,
     ) -> None:
         """Begin with nothing.
 
@@ -76,8 +87,10 @@ class Book:
             station: As configured.
             timezone: Of its civil clock.
             feeds: By device and point.
+            declared: What an operator declared of a device for an instant.
         """
         self.station = station
+        self._declared = declared
         self.calendar = Calendar(timezone, station.minute_s)
         self.sampler = Sampler(station)
         self.grace_ms = round(1000 * station.grace_s)
@@ -97,8 +110,12 @@ class Book:
         self.minutes: dict[int, Minute] = {}
         self.late: dict[int, str] = {}
         """Minutes to be worked out again, and why."""
+        self.again: dict[PeriodKind, dict[int, str]] = {"hour": {}, "day": {}}
+        """Hours and days whose parts changed, and why."""
         self.since_ms: dict[str, int] = {}
         """Of a factor that was another one before: when it began."""
+        self.fresh = False
+        """Nothing of its past is of the same station: only its name may be."""
         self.next_ms: int | None = None
         """The first minute that is not over."""
         self.began: Instant | None = None
@@ -213,6 +230,8 @@ class Book:
         if self.next_ms is None:
             since_ms = min(since_ms, now_ms)
             self.next_ms = min([self.calendar.minute(since_ms), *self.minutes])
+            if self.fresh:
+                self.since_ms = {inlet.name: self.next_ms for inlet in self.inlets}
         first = max(self.next_ms, self.calendar.minute(since_ms))
         due = {start for start in self.minutes if self.next_ms <= start < edge}
         due.update(range(first, edge, length))
@@ -264,7 +283,8 @@ class Book:
             value=value,
             zs=zs,
             over_oxygen=sample is not None and sample.over,
-            mark=reading.mark if sample is None else sample.mark,
+            # What weights it in a mean does not matter here.
+            mark=reading.mark if value is not None or sample is None else sample.mark,
             t_ms=reading.t_ms,
             sampled_ms=reading.sampled_ms,
         )
@@ -319,9 +339,21 @@ class Book:
         found: dict[Mark, int] = {}
         for slot in due:
             if slot not in slots:
-                mark = _mark_at(gaps, inlet.due(slot))
+                mark = self._mark_at(gaps, inlet.due(slot))
                 found[mark] = found.get(mark, 0) + 1
         return found
+
+    def _mark_at(self, gaps: Iterable[Gap], due_ms: int) -> Mark:
+        """What a slot is worth that nobody asked: a maintenance window goes first."""
+        for gap in gaps:
+            since = gap.since
+            late_ms = due_ms - since.wall_ms
+            inside = gap.open or late_ms < gap.slots * gap.every_ms
+            if late_ms >= -gap.every_ms // 2 and inside:
+                mono_ms = since.mono_ms + late_ms
+                at = Instant(due_ms, mono_ms, since.boot, since.trusted)
+                return mark_of_gap(gap.cause, self._declared(gap.device, at))
+        return "missing"
 
     def _gaps_of(self, place: int) -> Iterable[Gap]:
         feed_of = self.station.factors[place]
@@ -391,13 +423,3 @@ class Book:
                     continue
                 if tail is None or tail.t_ms < reading.t_ms:
                     self.tails[place] = reading
-
-
-def _mark_at(gaps: Iterable[Gap], due_ms: int) -> Mark:
-    """What a slot is worth that nobody asked."""
-    for gap in gaps:
-        end_ms = gap.since.wall_ms + gap.slots * gap.every_ms
-        late = due_ms - gap.since.wall_ms
-        if late >= -gap.every_ms // 2 and (gap.open or due_ms < end_ms):
-            return mark_of_gap(gap.cause)
-    return "missing"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from gateway.aggregate import FactorPeriod
-from gateway.average.minute import weighted, with_total
+from gateway.average.minute import weighted, with_proved_oxygen, with_total
 from gateway.average.noise import Levels, by_day, day_and_night
 from gateway.average.sums import levels_of, of_levels
 from gateway.average.water import Load
@@ -71,6 +71,8 @@ def longer_of(
     )
     means = _means([part.found for part in used])
     found = msgspec.structs.replace(found, **means)
+    lacking = sum(p.found.zs_avg is None and not p.found.over_oxygen for p in used)
+    found = with_proved_oxygen(kind, station, factor, found, lacking)
     if unit(factor.unit).row == "sound level":
         return _of_noise(kind, found, used)
     if factor.counter:

@@ -23,11 +23,13 @@ from gateway.judge.validity import mark_of_period
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.aggregate import Mark
+    from gateway.aggregate import Mark, PeriodKind
     from gateway.average.samples import Sample
     from gateway.config.stations import Factor, Station
 
 HOUR_MS = 3_600_000
+_GRAIN = Fraction(1, GRAINS_PER_UNIT)
+"""Extremes are rounded to it, means are not."""
 
 
 def minute_of(
@@ -64,6 +66,8 @@ def minute_of(
         over_oxygen=sum(sample.over for sample in used),
     )
     found = _replaced(found, **_means(used))
+    lacking = sum(s.zs is None and not s.over for s in used)
+    found = with_proved_oxygen("minute", station, factor, found, lacking)
     if unit(factor.unit).row == "sound level":
         return _of_noise(found, used)
     if factor.counter:
@@ -87,6 +91,36 @@ def _means(used: Sequence[Sample]) -> dict[str, Fraction]:
         found["zs_min"] = of_grains(min(zs))
         found["zs_max"] = of_grains(max(zs))
     return found
+
+
+def with_proved_oxygen(
+    kind: PeriodKind,
+    station: Station,
+    factor: Factor,
+    found: FactorPeriod,
+    lacking: int,
+) -> FactorPeriod:
+    """Values at the reference oxygen only where they are as well proved as the mean.
+
+    A period has one mark for all its numbers. Where so many of its valid parts have no
+    oxygen that they would not make a valid period by themselves, a converted value of
+    the few others would be told as valid: none is told.
+
+    Args:
+        kind: Of the period.
+        station: Whose rules hold.
+        factor: Of the station.
+        found: With its mark.
+        lacking: Parts of the mean whose converted value nobody knows.
+    """
+    if not factor.converted or not lacking or found.mark != "valid":
+        return found
+    marks = {**found.marks, "valid": found.n - lacking}
+    marks["missing"] = marks.get("missing", 0) + lacking
+    mark = mark_of_period(kind, station.kind, marks, found.of, station.rules)
+    if mark == "valid":
+        return found
+    return _replaced(found, zs_avg=None, zs_min=None, zs_max=None, over_oxygen=0)
 
 
 def _with_total(
@@ -153,13 +187,17 @@ def _weighted(
 def weighted(
     station: Station, factor: Factor, found: FactorPeriod, load: Load
 ) -> FactorPeriod:
-    """With the flow-weighted mean; where nothing flowed, with the arithmetic one."""
+    """With the flow-weighted mean; the arithmetic one where nothing flowed, or back."""
     if station.water is None or station.water.mean != "flow_weighted":
         return found
     mean = load.mean("flow_weighted").value
     if mean is None:
         return found
-    return _replaced(found, avg=conversion("mg/L", factor.unit)(mean))
+    mean = conversion("mg/L", factor.unit)(mean)
+    low, high = found.min, found.max
+    if low is None or high is None or not low - _GRAIN <= mean <= high + _GRAIN:
+        return found  # water went back and forth: a negative weight makes no mean
+    return _replaced(found, avg=mean)
 
 
 def _of_noise(found: FactorPeriod, used: Sequence[Sample]) -> FactorPeriod:

@@ -82,14 +82,16 @@ def save(book: Book, longer: dict[str, int]) -> OfStation:
 
 def restore(book: Book, saved: OfStation) -> None:
     """Go on where a station was; what is another factor now begins anew."""
-    book.next_ms = saved.next_ms
+    if saved.next_ms is not None:
+        book.next_ms = _whole(book, saved.next_ms)
     for gap in saved.gaps:
         book.gap(gap)
     for inlet in book.inlets:
         known = saved.factors.get(inlet.name)
         if known is None or known.means != _means(book.station, inlet.name):
-            if known is not None and saved.next_ms is not None:
-                book.since_ms[inlet.name] = saved.next_ms
+            # Also one that was not there: before, its name may have meant another.
+            if book.next_ms is not None:
+                book.since_ms[inlet.name] = book.next_ms
             continue
         if known.since_ms:
             book.since_ms[inlet.name] = known.since_ms
@@ -117,6 +119,12 @@ def unpacked(note: bytes | None) -> Saved | None:
     except (zlib.error, msgspec.MsgspecError) as exc:
         log.error("open averages cannot be read, begun anew: %s", exc)  # noqa: TRY400
         return None
+
+
+def _whole(book: Book, t_ms: int) -> int:
+    """From then on minutes are whole: their length may be another than it was."""
+    start = book.calendar.minute(t_ms)
+    return start if start == t_ms else start + book.calendar.minute_ms
 
 
 def _means(station: Station, name: str) -> str:

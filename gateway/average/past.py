@@ -133,7 +133,6 @@ def longer(book: Book, kind: Longer, bounds: Bounds, past: Past) -> Found:
     calendar = book.calendar
     parts = past.parts(kind, bounds)
     of = calendar.parts(kind, bounds)
-    length = calendar.minute_ms if kind == "hour" else HOUR_MS
     found: Found = {}
     for factor in book.station.factors:
         if factor.states:
@@ -142,10 +141,13 @@ def longer(book: Book, kind: Longer, bounds: Bounds, past: Past) -> Found:
         if factor.counter:
             inner = [calendar.of("hour", t) for t in parts] if kind == "day" else []
             left_over = book.tallies[factor.name].left_over(bounds, inner)
+        since = book.since_ms.get(factor.name, 0)
+        if kind == "day":
+            since -= HOUR_MS - 1  # the hour in which it began is of it alone
         mine = [
             Part(calendar.hour_of_day(t) if kind == "day" else 0, one[factor.name])
             for t, one in parts.items()
-            if factor.name in one and t + length > book.since_ms.get(factor.name, 0)
+            if factor.name in one and t >= since
         ]
         found[factor.name] = longer_of(book.station, factor, kind, mine, of, left_over)
     return by_totaliser(book.station, found, bounds.ms)

@@ -1,0 +1,170 @@
+"""Ways to a wrong number: each of these once told one, marked as valid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gateway.average.test_averager import (
+    GRACE,
+    HOUR,
+    MINUTE,
+    STACK,
+    START,
+    feed,
+    slots,
+)
+from tests.gateway.average.test_other_stations import OUTFALL, due, point, station
+from tests.support.station_run import StationRun, site_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.aggregate import FactorPeriod, Period
+
+DAY = 24 * HOUR
+SO2 = "      so2: {from: cems.so2, code: a21026}\n"
+MICRO = SO2.replace("a21026", "a21026, unit: ug/m3")
+FIVE = STACK.replace("kind: flue_gas", "kind: flue_gas\n    minute: 5m")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> StationRun:
+    return StationRun(site_of(tmp_path, STACK), START)
+
+
+def hour(told: list[Period], name: str = "so2") -> FactorPeriod:
+    (found,) = [period for period in told if period.kind == "hour"]
+    return found.factors[name]
+
+
+async def changed(run: StationRun, tmp_path: Path, *sites: str) -> FactorPeriod:
+    """The hour after three minutes at 100 mg/m3, a reload or some, and 10 mg/m3."""
+    feed(run, START, START + 3 * MINUTE, so2=100.0)
+    await run.tick(START + 3 * MINUTE + GRACE)
+    for n, text in enumerate(sites):
+        run.change(site_of(tmp_path, text))
+        await run.tick(START + 3 * MINUTE + GRACE + n)
+    feed(run, START + 3 * MINUTE + 2 * GRACE, START + HOUR)
+    return hour(await run.tick(START + HOUR + GRACE))
+
+
+# -- reloads ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("between", "after"),
+    [
+        (STACK.replace(SO2, ""), STACK.replace(SO2, MICRO)),
+        (STACK.partition("stations:")[0], STACK.replace(SO2, MICRO)),
+        (STACK, STACK.replace(SO2, MICRO)),
+    ],
+)
+async def test_a_name_that_comes_back_as_another_quantity_begins_anew(
+    stack: StationRun, tmp_path: Path, between: str, after: str
+) -> None:
+    found = await changed(stack, tmp_path, between, after)
+
+    assert (found.min, found.avg, found.max) == (10_000, 10_000, 10_000)
+
+
+async def test_minutes_of_another_length_make_no_hour_together(
+    stack: StationRun, tmp_path: Path
+) -> None:
+    found = await changed(stack, tmp_path, FIVE)
+
+    assert (found.avg, found.max) == (10, 10)
+    assert (found.n, found.of) == (11, 12)  # the five minutes of the change are lost
+    labels = [p.t_ms for p in stack.told if p.until_ms - p.t_ms == 5 * MINUTE]
+    assert labels == [START + n * 5 * MINUTE for n in range(1, 12)]
+    assert [p for p in stack.told if p.rev] == []
+
+
+async def test_shorter_minutes_make_no_hour_with_longer_ones(tmp_path: Path) -> None:
+    run = StationRun(site_of(tmp_path, FIVE), START)
+    feed(run, START, START + 6 * MINUTE, so2=100.0)
+    await run.tick(START + 6 * MINUTE + GRACE)
+    run.change(site_of(tmp_path, STACK))
+    feed(run, START + 7 * MINUTE, START + HOUR)
+
+    found = hour(await run.tick(START + HOUR + GRACE))
+
+    assert (found.avg, found.n, found.of) == (10, 53, 60)
+
+
+# -- the reference oxygen -----------------------------------------------------
+
+
+@pytest.mark.parametrize("oxygen", [20.0, 21.0])
+async def test_one_reading_of_oxygen_proves_no_converted_mean(
+    stack: StationRun, oxygen: float
+) -> None:
+    """At 20 % it was told 15 times the concentration, out of 3 readings of 12; at 21 %
+    the greatest number of its type, to a platform of 2025."""
+    for i, t in enumerate(slots(stack, START, START + MINUTE)):
+        away = {"o2": "calibration"} if i else {}
+        values = {"so2": 10.0, "o2": oxygen, "flow": 36000}
+        stack.scan("cems", t, values, states=away)
+
+    (told,) = await stack.tick(START + MINUTE + GRACE)
+
+    so2 = told.factors["so2"]
+    assert (so2.mark, so2.avg, so2.zs_avg, so2.over_oxygen) == ("valid", 10, None, 0)
+
+
+async def test_a_minute_of_oxygen_proves_no_converted_hour(stack: StationRun) -> None:
+    feed(stack, START, START + MINUTE)
+    for t in slots(stack, START + MINUTE, START + HOUR):
+        stack.scan("cems", t, {"so2": 10.0, "flow": 36000}, bad={"o2": "timeout"})
+
+    found = hour(await stack.tick(START + HOUR + GRACE))
+
+    assert (found.mark, found.n, found.zs_avg) == ("valid", 60, None)
+
+
+# -- water --------------------------------------------------------------------
+
+
+async def test_water_that_flows_back_makes_no_mean_beyond_its_readings(
+    tmp_path: Path,
+) -> None:
+    """10 mg/L at -10 L/s and 20 mg/L at 10.28 L/s: the quotient is 380 mg/L."""
+    points = point(0, "cod", "mg/L") + point(1, "flow", "m3/h")
+    run = station(tmp_path, points, OUTFALL)
+    for i, t in enumerate(due(run, "cod", START, START + MINUTE)):
+        back = i < 6
+        values = {"cod": 10.0 if back else 20.0, "flow": -36.0 if back else 37.0}
+        run.scan("d", t, values)
+
+    (told,) = await run.tick(START + MINUTE + GRACE)
+
+    cod = told.factors["cod"]
+    assert (cod.min, cod.avg, cod.max) == (10, 15, 20)
+    net = Fraction(-36 * 10 + 37 * 20, 3600) * 30 / 1000
+    assert cod.cou == net
+
+
+# -- the clock ----------------------------------------------------------------
+
+
+async def test_a_minute_the_clock_is_set_back_into_is_told_when_it_is_over(
+    stack: StationRun,
+) -> None:
+    """It was told with nine of twelve readings as valid, and with each one more again;
+    its hour too."""
+    feed(stack, START, START + MINUTE)
+    await stack.tick(START + MINUTE + GRACE)
+    stack.offset_ms -= DAY
+    begin = START + 2 * MINUTE - DAY
+    for t in slots(stack, begin, begin + MINUTE):
+        stack.scan("cems", t, {"so2": 10.0, "o2": 11, "flow": 36000})
+        assert await stack.tick(t + 1) == []
+
+    (told,) = await stack.tick(begin + MINUTE + GRACE)
+
+    assert (told.kind, told.t_ms, told.rev) == ("minute", begin, 0)
+    assert told.factors["so2"].n == 12
+    (late,) = await stack.tick(START - DAY + HOUR + GRACE)
+    assert (late.kind, late.t_ms) == ("hour", START - DAY)
