@@ -14,7 +14,7 @@ from operator import xor
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _LINE_MOST = 256
 
@@ -56,14 +56,27 @@ class Waves:
         "weight": (12_400.0, 8_000.0),
     }
 
-    def __init__(self, seed: int, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        now_s: Callable[[], float],
+        levels: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            seed: Of the phases.
+            now_s: UTC seconds.
+            levels: Quantity -> its middle and swing, instead of the usual ones.
+        """
         self._random = random.Random(seed)
         self._now_s = now_s
+        self._levels = {**self._LEVELS, **(levels or {})}
         self._phases: dict[str, float] = {}
 
     def __call__(self, quantity: str) -> float:
         """The wave of this quantity, now."""
-        level, swing = self._LEVELS.get(quantity, (10.0, 2.0))
+        level, swing = self._levels.get(quantity, (10.0, 2.0))
         phase = self._phases.setdefault(quantity, self._random.uniform(0, 6.28))
         return level + swing * math.sin(self._now_s() / 60 + phase)
 

@@ -14,9 +14,10 @@ from simulators.hj212_codec import framed
 from simulators.waveform import wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from drivers.profiles.model import Profile
+    from simulators.waveform import Shape
 
 REAL_TIME, MINUTE, HOUR = 2011, 2051, 2061
 _ST = {"air": "39", "flue-gas": "31", "water": "32"}
@@ -53,6 +54,7 @@ class Instrument:
         answer: It wants its frames answered.
         clock_off_s: Its clock is wrong by so much.
         split: Frames are split into packets as soon as they are longer than this.
+        shapes: Point -> where it moves, for those whose unit says it badly.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Instrument:
         answer: bool = True,
         clock_off_s: float = 0.0,
         split: int = _CP_ROOM,
+        shapes: Mapping[str, Shape] | None = None,
     ) -> None:
         self.mn, self.dialect, self.answer = mn, dialect, answer
         self.flag = "N"
@@ -74,6 +77,7 @@ class Instrument:
         self._seed, self._split = seed, split
         self._off = timedelta(seconds=clock_off_s)
         self._sent = 0
+        self._shapes = shapes or {}
 
     def value(self, name: str, utc_s: float) -> float:
         """What it shows of a point at a full second, in the point's unit."""
@@ -113,7 +117,14 @@ class Instrument:
         low = (point.minimum if point.minimum is not None else -1e9) / scale
         high = (point.maximum if point.maximum is not None else 1e9) / scale
         number = sum(map(ord, self.mn))
-        found = wave(self._seed, number, point.name, point.unit).value(utc_s) / scale
+        moves = wave(
+            self._seed,
+            number,
+            point.name,
+            point.unit,
+            shape=self._shapes.get(point.name),
+        )
+        found = moves.value(utc_s) / scale
         return f"{min(max(found, low), high):.3f}"
 
     def _code(self, point: Hj212Point) -> str:

@@ -46,7 +46,7 @@ class Record(msgspec.Struct):
     """Of a gap: the period of its slots."""
     cause: str = ""
     type: str = ""
-    state: str = ""
+    state: str | dict[str, str] = ""
     seq_from: int | None = None
     seq_to: int | None = None
     counts: dict[str, int] = {}

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from drivers.profiles.model import SHAPED, ModbusPoint
 from simulators.shaped import BCD_DIGITS, bcd_bytes, text_bytes, time_bytes
-from simulators.waveform import Wave, state, wave
+from simulators.waveform import Shape, Wave, state, wave
 from simulators.wire import BIT_TABLES, ILLEGAL_ADDRESS, RefusedError, pack_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from drivers.profiles.model import Profile
 
@@ -76,11 +76,15 @@ def laid_out(data: bytes, order: str) -> tuple[int, ...]:
 class _Shown:
     """One point and how it moves."""
 
-    def __init__(self, point: ModbusPoint, seed: int, unit: int) -> None:
+    def __init__(
+        self, point: ModbusPoint, seed: int, unit: int, shape: Shape | None = None
+    ) -> None:
         self.point = point
         self._seed, self._unit = seed, unit
         low, high = _range(point)
-        self.wave: Wave = wave(seed, unit, point.name, point.unit, low=low, high=high)
+        self.wave: Wave = wave(
+            seed, unit, point.name, point.unit, low=low, high=high, shape=shape
+        )
         self.play: Callable[[float], float] | None = None
         """UTC seconds -> its value, instead of what follows from the seed."""
 
@@ -166,6 +170,7 @@ class ProfileUnit:
         seed: Of the site.
         utc_s: The instant its values are taken at.
         holes: Whether registers between points read as zero or refuse (exception 2).
+        shapes: Point -> where it moves, for those whose unit says it badly.
     """
 
     def __init__(
@@ -176,6 +181,7 @@ class ProfileUnit:
         seed: int,
         utc_s: Callable[[], float],
         holes: Literal["zero", "refuse"] = "zero",
+        shapes: Mapping[str, Shape] | None = None,
     ) -> None:
         self.number = number
         self.profile = profile
@@ -184,7 +190,7 @@ class ProfileUnit:
         self._holes = holes
         self._shown: dict[str, list[_Shown]] = {}
         for point in modbus_points(profile):
-            shown = _Shown(point, seed, number)
+            shown = _Shown(point, seed, number, (shapes or {}).get(point.name))
             self._shown.setdefault(point.table, []).append(shown)
         self._written: dict[tuple[str, int], int] = {}
         self._reads = 0

@@ -2,12 +2,14 @@
 
     --kind enterprise --folder ./demo-site       construction, water
     --mqtt mqtt://127.0.0.1:1883                 where its gateway is to deliver
+    --hj212 127.0.0.1:9212                       an HJ 212 platform; else its own
 
-Brings up every line as a pty or a loopback port with its instruments, and writes
-``site.yaml`` for the gateway. Prints one JSON line when it serves, ``next`` in it is
-what to type then; takes commands on standard input (``list``, ``kill NAME``,
-``revive NAME``, ``spoil NAME FAULT``, ``set NAME POINT NUMBER``). Ends on SIGTERM,
-Ctrl-C or with its parent. Options: ``docs/simulators.md``.
+Brings up every line as a pty or a loopback port with its instruments, the HJ 212
+platform that its station reports to, and writes ``site.yaml`` for the gateway. Prints
+one JSON line when it serves, ``next`` in it is what to type then; takes commands on
+standard input (``list``, ``kill NAME``, ``revive NAME``, ``spoil NAME FAULT``,
+``set NAME POINT NUMBER``, ``platform``). Ends on SIGTERM, Ctrl-C or with its parent.
+Options: ``docs/simulators.md``.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--kind", choices=KINDS, required=True)
     add("--folder", type=Path, metavar="FOLDER", help="default: ./sim-KIND")
     add("--mqtt", default=MQTT, metavar="URL", help=f"the platform; default {MQTT}")
+    add("--hj212", metavar="HOST:PORT", help="an HJ 212 platform; default: its own")
     add("--seed", type=int, help="of the values; each site has one of its own")
     add("--for", dest="for_s", type=float, metavar="SECONDS")
     return parser.parse_args(argv)
@@ -45,7 +48,7 @@ async def main(options: argparse.Namespace) -> None:
     """Serve until told to stop."""
     folder = (options.folder or Path(f"sim-{options.kind}")).absolute()
     plan = load_plan(options.kind, options.seed)
-    site = SimulatedSite(plan, folder, mqtt=options.mqtt)
+    site = SimulatedSite(plan, folder, mqtt=options.mqtt, hj212=options.hj212)
     try:
         await site.open()
         following = f"ecogate run {site.site_file}"
@@ -53,6 +56,7 @@ async def main(options: argparse.Namespace) -> None:
             kind=plan.kind,
             site=str(site.site_file),
             next=following,
+            hj212=site.hj212,
             devices={
                 one.name: [one.bus.protocol, *site.parts[one.name].faults]
                 for one in plan.devices.values()
@@ -67,6 +71,8 @@ async def main(options: argparse.Namespace) -> None:
             control.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await control
+            if sys.stdout.isatty():
+                print(site.regulator_text(), flush=True)
     finally:
         await site.close()
 

@@ -266,7 +266,13 @@ def _modbus(bus: BusPlan, devices: Sequence[DevicePlan], world: World) -> Line:
     for plan in devices:
         number = plan.address
         assert isinstance(number, int)  # noqa: S101 - as the site file has it
-        unit = ProfileUnit(number, plan.profile, seed=world.seed, utc_s=world.utc_s)
+        unit = ProfileUnit(
+            number,
+            plan.profile,
+            seed=world.seed,
+            utc_s=world.utc_s,
+            shapes=plan.shapes,
+        )
         unit.said = partial(world.said, plan.name)
         units.append(unit)
     serial = bus.way == "serial"
@@ -303,7 +309,9 @@ def _ascii(bus: BusPlan, devices: Sequence[DevicePlan], world: World) -> Line:
     (plan,) = devices
     play = plan.play
     kind = play["kind"]
-    values = Telling(kinds.Waves(world.seed, world.utc_s), plan.name, world)
+    levels = {name: shape[:2] for name, shape in plan.shapes.items()}
+    waves = kinds.Waves(world.seed, world.utc_s, levels)
+    values = Telling(waves, plan.name, world)
     if kind == "bam":
         # Its one record of an hour stays what it is until the next.
         hourly = kinds.Waves(world.seed, lambda: world.utc_s() // _HOUR_S * _HOUR_S)
@@ -332,6 +340,7 @@ def _hj212(bus: BusPlan, devices: Sequence[DevicePlan], world: World) -> Line:
             plan.profile,
             dialect=plan.play.get("dialect", "2017"),
             seed=world.seed,
+            shapes=plan.shapes,
         )
         instruments.append(instrument)
         parts[plan.name] = PushingPart(instrument, pushing)

@@ -1,16 +1,20 @@
 """What a simulated site consists of: ``simulators/sites/<kind>.yaml``, read.
 
 Such a file has two documents. The first is a site file for the gateway, in which
-``<folder>``, ``<mqtt>`` and ``<port:BUS>`` are filled in when the site comes up. The
-second says what plays its devices where that does not follow from their profiles::
+``<folder>``, ``<mqtt>``, ``<hj212>`` and ``<port:BUS>`` are filled in when the site
+comes up. The second says what plays its devices where that does not follow from their
+profiles::
 
     seed: 11
     play:
       cems-nox: {kind: thermo, gases: [no, no2, nox]}    # an ASCII instrument
       logger: {push_s: 5, dialect: "2017"}               # an HJ 212 instrument
       sampler: {hold: {door: 0}, count: {pulses: 0.35}}  # of Modbus points
+      cod: {shape: {cod: [32, 6, 3600]}}
 
-``hold`` keeps a point at its raw number, ``count`` lets it grow by so much a second.
+``hold`` keeps a point at its raw number, ``count`` lets it grow by so much a second,
+``shape`` gives middle and swing of what its unit alone would say badly (oxygen in a
+flue is no humidity in a room), and after how many seconds there is a new result.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -27,6 +31,7 @@ from drivers.profiles.document import Mark, load_document
 from drivers.profiles.library import load_profile
 from drivers.profiles.points import points_from_list
 from drivers.profiles.reading import Report
+from simulators.waveform import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +41,10 @@ if TYPE_CHECKING:
 
 KINDS = ("enterprise", "construction", "water")
 WAYS = ("serial", "tcp", "listen", "gpsd")
+REGULATOR = "regulator"
+"""The target that is an HJ 212 platform."""
+_ST = {"flue_gas": "31", "water": "32", "dust": "39"}
+"""Of a station's kind. Source: HJ 212-2017, table 5."""
 _DIVIDER = re.compile(r"^---.*\n", re.MULTILINE)
 _FAMILY: dict[str, Protocol] = {
     "modbus-rtu": "modbus",
@@ -74,6 +83,22 @@ class DevicePlan:
     play: Mapping[str, Any]
     """What stands under its name in the second document."""
 
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        """How its points move; of an ASCII instrument, its quantities."""
+        said = self.play.get("shape", {})
+        return {name: Shape(*map(float, shape)) for name, shape in said.items()}
+
+
+class RegulatorPlan(NamedTuple):
+    """What the HJ 212 platform of the site knows."""
+
+    mn: str
+    st: str
+    version: int
+    password_file: str
+    """In the site's folder."""
+
 
 @dataclass(frozen=True)
 class SitePlan:
@@ -87,21 +112,26 @@ class SitePlan:
     """Longitude, latitude, degrees."""
     buses: Mapping[str, BusPlan]
     devices: Mapping[str, DevicePlan]
+    regulator: RegulatorPlan
 
     def on(self, bus: str) -> list[DevicePlan]:
         """The devices of this bus, in the order of the file."""
         return [one for one in self.devices.values() if one.bus.name == bus]
 
-    def filled_in(self, folder: str, ports: Mapping[str, int], mqtt: str) -> str:
+    def filled_in(
+        self, folder: str, ports: Mapping[str, int], mqtt: str, hj212: str
+    ) -> str:
         """The site file.
 
         Args:
             folder: Where the ptys' links are, an absolute path.
             ports: Bus -> TCP port, for those that have one.
             mqtt: The platform's address.
+            hj212: The HJ 212 platform's, host:port.
         """
         text = self.text.replace("<folder>", _in_quotes(folder))
         text = text.replace("<mqtt>", _in_quotes(mqtt))
+        text = text.replace("<hj212>", _in_quotes(hj212))
         for bus, port in ports.items():
             text = text.replace(f"<port:{bus}>", str(port))
         return text
@@ -126,10 +156,21 @@ def load_plan(kind: str, seed: int | None = None) -> SitePlan:
     }
     if play:
         raise ValueError(f"{kind}.yaml: no device for what plays {', '.join(play)}")
-    site = cast("dict[str, Any]", root.plain())["site"]
-    longitude, latitude = site["position"]
+    whole = cast("dict[str, Any]", root.plain())
+    longitude, latitude = whole["site"]["position"]
     seed = told["seed"] if seed is None else seed
-    return SitePlan(kind, text, seed, (longitude, latitude), buses, devices)
+    regulator = _regulator(whole)
+    return SitePlan(kind, text, seed, (longitude, latitude), buses, devices, regulator)
+
+
+def _regulator(whole: dict[str, Any]) -> RegulatorPlan:
+    target = whole["targets"][REGULATOR]
+    return RegulatorPlan(
+        target["mn"],
+        _ST[whole["stations"][target["station"]]["kind"]],
+        target.get("version", 2017),
+        target["password_file"],
+    )
 
 
 def _in_quotes(text: str) -> str:

@@ -1,13 +1,19 @@
-"""Brings a simulated site up: ptys and loopback ports, and the gateway's site file."""
+"""Brings a simulated site up: ptys and loopback ports, and the gateway's site file.
+
+With it comes the HJ 212 platform that the site reports to, unless that is another's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from simulators.hj212_platform_account import Account
+from simulators.hj212_platform_host import Host
 from simulators.ports import PtyPort
 from simulators.site_parts import ModbusPart, World, make_lines
 
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MQTT = "mqtt://127.0.0.1:1883"
+PASSWORD = "123456"  # noqa: S105 public, of a simulator
+"""PW of HJ 212, as the standard's examples have it."""
+_PERIODS = {2011: "real-time", 2051: "minutes", 2061: "hours", 2031: "days"}
 
 
 def open_pty(link: Path, serve: Callable[[], asyncio.Protocol]) -> Callable[[], object]:
@@ -36,6 +45,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def write_secret(path: Path, text: str) -> None:
+    """A file that nobody else can read."""
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
 def _nobody(_device: str, _point: str, _number: float) -> None:
     return
 
@@ -47,6 +64,7 @@ class SimulatedSite:
         plan: What it consists of.
         folder: Where the site file and the links to the ptys stand.
         mqtt: The platform's address, for the site file.
+        hj212: Of an HJ 212 platform, ``host:port``; None: one of our own.
         utc_s: The time.
         said: Told every number that a device says: device, point or quantity, number.
         paced: Whether serial bytes take their time.
@@ -60,6 +78,7 @@ class SimulatedSite:
         folder: Path,
         *,
         mqtt: str = MQTT,
+        hj212: str | None = None,
         utc_s: Callable[[], float] = time.time,
         said: Callable[[str, str, float], None] = _nobody,
         paced: bool = True,
@@ -79,6 +98,9 @@ class SimulatedSite:
         self.ports: dict[str, int] = {}
         self.site_file = folder / "site.yaml"
         self._mqtt = mqtt
+        self._host = Host([self._account()], utc_s=utc_s) if hj212 is None else None
+        self.hj212 = hj212 or ""
+        """Where the HJ 212 platform is; ours, once the site is open."""
         self._open_line, self._choose_port = open_line, choose_port
         self._stack = contextlib.AsyncExitStack()
 
@@ -87,8 +109,34 @@ class SimulatedSite:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, line in self.lines.items():
             await self._open(name, line)
-        text = self.plan.filled_in(str(self.folder), self.ports, self._mqtt)
+        if self._host is not None:
+            self.hj212 = f"{HOST}:{await self._host.open(HOST, 0)}"
+            self._stack.push_async_callback(self._host.close)
+        write_secret(self.folder / self.plan.regulator.password_file, PASSWORD)
+        text = self.plan.filled_in(str(self.folder), self.ports, self._mqtt, self.hj212)
         self.site_file.write_text(text, "utf-8")
+
+    def _account(self) -> Account:
+        known = self.plan.regulator
+        return Account(known.mn, st=known.st, pw=PASSWORD, version=known.version)
+
+    @property
+    def regulator(self) -> Host | None:
+        """The HJ 212 platform, where it is ours."""
+        return self._host
+
+    def regulator_text(self) -> str:
+        """What our HJ 212 platform holds, and whether anything was wrong with it."""
+        if self._host is None:
+            return f"the HJ 212 platform is not ours: {self.hj212}"
+        mn, host = self.plan.regulator.mn, self._host
+        counts = [f"{words} {host.held.sets[mn, cn]}" for cn, words in _PERIODS.items()]
+        again = sum(host.held.again(mn, cn).duplicate for cn in _PERIODS)
+        failed = host.ledger.failed
+        return (
+            f"HJ 212 platform {self.hj212}, MN {mn}: {', '.join(counts)};"
+            f" repeated {again}; failed clauses: {', '.join(failed) or 'none'}"
+        )
 
     async def close(self) -> None:
         """Take everything away; may be called twice."""
@@ -121,6 +169,8 @@ class SimulatedSite:
         match words:
             case ["list"]:
                 return " ".join(self.parts)
+            case ["platform"]:
+                return self.regulator_text()
             case ["kill", name]:
                 self.parts[name].kill()
             case ["revive", name]:
@@ -135,6 +185,6 @@ class SimulatedSite:
             case _:
                 return (
                     f"no such command: {' '.join(words)!r}; list, kill NAME,"
-                    " revive NAME, spoil NAME FAULT, set NAME POINT NUMBER"
+                    " revive NAME, spoil NAME FAULT, set NAME POINT NUMBER, platform"
                 )
         return "ok"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _T0_S = 1_735_689_600
 """2025-01-01T00:00:00Z: counters count from here."""
@@ -70,6 +71,15 @@ _PER_S: dict[str, float] = {
 """Counters: UCUM unit -> what is added each second."""
 
 
+class Shape(NamedTuple):
+    """What a point shows where its unit alone would say it badly."""
+
+    middle: float
+    swing: float
+    every_s: float = 0.0
+    """A new result so often, as of an analyzer that takes its time; 0: it flows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wave:
     """``base + per_s * (t - 2025) + swing * sin``, within its limits."""
@@ -81,9 +91,13 @@ class Wave:
     per_s: float
     low: float
     high: float
+    every_s: float = 0.0
+    """See :class:`Shape`."""
 
     def value(self, utc_s: float) -> float:
         """The value at this instant, in the point's unit."""
+        if self.every_s:
+            utc_s = utc_s // self.every_s * self.every_s
         angle = math.tau * (utc_s / self.period_s + self.phase)
         drift = self.per_s * (utc_s - _T0_S)
         return min(
@@ -104,6 +118,7 @@ def wave(
     *,
     low: float = -math.inf,
     high: float = math.inf,
+    shape: Shape | None = None,
 ) -> Wave:
     """The wave of one point of one device.
 
@@ -114,9 +129,13 @@ def wave(
         ucum: Its unit: says how large values are and whether they count up.
         low: Smallest value it may show.
         high: Largest value it may show.
+        shape: Where it moves, instead of what its unit says.
     """
     rng = random.Random(f"{seed}/{unit}/{point}")
     phase, period = rng.random(), rng.uniform(240.0, 900.0)
+    if shape is not None:
+        middle, swing, every_s = shape
+        return Wave(middle, swing, period, phase, 0.0, low, high, every_s)
     if ucum in _PER_S:
         per_s = _PER_S[ucum] * rng.uniform(0.5, 2.0)
         start = per_s * 3e6 * rng.uniform(1.0, 3.0)

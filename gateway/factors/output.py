@@ -249,8 +249,8 @@ def _of_unit(
                 code=code,
                 found=sent,
             )
-    elif conversion(sent, known.unit) == SAME:
-        return []
+    elif stated or conversion(sent, known.unit) == SAME:
+        return []  # where the target says it, somebody has asked the platform
     values: dict[str, object] = {"unit": sent, "code": code, "default": known.unit}
     return [Remark("factor_unit_other", values)]
 

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 
 from gateway.app import App
 from gateway.config import load_site
+from gateway.config.model import Hj212Target
 from gateway.notify import Notifier
 from gateway.ports import Ports
+from simulators.beside import codes_of, compare
 from simulators.consumer import Consumer
-from simulators.site_plan import load_plan
+from simulators.site_plan import REGULATOR, load_plan
 from simulators.site_process import SimulatedSite
 from tests.support.clock import EPOCH_MS, VirtualClock
 from tests.support.memory_link import MemoryPlatform
@@ -135,6 +137,19 @@ class RunningSite:
         await self._task
         self._patched.__exit__(None, None, None)
         await self.simulated.close()
+
+    def compared(self):
+        """What the HJ 212 platform holds, beside what MQTT brought."""
+        target = self.site.targets[REGULATOR]
+        assert isinstance(target, Hj212Target)
+        consumer = self.sink.consumer
+        return compare(
+            consumer.periods,
+            codes_of(consumer.metas, target.station),
+            self.simulated.regulator.held,
+            target.mn,
+            skip=target.factors,
+        )
 
     def every_s(self, device):
         """How often all its points are due."""

@@ -21,6 +21,7 @@ from collections import Counter
 import pytest
 
 from simulators.site_plan import KINDS
+from tests.support.clock import EPOCH_MS
 from tests.support.simulated_site import RunningSite
 from tests.support.virtual import run_virtual
 
@@ -109,9 +110,10 @@ def test_a_day_is_good_and_each_failure_is_its_devices_own(
             assert site.simulated.obey(f"set {device} {point} 0") == "ok"
             await asyncio.sleep(20)
             told = [e for e in sink.events[before:] if e.get("device") == device]
-        return site, day, told
+            last_s = (site.clock.wall_ms() - EPOCH_MS) / 1000
+        return site, day, told, last_s
 
-    site, (scans, flaws, gaps), told = run_virtual(main())
+    site, (scans, flaws, gaps), told, last_s = run_virtual(main())
 
     oracle, verdict = site.oracle, site.sink.consumer.verdict()
     figure("devices", len(site.plan.devices))
@@ -132,6 +134,14 @@ def test_a_day_is_good_and_each_failure_is_its_devices_own(
     assert oracle.wrong == []
     assert oracle.several == 0
     assert verdict.clean, verdict.text()
+    # What the regulator has: every minute once, with the digits that MQTT has.
+    regulator, beside = site.simulated.regulator, site.compared()
+    figure("minutes", beside.held["minute"])
+    figure("numbers_beside", beside.numbers)
+    assert regulator.ledger.clean, regulator.ledger.text("en")
+    assert (beside.differing, beside.waiting) == ([], [])
+    assert beside.held["minute"] >= last_s // 60 - 2
+    assert beside.numbers > 3 * beside.held["minute"]
     # Each failure: its own points, the right reason, and nobody else's.
     for (name, fault), outcome in outcomes.items():
         one = site.plan.devices[name]

@@ -154,7 +154,11 @@ def test_a_platform_that_takes_another_quantity_says_so() -> None:
 def test_fewer_digits_by_a_larger_unit_are_told() -> None:
     remarks = codes(resolved(SO2, FactorMap(unit="g/m3")))
 
-    assert remarks == ["factor_unit_other", "factor_decimals_kept"]
+    assert remarks == ["factor_decimals_kept"]
+
+
+def test_a_unit_that_the_target_names_is_no_question_any_more() -> None:
+    assert codes(resolved(PM10, FactorMap(unit=PM10.unit))) == []
 
 
 @pytest.mark.parametrize(
