@@ -152,6 +152,12 @@ class Archive:
     def _put(self, key: tuple[str, int], items: list[Item]) -> list[Item]:
         return self._on(key, lambda shelf: shelf.put(items), writes=True)
 
+    def files(self, kind: str, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
+        """Stretches of time, one a file; no file is looked into."""
+        shelves = (self._shelves[key] for key in self._of(kind, since_ms, until_ms))
+        spans = [(shelf.start_ms, shelf.end_ms) for shelf in shelves]
+        return [(max(a, since_ms), min(b, until_ms)) for a, b in spans]
+
     def windows(
         self, subject: str, kind: str, since_ms: int, until_ms: int
     ) -> list[tuple[int, int]]:
@@ -177,13 +183,6 @@ class Archive:
         first = self._first(keys, subject)
         last = self._first(reversed(keys), subject)
         return (first[0], last[1]) if first and last else None
-
-    def subjects(self, kind: str) -> list[str]:
-        """Who has records of this kind."""
-        found: set[str] = set()
-        for key in self._of(kind):
-            found |= self._on(key, Shelf.subjects)
-        return sorted(found)
 
     def _first(
         self, keys: Iterable[tuple[str, int]], subject: str

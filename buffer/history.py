@@ -228,9 +228,7 @@ class History:
             if (e.subject, e.kind) == (subject, kind) and since_ms <= e.t_ms < until_ms
         ]
         archive = self._archive
-        for low, high in await self._run(
-            partial(archive.windows, subject, kind, since_ms, until_ms)
-        ):
+        async for low, high in self._windows(subject, kind, since_ms, until_ms):
             found = await self._run(partial(archive.read, subject, kind, low, high))
             mine = [r for r in waiting if low <= r.t_ms < high]
             if mine:
@@ -240,13 +238,22 @@ class History:
         if waiting:
             yield sorted(waiting)
 
+    async def _windows(
+        self, subject: str, kind: str, since_ms: int, until_ms: int
+    ) -> AsyncGenerator[tuple[int, int]]:
+        """What is good for one job each: not even a look into a year of files is."""
+        archive = self._archive
+        for low, high in await self._run(
+            partial(archive.files, kind, since_ms, until_ms)
+        ):
+            for window in await self._run(
+                partial(archive.windows, subject, kind, low, high)
+            ):
+                yield window
+
     async def span(self, subject: str, kind: str) -> tuple[int, int] | None:
         """Times of the first and the last record; None: there is none."""
         return await self._run(partial(self._archive.span, subject, kind))
-
-    async def subjects(self, kind: str) -> list[str]:
-        """Who has records of this kind, by name."""
-        return await self._run(partial(self._archive.subjects, kind))
 
     # -- fates ---------------------------------------------------------------
 
@@ -268,9 +275,14 @@ class History:
         self, target: str, subject: str, kind: str, since_ms: int, until_ms: int
     ) -> list[tuple[int, int, Fate]]:
         """What became of records: ``(t_ms, rev, fate)``, ascending; of none is none."""
-        found = await self._run(
-            partial(self._archive.fates, target, subject, kind, since_ms, until_ms)
-        )
+        archive = self._archive
+        found: dict[tuple[int, int], int] = {}
+        for low, high in await self._run(
+            partial(archive.files, kind, since_ms, until_ms)
+        ):
+            found |= await self._run(
+                partial(archive.fates, target, subject, kind, low, high)
+            )
         for marks in (self._writing, self._marks):
             for (whose, what, which, t, rev), level in marks.items():
                 same = (whose, what, which) == (target, subject, kind)

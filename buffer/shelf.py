@@ -190,17 +190,6 @@ class Shelf:
             times += (block.t_min, block.t_max)
         return (min(times), max(times)) if times else None
 
-    def subjects(self) -> set[str]:
-        """Who has records here."""
-        known = self._catalogue()
-        return {s for s, keys in known.entries.items() if keys} | known.blocks.keys()
-
-    def records(self) -> int:
-        """How many there are."""
-        known = self._catalogue()
-        blocks = (b for of in known.blocks.values() for b in of.values())
-        return sum(map(len, known.entries.values())) + sum(b.records for b in blocks)
-
     # -- blocks --------------------------------------------------------------
 
     def block_of(self, t_ms: int) -> int:
@@ -372,10 +361,9 @@ class Shelf:
         if self._db is not None and self._writable:
             return self._db
         self.release()
-        fresh = not files.size_of(self.path)
         db = files.open_writable(self.path, WAL_PAGES)
         try:
-            if fresh:
+            if _unmade(db):
                 with _transaction(db):
                     files.stamp(db)
                     for statement in _SCHEMA:
@@ -394,6 +382,8 @@ class Shelf:
 
     def _list(self, db: sqlite3.Connection) -> _Catalogue:
         known = _Catalogue()
+        if _unmade(db):
+            return known
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict not in (b"ok", "ok"):
             raise DamagedError(f"{self.path.name}: {verdict!r}")
@@ -470,6 +460,15 @@ def read_name(name: str) -> tuple[str, int] | None:
         return None
     start_ms = int(start.timestamp() * 1000)
     return (kind, start_ms) if start_of(kind, start_ms) == start_ms else None
+
+
+def _unmade(db: sqlite3.Connection) -> bool:
+    """Whether a file is new, or a kill came before its tables.
+
+    They come in one transaction with the application id.
+    """
+    (number,) = db.execute("PRAGMA application_id").fetchone()
+    return not number and not db.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
 @contextlib.contextmanager

@@ -103,8 +103,7 @@ async def test_subjects_and_kinds_do_not_mix(tmp_path) -> None:
 
     assert await history.read("DW001", "minute", 0, START * 2) == found(other)
     assert await history.read("DA001", "hour", 0, START * 2) == found([hour])
-    assert await history.subjects("minute") == ["DA001", "DW001"]
-    assert await history.subjects("day") == []
+    assert await history.span("DW001", "day") is None
     with pytest.raises(ValueError, match="kind: expected one of minute, hour"):
         await history.put([hour._replace(kind="year")])
     with pytest.raises(ValueError, match="got 'year'"):

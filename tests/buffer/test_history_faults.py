@@ -12,7 +12,7 @@ import pytest
 
 from buffer import BufferTooNewError, DiskTroubleError
 from buffer.history import History
-from buffer.shelf import Shelf
+from buffer.shelf import Shelf, name_of, start_of
 from tests.buffer.test_history import PLENTY, START, fill, found, minute
 from tests.support.virtual import virtual
 
@@ -159,6 +159,29 @@ async def test_a_flipped_bit_costs_its_block_only(template, tmp_path) -> None:
 
     assert len(read) == len(entries) - 80  # eight hours, one record in six minutes
     assert len(history.stats().damages) == 1
+
+
+@pytest.mark.parametrize("made", ["empty", "header"])
+async def test_a_file_whose_tables_a_kill_prevented_is_no_damage(
+    tmp_path, made
+) -> None:
+    home = tmp_path / "h"
+    home.mkdir()
+    path = home / name_of("minute", start_of("minute", START))
+    path.touch()
+    if made == "header":
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA page_size=1024")
+            db.execute("PRAGMA journal_mode=WAL")
+        db.close()
+
+    history = await History.open(home, PLENTY)
+    assert await history.read("DA001", "minute", 0, START * 2) == []
+    await history.put([minute(0)])
+
+    assert await history.read("DA001", "minute", 0, START * 2) == found([minute(0)])
+    assert history.stats().damages == []
+    await history.close()
 
 
 def stamp(path) -> None:
