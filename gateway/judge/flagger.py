@@ -47,7 +47,11 @@ class Flagger:
         self._device = device
         self._shown = shown
         self._rules = {watch.point: watch for watch in rules}
-        self._sources = {watch.sign.point.partition(".")[0] for watch in shown}
+        self._words = {
+            watch.sign.point.partition(".")[0] for watch in shown if watch.sign.equals
+        }
+        """Points that show a state by a word: it is not their own. What is measured may
+        show one too (oxygen as in air: stopped), and is in it like the others."""
         self._declared = declared
 
     def judge(self, scan: Scan) -> Scan:
@@ -91,7 +95,8 @@ class Flagger:
                 continue
             own: str = found.get(point, NORMAL)
             base = point.partition(".")[0]
-            if base not in self._sources:
+            word = base in self._words and type(scan.values.get(point)) is not float
+            if not word:
                 for conf, held in shown:
                     if held is False or (conf.points and base not in conf.points):
                         continue

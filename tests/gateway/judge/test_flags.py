@@ -187,7 +187,21 @@ def test_true_and_one_are_two_things(wanted, value, fits):
     run = Run(site(device(states=(sign,))))
     scan = run.scan(so2=1.0, status=value)
 
-    assert (scan.states == {"so2": "calibration"}) == fits
+    assert ((scan.states or {}).get("so2") == "calibration") == fits
+
+
+def test_a_measured_point_that_shows_a_state_is_in_the_others_like_its_neighbours():
+    """Oxygen as in air shows a stop; in calibration it was told as valid."""
+    air = Sign(state="stopped", point="o2", at_least=20.5, every_s=1.0)
+    still = Sign(state="stopped", point="flow", equals=(0,), every_s=1.0)
+    run = Run(site(device(states=(CALIBRATING, air, still))))
+
+    gas = run.scan(so2=99.0, o2=5.0, flow=3.5, status=2)
+    stop = run.scan(so2=0.1, o2=20.9, flow=3.5, status=0)
+
+    named = ("so2", "o2", "flow")
+    assert gas.states == dict.fromkeys(named, "calibration")
+    assert stop.states == dict.fromkeys(named, "stopped")
 
 
 def test_an_instruments_own_marks_are_its_states():
