@@ -53,6 +53,8 @@ def longer_of(
         of: How many were due.
         left_over: What a counter grew by that lies in no part, in its point's unit.
     """
+    if station.weighs(factor):
+        parts = [_weighed(part) for part in parts]
     marks: dict[Mark, int] = {}
     for part in parts:
         marks[part.found.mark] = marks.get(part.found.mark, 0) + 1
@@ -79,6 +81,14 @@ def longer_of(
         return _of_counter(factor, found, parts, left_over)
     found = _with_total(factor, found, parts)
     return _weighted(station, factor, found, used)
+
+
+def _weighed(part: Part) -> Part:
+    """A part whose water nobody measured is no valid one of a weighted mean."""
+    found = part.found
+    if found.mark != "valid" or "volume" in found.sums:
+        return part
+    return part._replace(found=msgspec.structs.replace(found, mark="missing"))
 
 
 def _means(used: Sequence[FactorPeriod]) -> dict[str, Fraction]:

@@ -51,6 +51,7 @@ class Sample(NamedTuple):
 
     value: int | None
     mark: Mark
+    """What it is worth in a mean."""
     zs: int | None = None
     rate: int | None = None
     """Per hour, of the total's quantity: kg/h of a pollutant, m3/h of a flow."""
@@ -285,9 +286,14 @@ class Sampler:
         """A concentration of an outfall, and the slice of water it stands for."""
         milligrams = self._main[place].exact(raw)
         value = grains(self._back[place](milligrams))
-        flow = self._flow_at(others, reading.t_ms)
-        if reading.mark != "valid" or flow is None:
+        if reading.mark != "valid":
             return Sample(value, reading.mark)
+        flow = self._flow_at(others, reading.t_ms)
+        if flow is None:
+            # Nobody knows what it weighs: in a weighted mean it is no valid slot.
+            factor = self.station.factors[place]
+            weighed = self.flow is not None and self.station.weighs(factor)
+            return Sample(value, "missing" if weighed else "valid")
         volume = slice_volume(flow, seconds)
         return Sample(
             value,

@@ -113,7 +113,7 @@ def _read(
     grace_s = section.duration("grace", 0.0, MOST_GRACE_S)
     factors = _factors(section, reader, minute_s)
     flue_gas = _flue_gas(section, kind, factors)
-    water = _water(section, kind, factors)
+    water = _water(section, kind, factors, minute_s)
     label = labels(section, "label")
     if kind is None or any(not p.warning for p in report.problems[before:]):
         return None
@@ -221,7 +221,9 @@ def _flue_gas(
     return FlueGas(**{key: value for key, value in said.items() if value is not None})
 
 
-def _water(section: Section, kind: str | None, factors: list[Factor]) -> Water | None:
+def _water(
+    section: Section, kind: str | None, factors: list[Factor], minute_s: int
+) -> Water | None:
     if section.has("water") and kind not in (None, "water"):
         section.wrong("water", "not_with_kind", key="water", found=kind)
         return None
@@ -243,6 +245,12 @@ def _water(section: Section, kind: str | None, factors: list[Factor]) -> Water |
         said["flow"] = usual[0] if usual else None
     if said.get("mean") is None and said["flow"] is None:
         said["mean"] = "arithmetic"
+    elif said.get("mean") == "flow_weighted" and said["flow"] is None:
+        volume = next((f for f in factors if f.name == said.get("volume")), None)
+        if volume is None:
+            section.wrong("water", "weighted_by_nothing")
+        elif volume.every_ms > 1000 * minute_s:
+            section.wrong("water", "weighted_too_slowly", found=volume.name)
     return Water(**{key: value for key, value in said.items() if value is not None})
 
 

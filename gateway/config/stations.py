@@ -11,6 +11,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from gateway.factors.units import unit
+
 StationKind = Literal[
     "flue_gas", "water", "ambient", "dust", "noise", "electricity", "conditions"
 ]
@@ -130,6 +132,14 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     flue_gas: FlueGas | None = None
     water: Water | None = None
     label: dict[str, str] = {}
+
+    def weighs(self, factor: Factor) -> bool:
+        """Whether a factor's mean is weighted with the water that passed."""
+        return (
+            self.water is not None
+            and self.water.mean == "flow_weighted"
+            and unit(factor.unit).row == "concentration"
+        )
 
     def factor(self, name: str | None) -> Factor | None:
         """The factor of this name; None where there is none."""

@@ -291,3 +291,92 @@ async def test_the_board_shows_the_newest_value_of_every_factor(
     assert live["flow"].value == 43200
     assert (live["nox"].value, live["nox"].mark) == (None, "link")
     assert live["flow"].t_ms == START + 5000
+
+
+async def test_a_slot_whose_flow_nobody_measured_is_not_valid_in_a_weighted_mean(
+    tmp_path: Path,
+) -> None:
+    """By hand: 6 slices of 10 L/s at 100 mg/L, then the flow meter answers no more.
+
+    Two periods of the flow are bridged: 3 more slices of 10 L/s at 40 mg/L, or fewer.
+    """
+    points = point(0, "cod", "mg/L") + point(1, "flow", "L/s")
+    run = station(tmp_path, points, OUTFALL)
+    for i, t in enumerate(due(run, "cod", START, START + 2 * MINUTE)):
+        high = i < 6
+        values = {"cod": 100.0 if high else 40.0} | ({"flow": 10.0} if high else {})
+        run.scan("d", t, values, bad={} if high else {"flow": "timeout"})
+
+    first, second = await run.tick(START + 2 * MINUTE + GRACE)
+    now = run.averager.board.live("DW001")["cod"]
+
+    cod = first.factors["cod"]
+    assert (cod.n, cod.of, cod.mark, cod.marks["missing"]) == (8, 12, "missing", 4)
+    assert cod.avg == (6 * 100 + 2 * 40) // 8
+    none = second.factors["cod"]
+    assert (none.n, none.mark, none.avg, none.cou) == (0, "missing", 40, None)
+    assert second.flags == {"cod": "D", "flow": "B"}
+    assert (now.value, now.mark) == (40, "valid")  # of now, it needs no flow
+
+
+async def test_an_arithmetic_mean_wants_no_flow(tmp_path: Path) -> None:
+    points = point(0, "cod", "mg/L") + point(1, "flow", "L/s")
+    run = station(tmp_path, points, OUTFALL + "    water: {mean: arithmetic}\n")
+    for i, t in enumerate(due(run, "cod", START, START + MINUTE)):
+        run.scan("d", t, {"cod": 10.0 + i}, bad={"flow": "timeout"})
+
+    (told,) = await run.tick(START + MINUTE + GRACE)
+
+    cod = told.factors["cod"]
+    assert (cod.n, cod.mark, cod.avg, cod.cou) == (12, "valid", Fraction(31, 2), None)
+
+
+async def test_where_no_water_flows_the_mean_is_arithmetic(tmp_path: Path) -> None:
+    points = point(0, "cod", "mg/L") + point(1, "flow", "L/s")
+    run = station(tmp_path, points, OUTFALL)
+    for i, t in enumerate(due(run, "cod", START, START + MINUTE)):
+        run.scan("d", t, {"cod": 10.0 + i, "flow": 0.0})
+
+    (told,) = await run.tick(START + MINUTE + GRACE)
+
+    cod = told.factors["cod"]
+    assert (cod.n, cod.mark, cod.avg, cod.cou) == (12, "valid", Fraction(31, 2), 0)
+
+
+TOTALISER = """
+  DW001:
+    kind: water
+    factors:
+      cod: {from: d.cod, code: w01018, decimals: 2}
+      passed: {from: d.passed, counter: true, unit: m3, cou_unit: m3}
+    water: {volume: passed, mean: flow_weighted}
+"""
+
+
+async def test_minutes_without_a_volume_make_no_valid_hour_where_volumes_weigh(
+    tmp_path: Path,
+) -> None:
+    """By hand: 1 m3 a slot; COD 100 for 30 minutes, 20 then; the meter gone for 3."""
+    points = point(0, "cod", "mg/L") + point(1, "passed", "m3")
+    run = station(tmp_path, points, TOTALISER)
+    hours = []
+    for minute in range(120):
+        at = START + minute * MINUTE
+        gone = 70 <= minute < 73
+        for t in due(run, "cod", at, at + MINUTE):
+            values = {"cod": 100.0 if minute % 60 < 30 else 20.0}
+            if not gone:
+                values["passed"] = (t - START) // 5000
+            run.scan("d", t, values, bad={"passed": "timeout"} if gone else {})
+        told = await run.tick(at + MINUTE + GRACE)
+        hours += [period for period in told if period.kind == "hour"]
+
+    whole, holed = hours[0].factors["cod"], hours[1].factors["cod"]
+
+    assert whole.mark == "valid"
+    # The first minute begins with a reading that has none before it: 11 m3.
+    volume = 30 * 12 - 1
+    assert whole.avg == Fraction(volume * 100 + 360 * 20, volume + 360)
+    # The minute after the hole has 11 m3: what led to it is in the hour alone.
+    assert (holed.n, holed.of, holed.mark) == (57, 60, "missing")
+    assert holed.marks["missing"] == 3

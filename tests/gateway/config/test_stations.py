@@ -166,3 +166,26 @@ def test_what_cannot_be_is_refused_with_its_place(
     assert station is None
     wrong = [p for p in problems if not p.warning]
     assert (code, FIRST + line) in [(p.code, p.line) for p in wrong]
+
+
+OUTFALL = """\
+  W:
+    kind: water
+    factors:
+      cod: {{from: cems.slow, code: w01018}}
+      v: {{from: cems.slow, counter: true}}
+    water: {{mean: flow_weighted{volume}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("volume", "code"),
+    [("", "weighted_by_nothing"), (", volume: v", "weighted_too_slowly")],
+)
+def test_a_weighted_mean_wants_what_weighs_it(
+    tmp_path: Path, volume: str, code: str
+) -> None:
+    station, problems = read(tmp_path, OUTFALL.format(volume=volume))
+
+    assert station is None
+    assert code in [problem.code for problem in problems]
