@@ -179,6 +179,8 @@ class Platform:
         """What it never answers."""
         self.rejects: Callable[[Segment], str | None] = lambda _segment: None
         """QnRtn of a refusal."""
+        self.hangs_up: Callable[[Segment], bool] = lambda _segment: False
+        """What it closes the connection at."""
         self.delay_s = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.AbstractServer | None = None
@@ -249,6 +251,9 @@ class Platform:
                     assert not noted, noted
                     now = asyncio.get_running_loop().time()
                     self.came.append(Came(now, segment, number))
+                    if self.hangs_up(segment):
+                        writer.transport.abort()
+                        return
                     await self._answer(segment, writer)
         except OSError:
             pass

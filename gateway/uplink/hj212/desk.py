@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from gateway.config.model import Hj212Target
     from gateway.uplink.delivery import Delivery
-    from gateway.uplink.hj212.frames import Frames
+    from gateway.uplink.hj212.frames import Frames, PeriodKey
     from gateway.uplink.hj212.seams import Host, Marks, Settings
     from gateway.uplink.source import Source
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 class Counts:
     """What one target said and heard, since the start."""
 
-    start_told: bool = False
+    start_tries: int = 0
+    """How often 2081 was said; above ``START_TRIES``: it is done with."""
+    ends: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """By command: how many connections in a row ended with it, and the last of them."""
     realtime: int = 0
     """Real-time frames sent."""
     unanswered: int = 0
@@ -31,6 +34,27 @@ class Counts:
     frames: int = 0
     """Frames sent, repeats included."""
     repeats: int = 0
+
+
+class Revisions:
+    """Which periods went out worked out again: an older one must not come after."""
+
+    def __init__(self) -> None:
+        self._sent: dict[tuple[str, str, int], int] = {}
+
+    def sent(self, key: PeriodKey) -> None:
+        """This revision leaves."""
+        if key.rev > 0:
+            self._sent[key[:3]] = max(key.rev, self._sent.get(key[:3], 0))
+            if len(self._sent) > MOST_REVISED:
+                del self._sent[next(iter(self._sent))]
+
+    def superseded(self, key: PeriodKey) -> bool:
+        """Whether a newer revision of it has left."""
+        return self._sent.get(key[:3], 0) > key.rev
+
+
+MOST_REVISED = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,3 +75,4 @@ class Desk:
     promise: Callable[[float], None]
     """Told until when this loop will have reported again."""
     counts: Counts = field(default_factory=Counts)
+    revisions: Revisions = field(default_factory=Revisions)

@@ -44,6 +44,7 @@ _NAMED = frozenset(("2", "3", "4", "5", "6", "7", "8", "100"))
 
 class _Question(NamedTuple):
     cn: int
+    mn: str
     answer: asyncio.Future[Segment]
 
 
@@ -147,7 +148,7 @@ class Exchange:
         """Take what came; False: it is no answer to anything of ours."""
         self.heard_s = asyncio.get_running_loop().time()
         question = self._waiting.get(segment.qn or "")
-        if question is None or not _answers(segment, question.cn):
+        if question is None or not _answers(segment, question):
             return False
         self.answers += 1
         if not question.answer.done():
@@ -188,7 +189,7 @@ class Exchange:
         left = self._settings.recount
         try:
             while True:
-                question = _Question(upload.cn, loop.create_future())
+                question = _Question(upload.cn, packet.mn, loop.create_future())
                 self._waiting[qn] = question
                 await self._write(frame)
                 await asyncio.wait({question.answer}, timeout=self._settings.overtime_s)
@@ -216,13 +217,16 @@ class Exchange:
         )
 
 
-def _answers(segment: Segment, cn: int) -> bool:
+def _answers(segment: Segment, question: _Question) -> bool:
     """Whether this can be the answer to a command of ours.
 
     Data is confirmed by 9014 only. Some platforms confirm notices with 9014 as well.
+    One that names another MN is another's: two loggers may well have the same QN.
     """
+    if segment.mn and segment.mn.upper() != question.mn.upper():
+        return False
     if segment.cn == commands.NOTICE_ANSWER:
-        return cn not in commands.UPLOADS
+        return question.cn not in commands.UPLOADS
     return segment.cn in (commands.DATA_ANSWER, _REQUEST_ANSWER)
 
 

@@ -4,6 +4,7 @@
     2011 real time                      DataTime is when the newest value was acquired
     2021 states of facilities           2041 their running hours of a day
     2081                                when this gateway was started
+    3019, 3020                          a parameter that changed, see ``changes``
 
 Of a factor: ``-Cou -Min -Avg -Max -ZsMin -ZsAvg -ZsMax -Flag``, what there is of them.
 A factor without any value is told by its Flag alone: a number would be made up.
@@ -22,8 +23,9 @@ from drivers.profiles.document import load_document
 from gateway.aggregate import Mark, Period, PeriodKind
 from gateway.judge.marks import letter
 from gateway.judge.validity import mark_of_period
-from gateway.record import decode
+from gateway.record import Event, decode
 from gateway.record import shown as shown_of
+from gateway.uplink.hj212.changes import Changes
 from gateway.uplink.hj212.formats import forms
 from gateway.uplink.hj212.seams import Upload
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.aggregate import FactorPeriod
     from gateway.config.model import Hj212Target
     from gateway.config.stations import Factor, Station
+    from gateway.record import Record
     from gateway.uplink.hj212.civil import Civil
     from gateway.uplink.hj212.formats import Form
     from gateway.uplink.hj212.seams import Board, Newest
@@ -90,6 +93,7 @@ class Frames:
         self._as_it_is = all(form.as_it_is for form in found.values())
         """The record's own digits are what is sent: its exact numbers stay unread."""
         self._noise = target.st == NOISE
+        self.changes = Changes(target, civil.time)
 
     def time(self, t_ms: int) -> str:
         """``YYYYMMDDhhmmss`` of the site's civil time."""
@@ -123,7 +127,7 @@ class Frames:
         if self._as_it_is and self._own_marks:
             shown = shown_of(data)
             if shown is None:
-                return Stored(None, ())
+                return self._other(decode(data)[0])
             told: dict[str, _Told] = {
                 name: (_with_greatest(form, found), found.get("mark", "valid"))
                 for name, form in self._forms.items()
@@ -134,9 +138,13 @@ class Frames:
             return Stored(key, self._period(key.kind, key.t_ms, told, rf=late))
         record, _ = decode(data)
         if not isinstance(record, Period):
-            return Stored(None, ())
+            return self._other(record)
         key = PeriodKey(record.kind, record.station, record.t_ms, record.rev)
         return Stored(key, self.period(record, rf=rf or record.rev > 0))
+
+    def _other(self, record: Record) -> Stored:
+        upload = self.changes.upload(record) if isinstance(record, Event) else None
+        return Stored(None, () if upload is None else (upload,))
 
     # -- what is now ---------------------------------------------------------
 

@@ -101,10 +101,10 @@ class Hj212Pump:
         self._delivery = Delivery(
             source, Wishes(target.name, target.backfill_per_s), on_set_aside, ledger
         )
-        self._delivery.filter = OfStation(target)
         civil = Civil(timezone)
         self._numbers = Numbers(wall_ms, civil)
         frames = Frames(target, station, civil, board)
+        self._delivery.filter = OfStation(target, frames.changes)
         self._desk = Desk(
             target=target,
             source=source,

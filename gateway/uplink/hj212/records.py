@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gateway.record import RecordError
+from gateway.texts import t
 from gateway.uplink.flight import Flight
 from gateway.uplink.hj212.exchange import SilentError
 from gateway.uplink.lanes import Lanes
@@ -54,8 +55,12 @@ class Records:
         self._news = {lane: asyncio.Event() for lane in self.sending}
         self._written: deque[tuple[float, Flight, PeriodKey]] = deque()
         """Handed over, and when they count as gone."""
+        self._flying: dict[Lane, Flight] = {}
+        """In the order sent."""
         self._unconfirmed: Flight | None = None
-        """What the connection ended with."""
+        """What nobody answered, which is why the connection ended."""
+        self._parked: deque[Entry] = deque()
+        """Revisions that came in before what they revise had left."""
 
     @property
     def in_flight(self) -> int:
@@ -76,6 +81,8 @@ class Records:
                 delivery.bucket.take(self._loop.time())
             await self._until(delivery.hold_until)
             await self._send(lane, entry, late=backfill)
+            if backfill:
+                self.wake()  # what was parked may be free now
 
     def wake(self) -> None:
         """Something may have come."""
@@ -91,15 +98,21 @@ class Records:
             self._delivery.nothing_left(self._loop.time())
         self.wake()
 
-    def over(self) -> None:
-        """The connection is gone: what is neither proved nor settled is owed again."""
+    def over(self, *, ended: bool) -> None:
+        """Nothing leaves any more: what is neither proved nor settled is owed again.
+
+        Args:
+            ended: The platform, or the network, ended the connection; we did not.
+        """
         self._settle()
         for _, flight, _ in self._written:
             self._delivery.unproved(flight)
         self._written.clear()
-        if self._unconfirmed is not None:
+        flying = list(self._flying.values())
+        suspect = self._unconfirmed or (flying[-1] if flying else None)
+        if ended and suspect is not None:
             # It may be what the platform cannot take: others will tell.
-            self._delivery.cut(self._unconfirmed, self._loop.time())
+            self._delivery.cut(suspect, self._loop.time())
 
     # ------------------------------------------------------------------------
 
@@ -113,6 +126,8 @@ class Records:
                 self._delivery.back = None
                 self.wake()
             on_disk = self._stock.fill()
+            if lane is self.lanes.live and self._parked and self._old_is_gone():
+                return self._parked.popleft()
             if lane.shelf:
                 return lane.take(1)[0]
             if on_disk is not None and lane.on_disk:
@@ -132,12 +147,24 @@ class Records:
         except RecordError as exc:
             delivery.put_aside(entry, str(exc), len(entry.data))
             return
-        if key is None or not uploads:
+        if not uploads or (key is not None and self._desk.revisions.superseded(key)):
             delivery.unwanted([entry])
-            return
+        elif key is None:
+            await self._change(entry, uploads[0], lane)
+        elif self._too_early(lane, key):
+            self._parked.append(entry)
+        else:
+            await self._period(entry, key, uploads, lane)
+
+    async def _period(
+        self, entry: Entry, key: PeriodKey, uploads: Sequence[Upload], lane: Lane
+    ) -> None:
+        delivery = self._delivery
         flight = Flight(lane, [entry], len(entry.data), self._loop.time())
         lane.flying += 1
+        self._flying[lane] = flight
         delivery.published(flight)
+        self._desk.revisions.sent(key)
         self._mark(key)
         try:
             proved = await self._all(uploads)
@@ -145,18 +172,54 @@ class Records:
             self._unconfirmed = flight
             raise
         except RefusedError as exc:
+            self._landed(lane)
             self._refused(flight, exc)
             return
         except ValueError as exc:  # it cannot be said in the standard's form
+            self._landed(lane)
             delivery.put_aside(entry, str(exc), len(entry.data))
             return
-        finally:
-            lane.flying -= 1
+        self._landed(lane)
         if proved:
             delivery.proved(flight, self._loop.time())
             self._mark(key, proved=True)
         else:
             self._written.append((self._loop.time() + SETTLE_S, flight, key))
+
+    def _landed(self, lane: Lane) -> None:
+        lane.flying -= 1
+        del self._flying[lane]
+
+    def _too_early(self, lane: Lane, key: PeriodKey) -> bool:
+        """Whether what this revises may still be waiting among what is old.
+
+        Whatever comes last is what the platform keeps.
+        """
+        live = lane is self.lanes.live
+        return live and key.rev > 0 and not self._old_is_gone()
+
+    def _old_is_gone(self) -> bool:
+        old = self.lanes.backfill
+        return not (old.flying or old.shelf or old.on_disk) and (
+            old.spent or old.looked
+        )
+
+    async def _change(self, entry: Entry, upload: Upload, lane: Lane) -> None:
+        """Tell of a change; one that the platform does not take is set aside."""
+        delivery = self._delivery
+        flight = Flight(lane, [entry], len(entry.data), self._loop.time())
+        lane.flying += 1
+        self._flying[lane] = flight
+        delivery.published(flight)
+        answer = await self._exchange.attempt(upload)
+        self._landed(lane)
+        if answer is not None:
+            delivery.proved(flight, self._loop.time())
+        elif self._desk.target.answer:
+            reason = t("uplink.hj212.untaken", cn=upload.cn)
+            delivery.put_aside(entry, reason, len(entry.data))
+        else:
+            delivery.written(flight)
 
     async def _all(self, uploads: Sequence[Upload]) -> bool:
         """Say them; whether every one was confirmed."""

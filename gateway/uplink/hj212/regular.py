@@ -15,11 +15,17 @@ from gateway.uplink.hj212.seams import Upload
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drivers.hj212.segment import Segment
     from gateway.uplink.hj212.desk import Desk
     from gateway.uplink.hj212.exchange import Exchange
 
 HEARTBEAT = 9015
 ASK_S = 5.0
+START_TRIES = 3
+"""Connections that 2081 may have ended."""
+ENDS = 5
+"""What so many connections in a row ended with is not said again for ``LATER_S``."""
+LATER_S = 3600.0
 
 
 class Regular:
@@ -65,16 +71,17 @@ class Regular:
         beat = Upload(cn=HEARTBEAT, st=target.heartbeat_st, answer=True)
         while True:
             await asyncio.sleep(target.heartbeat_s)
-            await self._exchange.upload(beat)
+            await self._exchange.attempt(beat)
 
     async def errands(self) -> None:
         """2081, then whatever the host wants to ask; raises as ``realtime``."""
         desk = self._desk
-        if not desk.counts.start_told and desk.trusted():
+        if desk.counts.start_tries < START_TRIES and desk.trusted():
+            desk.counts.start_tries += 1
             told = desk.frames.started(desk.wall_ms(), desk.started_ms)
-            # Once: a platform that does not know it would be asked for ever.
+            # A platform that does not know it may answer nothing, or hang up.
             await self._exchange.attempt(told)
-            desk.counts.start_told = True
+            desk.counts.start_tries = START_TRIES
         await self._ask(desk.host.connected())
         while True:
             await asyncio.sleep(ASK_S)
@@ -110,6 +117,17 @@ class Regular:
 
     async def _ask(self, uploads: Sequence[Upload]) -> None:
         for upload in uploads:
-            answer = await self._exchange.attempt(upload)
+            answer = await self._attempt(upload)
             if answer is not None:
                 self._desk.host.answered(upload, answer)
+
+    async def _attempt(self, upload: Upload) -> Segment | None:
+        """Say what comes first on a connection; it must not be what ends them all."""
+        ends, now = self._desk.counts.ends, asyncio.get_running_loop().time()
+        count, last_s = ends.get(upload.cn, (0, now))
+        if count >= ENDS and now - last_s < LATER_S:
+            return None
+        ends[upload.cn] = count % ENDS + 1, now
+        answer = await self._exchange.attempt(upload)
+        del ends[upload.cn]
+        return answer

@@ -15,7 +15,7 @@ from drivers.hj212.segment import SegmentError, parse
 from gateway.uplink.hj212.records import Records
 from gateway.uplink.hj212.regular import Regular
 from gateway.uplink.hj212.seams import Upload
-from gateway.uplink.link import LinkError
+from gateway.uplink.link import LinkError, LinkLostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ class Session:
             self._desk.source.on_append(self.records.wake),
             self._desk.settings.on_change(self._regular.changed),
         )
-        regular = self._regular
+        regular, ended = self._regular, False
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
@@ -73,11 +73,12 @@ class Session:
             cause = _cause(failures)
             if cause is None:
                 raise
+            ended = isinstance(cause, LinkLostError)
             raise cause from None
         finally:
             for end in forget:
                 end()
-            self.records.over()
+            self.records.over(ended=ended)
 
     def wake(self) -> None:
         """Something may have come."""
@@ -97,14 +98,15 @@ class Session:
                     continue
                 if not self.exchange.heard(segment):
                     counts.requests += 1
+                    if self._works.full():
+                        continue  # said nothing, done nothing: it is asked again
                     await self._handle(host.handle(segment))
 
     async def _handle(self, handled: Handled) -> None:
         for reply in handled.replies:
             await self._say(reply)
         if handled.work is not None:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._works.put_nowait(handled.work)
+            self._works.put_nowait(handled.work)  # there is room: ``_listen``
 
     async def _say(self, segment: Segment) -> None:
         # A request may hold what no answer of ours may repeat.

@@ -1,4 +1,4 @@
-"""Which stored records an HJ 212 platform gets: periods of one station, by kind."""
+"""Which stored records an HJ 212 platform gets: periods of one station, and changes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.record import RecordError, kind_of
+from gateway.record import Event, RecordError, decode, kind_of
 
 if TYPE_CHECKING:
     from gateway.config.model import Hj212Target
+    from gateway.uplink.hj212.changes import Changes
     from gateway.uplink.source import Entry
 
 
@@ -33,16 +34,20 @@ class OfStation:
 
     active = True
 
-    def __init__(self, target: Hj212Target) -> None:
-        """Want the periods of its station."""
+    def __init__(self, target: Hj212Target, changes: Changes) -> None:
+        """Want the periods of its station, and what ``changes`` wants."""
+        self._changes = changes
         self._station = target.station
         self._kinds = frozenset(target.kinds)
 
     def wants(self, entry: Entry) -> bool:
         """Whether this record is to travel."""
-        if entry.subject != self._station:
-            return False
         try:
-            return kind_of(entry.data) in self._kinds
+            kind = kind_of(entry.data)
+            if kind != "event":
+                return entry.subject == self._station and kind in self._kinds
+            event, _ = decode(entry.data)
         except RecordError:
-            return True  # said when it is to be sent
+            # Of our station, it is said when it is to be sent.
+            return entry.subject == self._station
+        return isinstance(event, Event) and self._changes.wants(event)

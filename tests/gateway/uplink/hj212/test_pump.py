@@ -7,11 +7,17 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
+from buffer import PriorityClass
 from drivers.hj212.build import flag
 from drivers.hj212.segment import Segment
+from gateway.config.rights import Shown
+from gateway.record import Event
+from gateway.record import encode as stored
 from gateway.uplink.hj212.seams import Handled, Upload
 from tests.support.hj212_home import (
+    AT,
     MINUTE_MS,
     MN,
     STATION,
@@ -342,3 +348,129 @@ async def test_noise_and_strange_answers_change_nothing():
         assert home.floor == 0
         home.platform.mute = lambda _segment: False
         await home.until(lambda: home.floor == 1)
+
+
+def change(point="slope", value=1.05, device="cod-1"):
+    """A parameter of an instrument is another now."""
+    return Event(
+        id="x",
+        type="parameter_changed",
+        severity="warning",
+        at=AT,
+        device=device,
+        values={"point": point, "before": 1.0, "value": value},
+    )
+
+
+@virtual
+async def test_a_parameter_that_changed_is_told_where_the_target_shows_it():
+    shown = (
+        Shown(code="i13008", factor="w01018", device="cod-1", point="slope"),
+        Shown(code="SN", factor="w01018", device="cod-1", point="serial"),
+    )
+    async with Home(shown=shown) as home:
+        for event in (
+            change(),
+            change("serial", 42),
+            change("span"),
+            change(device="x"),
+        ):
+            home.source.append(
+                stored(event, "0000002a"), PriorityClass.EVENT, event.device, T0_MS
+            )
+        await home.until(lambda: home.floor == 4)
+
+        told = [names(s) for s in home.platform.segments(3019, 3020)]
+        when = {"DataTime": "20251201080000", "PolId": "w01018"}
+        assert told == [when | {"i13008-Info": "1.05"}, when | {"w01018-SN": "42"}]
+        assert home.ledger.fates == {"filtered": 2, "sent": 2, "proved": 2}
+
+
+@virtual
+async def test_a_platform_that_knows_no_3020_keeps_its_connection():
+    shown = (Shown(code="i13008", factor="w01018", device="cod-1", point="slope"),)
+    async with Home(shown=shown, overtime_s=1.0, recount=1) as home:
+        home.platform.mute = lambda s: s.cn == 3020
+        home.source.append(
+            stored(change(), "0000002a"), PriorityClass.EVENT, "cod-1", T0_MS
+        )
+        home.minutes(1)
+        await home.until(lambda: home.floor == 2)
+
+        assert [seq for seq, _ in home.aside] == [1]
+        assert home.platform.connections == 1
+
+
+@virtual
+async def test_a_record_that_ends_every_connection_is_set_aside_and_blocks_nobody():
+    async with Home() as home:
+        home.platform.hangs_up = lambda s: s.get("a21026-Avg") == "7.0"
+        home.minutes(30)
+        await home.until(lambda: home.aside, limit_s=3600)
+        home.minutes(5, first=30)
+        await home.until(lambda: home.floor == 35)
+
+        assert [seq for seq, _ in home.aside] == [8]
+
+
+@virtual
+async def test_2081_that_ends_connections_is_given_up():
+    async with Home() as home:
+        home.platform.hangs_up = lambda s: s.cn == 2081
+        home.put(period())
+        await home.until(lambda: home.floor == 1, limit_s=60)
+        await asyncio.sleep(60)
+
+        assert len(home.platform.segments(2081)) == 3
+        assert home.health().state == "online"
+
+
+@virtual
+async def test_a_refused_heartbeat_is_a_sign_of_life():
+    async with Home(version=2025, heartbeat_s=30.0) as home:
+        home.platform.rejects = lambda s: "8" if s.cn == 9015 else None
+        await asyncio.sleep(600)
+
+        assert home.platform.connections == 1
+        assert len(home.platform.segments(9015)) > 15
+
+
+@virtual
+async def test_an_answer_to_another_mn_proves_nothing():
+    async with Home() as home:
+        home.platform.mute = lambda s: s.cn == 2051
+        home.put(period())
+        await home.until(lambda: home.platform.segments(2051))
+        sent = home.platform.segments(2051)[0]
+        other = Segment(
+            qn=sent.qn, st="91", cn=9014, pw="123456", mn=MN[:-1] + "1", flag=4
+        )
+        home.platform.say(other)
+        await asyncio.sleep(1)
+        before = home.floor
+        home.platform.say(replace(other, mn=MN.lower()))
+        await home.until(lambda: home.floor == 1)
+
+        assert before == 0
+
+
+@virtual
+async def test_what_was_revised_never_comes_after_its_revision():
+    async with Home(backfill_per_s=1.0) as home:
+        await home.platform.down()
+        await asyncio.sleep(1)
+        home.minutes(60)
+        await home.platform.up()
+        await home.until(lambda: home.health().state == "online")
+        home.put(period(T0_MS + 50 * MINUTE_MS, rev=1, so2="99.0"))
+        home.put(period(T0_MS + 70 * MINUTE_MS, so2="70.0"))
+        await home.until(lambda: len(home.platform.segments(2051)) > 5)
+        assert "70.0" in [s.get("a21026-Avg") for s in home.platform.segments(2051)]
+        await home.until(lambda: home.floor == 62)
+
+        revised = [
+            s.get("a21026-Avg")
+            for s in home.platform.segments(2051)
+            if s.get("DataTime") == "20251201085000"
+        ]
+        assert revised == ["50.0", "99.0"]
