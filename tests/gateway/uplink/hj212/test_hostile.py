@@ -1,0 +1,89 @@
+"""Platforms that answer for others, hang up at what they do not know, ask too much."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.hj212.build import encode
+from drivers.hj212.frame import pack
+from drivers.hj212.segment import Segment
+from gateway.uplink.hj212.seams import Handled, Upload
+from tests.support.hj212_home import MN, Home, period
+from tests.support.virtual import virtual
+
+
+@virtual
+async def test_an_answer_that_names_another_mn_proves_nothing():
+    async with Home(overtime_s=2.0) as home:
+        await home.until(lambda: home.platform.segments(2081))
+        home.platform.mute = lambda s: s.cn == 2051
+        home.put(period())
+        await home.until(lambda: home.platform.segments(2051))
+        sent = home.platform.segments(2051)[0]
+        other = MN[:-1] + "9"
+        home.platform.say(
+            Segment(qn=sent.qn, st="91", cn=9014, pw="123456", mn=other, flag=4)
+        )
+        await asyncio.sleep(1)
+
+        assert home.floor == 0
+        home.platform.mute = lambda _segment: False
+        await home.until(lambda: home.floor == 1)
+
+
+@virtual
+async def test_a_platform_that_knows_no_heartbeat_keeps_its_connection():
+    async with Home(version=2025, heartbeat_s=60.0) as home:
+        home.platform.rejects = lambda s: "8" if s.cn == 9015 else None
+        await asyncio.sleep(600)
+
+        assert home.platform.connections == 1
+        assert len(home.platform.segments(9015)) == 9
+
+
+@virtual
+async def test_a_notice_that_the_platform_hangs_up_at_does_not_hold_data_back():
+    async with Home() as home:
+        home.host.first = (Upload(cn=1013, answer=True),)
+        home.platform.hangs_up = lambda s: s.cn == 1013
+        home.minutes(400)
+        await home.until(lambda: home.floor == 400, limit_s=300)
+
+        assert home.platform.connections < 10
+        assert home.aside == []
+
+
+@virtual
+async def test_of_a_flood_of_requests_none_is_promised_and_forgotten():
+    async with Home() as home:
+        await home.until(lambda: home.platform.segments(2081))
+        promised, done = [], []
+
+        def on(segment):
+            promised.append(segment.qn)
+
+            async def work():
+                done.append(segment.qn)
+                yield Upload(cn=2061, items=((("DataTime", "20251201000000"),),))
+
+            return Handled(work=work)
+
+        home.host.on = on
+        asked = [
+            Segment(
+                qn=f"20251201080000{n:03d}",
+                st="31",
+                cn=2061,
+                pw="123456",
+                mn=MN,
+                flag=5,
+            )
+            for n in range(100)
+        ]
+        home.platform.raw(b"".join(pack(encode(one)) for one in asked))
+        await asyncio.sleep(60)
+
+        assert done == promised
+        assert 0 < len(done) < 100
+        home.platform.say(asked[-1])
+        await home.until(lambda: asked[-1].qn in done)
