@@ -522,6 +522,7 @@ class App:
             remember=partial(buffer.remember, AVERAGED),
             remembered=buffer.remembered,
             recalled=buffer.recall(AVERAGED),
+            declared=self.maintenance.windows.state_at,
             board=self.board,
         )
         self.averager.adopt(self.site)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from gateway.aggregate import Period, PeriodKind
+    from gateway.average.book import Declared
     from gateway.average.calendar import Bounds
     from gateway.average.past import Found, History
     from gateway.clock import Instant
@@ -71,6 +72,7 @@ class Averager:
         remember: Callable[[bytes], None],
         remembered: Callable[[], Awaitable[None]],
         recalled: bytes | None,
+        declared: Declared = lambda _device, _at: None,
         board: Board | None = None,
     ) -> None:
         """Begin with what earlier runs left open.
@@ -84,6 +86,8 @@ class Averager:
             remember: Keeps the note.
             remembered: Waits until it is durable.
             recalled: The note that was kept last.
+            declared: Maintenance windows: what an operator declared of a device for an
+                instant.
             board: Shows the newest values.
         """
         self.board = board or Board()
@@ -94,6 +98,7 @@ class Averager:
         self._when = when
         self._remember = remember
         self._remembered = remembered
+        self._declared = declared
         self._saved = unpacked(recalled)
         self._again = self._saved is not None and not self._saved.clean
         self._restored = dict(self._saved.stations) if self._saved else {}
@@ -125,7 +130,7 @@ class Averager:
         before, self._books = self._books, {}
         for name, station in site.stations.items():
             old = before.pop(name, None)
-            book = Book(station, zone, feeds)
+            book = Book(station, zone, feeds, self._declared)
             same = old is not None and old.station == station
             if old is not None and same and old.like(book):
                 book = old

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.record import Gap, Scan
 
     Declared = Callable[[str, Instant], State | None]
+    """What an operator declared of a device for an instant."""
 
 KEEP_MS = 15 * 60_000
 """So long readings of minutes that are over are kept."""
@@ -67,10 +68,6 @@ class Feed(msgspec.Struct, frozen=True):
     counter: Counter | None = None
 
 
-def _nothing(_device: str, _at: Instant) -> None:
-    return None
-
-
 class Book:
     """The accumulators of one station."""
 
@@ -79,7 +76,7 @@ class Book:
         station: Station,
         timezone: str,
         feeds: Mapping[tuple[str, str], Feed],
-        declared: Declared = _nothing,
+        declared: Declared,
     ) -> None:
         """Begin with nothing.
 
@@ -87,7 +84,7 @@ class Book:
             station: As configured.
             timezone: Of its civil clock.
             feeds: By device and point.
-            declared: What an operator declared of a device for an instant.
+            declared: Maintenance windows.
         """
         self.station = station
         self._declared = declared

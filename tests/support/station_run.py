@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.aggregate import Period, PeriodKind
     from gateway.config.model import Site
+    from gateway.judge.states import State
     from gateway.record import DatedTime
 
 BOOT, META = "0a0b0c0d", "0a0b0c0d"
@@ -74,6 +75,8 @@ class StationRun:
         self.mono_ms = mono_ms
         self.offset_ms = wall_ms - mono_ms
         self.trusted = True
+        self.declared: list[tuple[str, int, int, State]] = []
+        """Windows: device, since and until (wall ms), state."""
         self.dates: dict[Instant, DatedTime] = {}
         self.averager = Averager(
             self.history,
@@ -84,6 +87,7 @@ class StationRun:
             remember=self._remember,
             remembered=self._remembered,
             recalled=note,
+            declared=self._state_at,
         )
         self.averager.adopt(site)
         self.sink = self.averager.before(site.devices.values(), lambda _record: None)
@@ -138,6 +142,12 @@ class StationRun:
         self.site = site
         self.averager.adopt(site)
         self.sink = self.averager.before(site.devices.values(), lambda _record: None)
+
+    def _state_at(self, device: str, at: Instant) -> State | None:
+        for whose, since_ms, until_ms, state in self.declared:
+            if device == whose and since_ms <= at.mono_ms + self.offset_ms < until_ms:
+                return state
+        return None
 
     def _remember(self, note: bytes) -> None:
         self.note = note

@@ -286,6 +286,21 @@ async def test_slots_of_a_gap_are_worth_what_it_says(stack: StationRun) -> None:
     assert told.factors["so2"].marks == {"valid": 9, "link": 3}
 
 
+async def test_slots_of_a_gap_in_a_maintenance_window_are_maintenance(
+    stack: StationRun,
+) -> None:
+    """The analyzer is switched off at once, declared a slot later, for two slots."""
+    due = slots(stack, START, START + MINUTE)
+    stack.declared.append(("cems", due[1], due[3], "maintenance"))
+    since = Instant(due[0], due[0] - stack.offset_ms, BOOT, trusted=True)
+    until = Instant(due[11], due[11] - stack.offset_ms, BOOT, trusted=True)
+    stack.sink(Gap("cems", ("*",), since, until, 12, "bus_gone", every_ms=5000))
+
+    (told,) = await stack.tick(START + MINUTE + GRACE)
+
+    assert told.factors["so2"].marks == {"link": 10, "maintenance": 2}
+
+
 # -- the clock ------------------------------------------------------------------
 
 
