@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from gateway.config.stations import Station
 
 _DAY_MS = 24 * 3_600_000
-_LATER_MS = 31 * _DAY_MS
-"""A gap or a window is kept at its end: so much later it is still looked for."""
+_AROUND_MS = 31 * _DAY_MS
+"""A gap is kept at its end, a window at its begin and end: looked for so far around."""
 _NUMBERS = ("expected", "acquired", "valid", "sent", "proved", "stopped")
 
 
@@ -123,11 +123,11 @@ def _sources(
     span = memory.span(station.name, kind)
     devices = {factor.device for factor in station.factors}
     devices |= {factor.also.device for factor in station.factors if factor.also}
-    later = min(until + _LATER_MS, now_ms + _DAY_MS)
+    later = min(until + _AROUND_MS, now_ms + _DAY_MS)
     events = [
         event
         for device in sorted(devices)
-        for event in memory.events(device, since, later)
+        for event in memory.events(device, since - _AROUND_MS, later)
     ]
     fates = []
     if target is not None:

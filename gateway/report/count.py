@@ -1,6 +1,7 @@
 """Expected, acquired, valid, sent and proved periods of one factor, and their rates.
 
-    expected   periods whose factor was not declared stopped, as far as they are over
+    expected   periods that are over, but where the factor stood still: all of it lies
+               in a declared stop, or it is marked so, or each of its parts is
     acquired   of them, those with a value
     valid      of them, those that count: their mark is valid
     sent       of them, those that were written to the platform
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from gateway.history import ShownPeriod
+    from gateway.history import Shown, ShownPeriod
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -68,6 +69,9 @@ def count(
     periods: Mapping[int, ShownPeriod],
     fates: Mapping[tuple[int, int], str],
     factor: str,
+    *,
+    length_ms: int = 0,
+    stops: Sequence[tuple[int, int]] = (),
 ) -> Counts:
     """Count the periods of one factor.
 
@@ -76,12 +80,15 @@ def count(
         periods: Those there are, newest revision, by start.
         fates: What became of each revision.
         factor: Its name in the station.
+        length_ms: Of a period.
+        stops: When it was declared to stand still, UTC ms.
     """
     expected = acquired = valid = sent = proved = both = stopped = 0
     for t in due:
         period = periods.get(t)
         one = period.agg.get(factor) if period else None
-        if one is not None and one.mark == "stopped":
+        declared = any(a <= t and t + length_ms <= b for a, b in stops)
+        if declared or (one is not None and _stood_still(one)):
             stopped += 1
             continue
         expected += 1
@@ -95,6 +102,11 @@ def count(
         proved += fate == "proved"
         both += counts and fate == "proved"
     return Counts(expected, acquired, valid, sent, proved, both, stopped)
+
+
+def _stood_still(one: Shown) -> bool:
+    # The rule of 2017 for flue gas makes a fault of an hour that has no valid minutes.
+    return one.mark == "stopped" or 0 < one.of <= one.marks.get("stopped", 0)
 
 
 def percent(share: Fraction | None, missing: str = "-") -> str:

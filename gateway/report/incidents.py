@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.judge.windows import TYPE as DECLARED
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-_DECLARED = "maintenance"
+_STOPPED = "stopped"
 
 
 class GapLine(msgspec.Struct, frozen=True):
@@ -97,7 +99,7 @@ def declared(
     """Windows that people declared and that touch a time, each once, ascending."""
     windows: dict[str, Declared] = {}
     for event in events:
-        if event.get("kind") != "event" or event.get("type") != _DECLARED:
+        if event.get("kind") != "event" or event.get("type") != DECLARED:
             continue
         cleared = event.get("state") == "cleared"
         if not cleared and event["id"] in windows:
@@ -122,13 +124,24 @@ def declared(
     )
 
 
+def stops(
+    windows: Iterable[Declared], device: str, now_ms: int
+) -> list[tuple[int, int]]:
+    """When a device was declared to stand still, UTC ms."""
+    return [
+        (one.since_ms, now_ms if one.until_ms is None else one.until_ms)
+        for one in windows
+        if one.device == device and one.state == _STOPPED
+    ]
+
+
 def others(
     events: Iterable[Mapping[str, Any]], since_ms: int, until_ms: int
 ) -> list[Happened]:
     """What else was told of the devices in a time, each event once, ascending."""
     found: dict[str, Happened] = {}
     for event in events:
-        if event.get("kind") != "event" or event.get("type") == _DECLARED:
+        if event.get("kind") != "event" or event.get("type") == DECLARED:
             continue
         begun, ended = event["t"], event.get("until")
         if begun < until_ms and (ended or begun) >= since_ms:

@@ -79,7 +79,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     periods: Iterable[ShownPeriod]
     fates: Iterable[tuple[int, int, str]]
     events: Iterable[Mapping[str, Any]]
-    """Of the station's devices, from its begin to what is known now."""
+    """Of the station's devices, from well before its begin to what is known now."""
     first_ms: int | None
     """Label of the oldest period that is kept; None: there is none."""
 
@@ -109,11 +109,17 @@ def make(
     first = now_ms if sources.first_ms is None else sources.first_ms
     spans = list(calendar.parts(length, since, until, zone))
     due = [list(calendar.due(*span, step, first, now_ms)) for span in spans]
+    events = list(sources.events)
+    windows = incidents.declared(events, since, until)
     factors = []
     for factor in station.factors:
+        stops = incidents.stops(windows, factor.device, now_ms)
+        counted = (
+            count(of, periods, fates, factor.name, length_ms=step, stops=stops)
+            for of in due
+        )
         parts = tuple(
-            Part(*span, count(of, periods, fates, factor.name))
-            for span, of in zip(spans, due, strict=True)
+            Part(*span, one) for span, one in zip(spans, counted, strict=True)
         )
         total = reduce(add, (part.counts for part in parts), Counts())
         factors.append(
@@ -121,7 +127,6 @@ def make(
                 factor.name, factor.label, factor.code, factor.unit, parts, total
             )
         )
-    events = list(sources.events)
     fed: dict[tuple[str, str], list[str]] = {}
     for factor in station.factors:
         fed.setdefault((factor.device, factor.point), []).append(factor.name)
@@ -140,6 +145,6 @@ def make(
         factors=tuple(factors),
         total=reduce(add, (f.total for f in factors), Counts()),
         gaps=tuple(incidents.gaps(events, fed, since, until)),
-        declared=tuple(incidents.declared(events, since, until)),
+        declared=tuple(windows),
         others=tuple(incidents.others(events, since, until)),
     )

@@ -22,6 +22,7 @@ from gateway.chronicle import KIND
 from gateway.clock import Instant
 from gateway.factors.number import shown
 from gateway.history import cut
+from gateway.judge.windows import TYPE
 from gateway.record import Event, Gap, encode
 from tests.support.history_year import META, kept, period
 
@@ -114,7 +115,7 @@ def events() -> list[Record]:
     values = {"state": "maintenance", "who": "王工", "why": "更换气路滤芯"}
     work = Event(
         id="m-1",
-        type="maintenance",
+        type=TYPE,
         severity="info",
         at=_at(540),
         device="cems",
@@ -123,7 +124,7 @@ def events() -> list[Record]:
     )
     over = Event(
         id="m-1",
-        type="maintenance",
+        type=TYPE,
         severity="info",
         state="cleared",
         at=_at(540),

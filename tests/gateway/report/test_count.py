@@ -47,6 +47,20 @@ def test_each_period_is_counted_once_and_where_it_belongs() -> None:
     assert counts.effective == Fraction(1, 7)
 
 
+def test_what_was_declared_to_stand_still_is_not_expected() -> None:
+    faulty = period(2, "fault")  # as the rule of 2017 has it of flue gas
+    faulty.agg["so2"] = Shown(avg="1", mark="fault", of=12, marks={"stopped": 12})
+    half = period(3, "fault")
+    half.agg["so2"] = Shown(avg="1", mark="fault", of=12, marks={"stopped": 6})
+    found = {1: period(1), 2: faulty, 3: half, 5: period(5, "fault")}
+
+    counts = count(range(8), found, {}, "so2", length_ms=1, stops=[(4, 6)])
+
+    assert counts.stopped == 3  # 2 by its parts, 4 and 5 by what was declared
+    assert counts.expected == 5
+    assert count([4], {}, {}, "so2", length_ms=2, stops=[(4, 5)]).expected == 1
+
+
 def test_nothing_expected_has_no_rates_and_nothing_proved_no_validity() -> None:
     assert Counts().transmission is Counts().validity is Counts().effective is None
     none = Counts(expected=4, acquired=4, valid=4)
