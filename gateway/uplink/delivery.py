@@ -196,6 +196,7 @@ class Delivery:
         self._source.resolve_runs(self._target, flight.runs)
         if self._ledger is not None:
             self._ledger.written(self._target, flight.entries)
+        self._got_through(flight)
 
     def proved(self, flight: Flight, now_s: float) -> None:
         """The broker has this message; without receipts that is the proof."""
@@ -214,6 +215,11 @@ class Delivery:
                 self._source.resolve_runs(self._target, runs)
             if self._ledger is not None:
                 self._ledger.proved(self._target, flight.entries)
+        self._got_through(flight)
+
+    def _got_through(self, flight: Flight) -> None:
+        """What else is suspected gets another chance."""
+        runs = flight.runs
         self._alone_since = 0.0
         if self.doubt:
             self._no_doubt(runs)

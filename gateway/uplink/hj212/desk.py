@@ -23,6 +23,8 @@ class Counts:
     """How often 2081 was said; above ``START_TRIES``: it is done with."""
     ends: dict[int, tuple[int, float]] = field(default_factory=dict)
     """By command: how many connections in a row ended with it, and the last of them."""
+    hung_up: bool = False
+    """A connection ended with records that were only written: one is to blame."""
     realtime: int = 0
     """Real-time frames sent."""
     unanswered: int = 0

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SETTLE_S = 30.0
 """Longer than the system takes to notice that the other machine is gone."""
+CALM_S = 2.0
+"""A platform that hangs up because of a record does so within this time."""
 SHELF = Bounds(records=50, payload=256_000)
 
 
@@ -45,6 +47,7 @@ class Records:
         self._delivery = desk.delivery
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
+        self._began_s = self._loop.time()
         self._delivery.back = None  # the lanes are new
         self.lanes = Lanes(desk.source.high)
         self.sending = (self.lanes.event, self.lanes.live, self.lanes.backfill)
@@ -105,6 +108,7 @@ class Records:
             ended: The platform, or the network, ended the connection; we did not.
         """
         self._settle()
+        self._desk.counts.hung_up |= ended and bool(self._written)
         for _, flight, _ in self._written:
             self._delivery.unproved(flight)
         self._written.clear()
@@ -179,12 +183,31 @@ class Records:
             self._landed(lane)
             delivery.put_aside(entry, str(exc), len(entry.data))
             return
+        if not proved and self._careful:
+            await asyncio.sleep(CALM_S)
+            self._landed(lane)
+            delivery.written(flight)
+            self._mark(key, written=True)
+            return
         self._landed(lane)
         if proved:
             delivery.proved(flight, self._loop.time())
             self._mark(key, proved=True)
         else:
             self._written.append((self._loop.time() + SETTLE_S, flight, key))
+
+    @property
+    def _careful(self) -> bool:
+        """Whether to look after each record if the platform hangs up.
+
+        One that asks for no answer cannot say which record it does not take. So after a
+        connection ended early they go one by one, until none is suspected any more.
+        """
+        counts = self._desk.counts
+        calm = self._loop.time() - self._began_s > SETTLE_S
+        if calm and not self._delivery.cautious:
+            counts.hung_up = False
+        return counts.hung_up
 
     def _landed(self, lane: Lane) -> None:
         lane.flying -= 1

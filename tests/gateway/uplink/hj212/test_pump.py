@@ -474,3 +474,18 @@ async def test_what_was_revised_never_comes_after_its_revision():
             if s.get("DataTime") == "20251201085000"
         ]
         assert revised == ["50.0", "99.0"]
+
+
+@virtual
+async def test_without_answers_a_record_that_ends_connections_blocks_nobody_either():
+    async with Home(answer=False) as home:
+        home.platform.hangs_up = lambda s: s.get("a21026-Avg") == "7.0"
+        home.minutes(20)
+        await home.until(lambda: home.floor == 20, limit_s=3600)
+        await asyncio.sleep(60)
+        home.minutes(50, first=20)
+        before = asyncio.get_running_loop().time()
+        await home.until(lambda: home.floor == 70)
+
+        assert [seq for seq, _ in home.aside] == [8]
+        assert asyncio.get_running_loop().time() - before < 60  # and not one by one
