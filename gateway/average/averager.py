@@ -301,6 +301,8 @@ class Averager:
             if rev is None:
                 past.told("minute", start, found, 0)
                 out.append(finish(book.station, "minute", bounds, found, now))
+            else:
+                book.disown(start, found, await past.found("minute", start))
         touched = await self._late(book, past, now, out)
         for kind in LONGER:
             touched = await self._longer_over(book, past, kind, touched, now, out)

@@ -248,6 +248,25 @@ class Book:
             self._remember_tails(minute)
         return by_totaliser(self.station, found, bounds.ms)
 
+    def disown(
+        self,
+        start_ms: int,
+        found: Mapping[str, FactorPeriod],
+        told: Mapping[str, FactorPeriod],
+    ) -> None:
+        """A minute that an earlier run told: it may have had readings that are lost.
+
+        Args:
+            start_ms: The minute.
+            found: What is made of the readings that are left of it.
+            told: What was told.
+        """
+        self.minutes[start_ms].known = False
+        for name, tally in self.tallies.items():
+            if found.get(name) != told.get(name):
+                # It was counted further than is known here: no growth twice.
+                tally.begin_anew()
+
     def forget(self, before_ms: int) -> None:
         """Let go of readings of minutes that are over for long."""
         edge = before_ms - KEEP_MS

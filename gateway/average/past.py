@@ -88,6 +88,12 @@ class Past:
                 self._revs[key] = one.period.rev
         return self._revs.get(key)
 
+    async def found(self, kind: PeriodKind, t_ms: int) -> Found:
+        """What was told last of a period; nothing where it was never told."""
+        for one in await self._history.read(self._station, kind, t_ms, t_ms + 1):
+            return one.period.factors
+        return {}
+
     def told(
         self, kind: PeriodKind, t_ms: int, found: Found, rev: int | None = None
     ) -> None:
@@ -103,7 +109,8 @@ class Past:
             return
         parts = PARTS[kind]
         for period, _ in await self._history.read(self._station, parts, *bounds):
-            if self._revs.get((parts, period.t_ms), -1) < period.rev:
+            unknown = period.t_ms not in self._known[parts]
+            if unknown or self._revs.get((parts, period.t_ms), -1) < period.rev:
                 self.told(parts, period.t_ms, period.factors, period.rev)
         self._whole.add((kind, bounds.start_ms))
 

@@ -83,6 +83,10 @@ class Tally(msgspec.Struct, array_like=True):
             self.loose = [one for one in self.loose if one.until_ms >= edge]
         return total
 
+    def begin_anew(self) -> None:
+        """Nobody knows any more up to which reading it was counted."""
+        self.state = State()
+
     def left_over(self, bounds: Bounds, inner: Sequence[Bounds]) -> Fraction | None:
         """What lies whole in an hour or a day, and in none of its parts."""
         total: Fraction | None = None

@@ -168,3 +168,43 @@ async def test_a_minute_the_clock_is_set_back_into_is_told_when_it_is_over(
     assert told.factors["so2"].n == 12
     (late,) = await stack.tick(START - DAY + HOUR + GRACE)
     assert (late.kind, late.t_ms) == ("hour", START - DAY)
+
+
+# -- kills --------------------------------------------------------------------
+
+METER = point(0, "volume", "m3", ", counter: {digits: 3}")
+MEASURED = """
+  DW001:
+    kind: water
+    grace: 1s
+    factors:
+      volume: {from: d.volume, unit: m3, cou_unit: m3, decimals: 3}
+"""
+
+
+async def test_a_minute_told_just_before_a_kill_is_in_its_hour_and_counts_once(
+    tmp_path: Path,
+) -> None:
+    """The history has the minute, the note is older: its last readings are lost. The
+    hour had the minute as missing, and what it grew by in those readings again."""
+    run = station(tmp_path, METER, MEASURED)
+    moments = due(run, "volume", START, START + HOUR)
+    for n, t in enumerate(moments[:10]):
+        run.scan("d", t, {"volume": 100.0 + n})
+    run.averager.keep()
+    note = run.note
+    for n, t in enumerate(moments[10:12], 10):
+        run.scan("d", t, {"volume": 100.0 + n})
+    (first,) = await run.tick(START + MINUTE + 1000)
+    run.note = note
+    after = run.killed(START + MINUTE + 2000)
+    for n, t in enumerate(moments[12:], 12):
+        after.scan("d", t, {"volume": 100.0 + n})
+
+    found = hour(await after.tick(START + HOUR + 1000), "volume")
+
+    assert first.factors["volume"].cou == 11
+    assert (found.n, found.of) == (60, 60)
+    assert (found.min, found.max) == (100, 100 + len(moments) - 1)
+    # One increment, from the last reading that was told to the next, nobody knows.
+    assert found.cou == len(moments) - 2
