@@ -84,6 +84,8 @@ def compare(old: Site, new: Site) -> Change:
         change.refused.append("reload.gateway_id")
     if old.buffer != new.buffer:
         change.refused.append("reload.buffer")
+    if old.history != new.history:
+        change.refused.append("reload.history")
     if (old.clock_trust, old.clock_wait_s) != (new.clock_trust, new.clock_wait_s):
         change.refused.append("reload.clock")
     added, removed, changed = _names(old.buses, new.buses)

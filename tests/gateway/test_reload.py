@@ -5,7 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.config.model import BufferLimits, MqttTarget, Site, SiteInfo
+from gateway.config.model import (
+    BufferLimits,
+    HistoryLimits,
+    MqttTarget,
+    Site,
+    SiteInfo,
+)
 from gateway.reload import Change, compare
 from tests.support.fake_bus import bus_conf, device_conf
 
@@ -75,6 +81,7 @@ def test_a_changed_target_reconnects_and_others_do_not():
         ("gateway", "site-08"),
         ("buffer", BufferLimits(path=Path("/elsewhere"))),
         ("clock_trust", "always"),
+        ("history", HistoryLimits(max_bytes=2_000_000_000)),
     ],
 )
 def test_what_needs_a_restart_is_refused_and_said(field, value):
