@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
 from typing import TYPE_CHECKING
 
 from drivers.hj212.frame import FrameFinder
@@ -28,6 +31,10 @@ CONNECT_S = 10.0
 TAKE_S = 20.0
 """A platform that takes no bytes for so long is gone."""
 READ_BYTES = 65_536
+HELD_BYTES = 8_192
+"""More than this is not kept here and not in the system, unsent: on a slow line what is
+new would wait behind it."""
+_NOTSENT_LOWAT = 25
 DEAD_MS = 20_000
 """Bytes that its machine does not confirm for so long end the connection."""
 
@@ -43,6 +50,10 @@ class Connection:
     ) -> None:
         """Take over an open connection."""
         self._reader, self._writer = reader, writer
+        writer.transport.set_write_buffer_limits(high=HELD_BYTES)
+        self.handed = 0
+        """Bytes handed over."""
+        self._confirmed = 0
         self.finder = finder or FrameFinder()
 
     @classmethod
@@ -79,6 +90,18 @@ class Connection:
         _watch(writer)
         return cls(reader, writer, finder)
 
+    @property
+    def confirmed(self) -> int:
+        """Of the bytes handed over, those that the other machine says it has."""
+        writer = self._writer
+        if not writer.is_closing():  # what is thrown away then is not waiting either
+            waiting = writer.transport.get_write_buffer_size()
+            sock = writer.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                waiting += _unconfirmed(sock) if sock is not None else 0
+                self._confirmed = max(self._confirmed, self.handed - waiting)
+        return self._confirmed
+
     async def read(self) -> list[Frame]:
         """Frames that have come; waits for bytes, of which there may be no frame.
 
@@ -103,18 +126,24 @@ class Connection:
         """
         if self._writer.is_closing():
             raise LinkLostError(t("uplink.hj212.closed"))
+        self.handed += len(data)
         self._writer.write(data)
-        try:
-            async with asyncio.timeout(TAKE_S):
-                await self._writer.drain()
-        except TimeoutError as exc:
-            raise LinkLostError(
-                t("uplink.hj212.takes_nothing", seconds=TAKE_S)
-            ) from exc
-        except OSError as exc:
-            raise LinkLostError(
-                t("uplink.hj212.broken", error=exc.strerror or str(exc))
-            ) from exc
+        while True:
+            before = self.confirmed
+            try:
+                async with asyncio.timeout(TAKE_S):
+                    await self._writer.drain()
+            except TimeoutError as exc:
+                if self.confirmed > before:
+                    continue  # a slow line is none that is dead
+                raise LinkLostError(
+                    t("uplink.hj212.takes_nothing", seconds=TAKE_S)
+                ) from exc
+            except OSError as exc:
+                raise LinkLostError(
+                    t("uplink.hj212.broken", error=exc.strerror or str(exc))
+                ) from exc
+            return
 
     async def close(self) -> None:
         """Close; may be called twice."""
@@ -123,6 +152,12 @@ class Connection:
             async with asyncio.timeout(1.0):
                 await self._writer.wait_closed()
         self._writer.transport.abort()
+
+
+def _unconfirmed(sock: socket.socket) -> int:
+    """Bytes in the system that the other machine has not confirmed (SIOCOUTQ)."""
+    found = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", found)[0])
 
 
 def _watch(writer: asyncio.StreamWriter) -> None:
@@ -137,6 +172,7 @@ def _watch(writer: asyncio.StreamWriter) -> None:
         (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
         (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
         (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS),
+        (socket.IPPROTO_TCP, _NOTSENT_LOWAT, HELD_BYTES),
     ):
         with contextlib.suppress(OSError):
             sock.setsockopt(level, option, value)

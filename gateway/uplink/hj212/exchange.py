@@ -91,6 +91,16 @@ class Exchange:
         self.heard_s = float("-inf")
         """When the platform last said anything that can be read, loop time."""
 
+    @property
+    def handed(self) -> int:
+        """Bytes handed to the connection."""
+        return self._connection.handed
+
+    @property
+    def confirmed(self) -> int:
+        """Of them, those that the platform's machine has; nobody says who read them."""
+        return self._connection.confirmed
+
     async def upload(self, upload: Upload) -> Segment | None:
         """Say something and have it confirmed, if it asks for that.
 

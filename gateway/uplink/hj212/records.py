@@ -2,8 +2,9 @@
 
 Each lane sends one record at a time and waits for its answer; the lanes do not wait for
 each other. A record is resolved when every packet of it was answered. Where no answer
-is asked for, it is resolved ``SETTLE_S`` after its bytes were handed over, and counts
-as written, never as proved: a connection that ends before gives it back.
+is asked for, it is resolved ``SETTLE_S`` after its bytes were handed over and once the
+other machine has confirmed them, and counts as written, never as proved: a connection
+that ends before gives it back.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Records:
         )
         self._reading = asyncio.Lock()
         self._news = {lane: asyncio.Event() for lane in self.sending}
-        self._written: deque[tuple[float, Flight, PeriodKey]] = deque()
-        """Handed over, and when they count as gone."""
+        self._written: deque[tuple[float, int, Flight, PeriodKey]] = deque()
+        """Handed over: from when on they count as gone, and after how many bytes."""
         self._flying: dict[Lane, Flight] = {}
         """In the order sent."""
         self._unconfirmed: Flight | None = None
@@ -109,7 +110,7 @@ class Records:
         """
         self._settle()
         self._desk.counts.hung_up |= ended and bool(self._written)
-        for _, flight, _ in self._written:
+        for _, _, flight, _ in self._written:
             self._delivery.unproved(flight)
         self._written.clear()
         flying = list(self._flying.values())
@@ -194,7 +195,8 @@ class Records:
             delivery.proved(flight, self._loop.time())
             self._mark(key, proved=True)
         else:
-            self._written.append((self._loop.time() + SETTLE_S, flight, key))
+            settled_s, last = self._loop.time() + SETTLE_S, self._exchange.handed
+            self._written.append((settled_s, last, flight, key))
 
     @property
     def _careful(self) -> bool:
@@ -259,9 +261,12 @@ class Records:
 
     def _settle(self) -> None:
         """What was written long enough ago is done with."""
-        now = self._loop.time()
-        while self._written and self._written[0][0] <= now:
-            _, flight, key = self._written.popleft()
+        now, confirmed = self._loop.time(), self._exchange.confirmed
+        while self._written:
+            settled_s, last, flight, key = self._written[0]
+            if settled_s > now or last > confirmed:
+                return
+            self._written.popleft()
             self._delivery.written(flight)
             self._mark(key, written=True)
 
