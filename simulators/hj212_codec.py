@@ -7,6 +7,7 @@ line, bit by bit.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 _FRAME = re.compile(rb"##([0-9]{4})")
@@ -23,13 +24,19 @@ def check_of(data: bytes) -> str:
     """Four hex digits over a data segment."""
     register = 0xFFFF
     for byte in data:
-        register = (register >> 8) ^ byte
-        for _ in range(8):
-            carry = register & 1
-            register >>= 1
-            if carry:
-                register ^= 0xA001
+        register = _eight_bits((register >> 8) ^ byte)
     return f"{register:04X}"
+
+
+@cache
+def _eight_bits(register: int) -> int:
+    """The inner loop; one of 256 values goes in."""
+    for _ in range(8):
+        carry = register & 1
+        register >>= 1
+        if carry:
+            register ^= 0xA001
+    return register
 
 
 def framed(segment: str) -> bytes:
