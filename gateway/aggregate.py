@@ -72,6 +72,10 @@ class FactorPeriod(msgspec.Struct, frozen=True, kw_only=True):
     """Parts by mark, ``valid`` and ``missing`` among them: together ``of``."""
     mark: Mark
     """Of the period, by the station's rules."""
+    unit: str = ""
+    """UCUM code of its numbers: the factor may have another one by now."""
+    cou_unit: str = ""
+    """Of its total."""
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):

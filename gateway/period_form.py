@@ -32,6 +32,8 @@ class _Exact(msgspec.Struct, array_like=True):
     mark: Mark
     sums: dict[str, str] = {}
     over_oxygen: int = 0
+    unit: str = ""
+    cou_unit: str = ""
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -151,6 +153,8 @@ def _exact(factor: FactorPeriod) -> _Exact:
         factor.mark,
         sums,
         factor.over_oxygen,
+        factor.unit,
+        factor.cou_unit,
     )
 
 
@@ -172,4 +176,6 @@ def _factor(found: _Exact) -> FactorPeriod:
         of=found.of,
         marks=found.marks,
         mark=found.mark,
+        unit=found.unit,
+        cou_unit=found.cou_unit,
     )

@@ -23,6 +23,7 @@ from gateway.average.book import Book, Feed
 from gateway.average.finish import finish
 from gateway.average.note import Saved, packed, restore, save, unpacked
 from gateway.average.past import LONGER, Longer, Past, Stored, longer
+from gateway.events import utc_text
 from gateway.logs import CHANGE
 from gateway.periods import periods
 from gateway.record import Gap, Scan
@@ -112,9 +113,10 @@ class Averager:
         self._again_ms: int | None = None
         self._changed = asyncio.Event()
         self._troubled = False
-        self._unsaid: list[Period] = []
+        self._unsaid: list[Stored] = []
         self.dropped = 0
         """Readings that came too late for any period."""
+        self._refused = 0
 
     # -- the site ------------------------------------------------------------
 
@@ -145,6 +147,7 @@ class Averager:
                 book.fresh = self._saved is not None
             if book.began is None:
                 book.began = self._now() if old is None else old.began
+            book.meta = self._meta()
             self._books[name] = book
             self._longer.setdefault(name, {})
             if name not in self._pasts:
@@ -262,6 +265,20 @@ class Averager:
         self._saved = Saved(self._now(), clean, self._again_ms, stations)
         self._remember(packed(self._saved))
 
+    def health(self) -> dict[str, int]:
+        """What is in no average, since the start; empty without stations.
+
+        ``dropped``: readings too late for any period; ``refused``: periods in whose
+        place the history has others; ``waiting``: scans whose time is not known yet.
+        """
+        if not self._books:
+            return {}
+        return {
+            "dropped": self.dropped,
+            "refused": self._refused,
+            "waiting": len(self._waiting),
+        }
+
     async def close(self) -> None:
         """The gateway stops: what was worked out is told, what is open is noted."""
         if self._unsaid:
@@ -287,7 +304,7 @@ class Averager:
 
     # -- periods -------------------------------------------------------------
 
-    async def _over(self, name: str, now: Instant, out: list[Period]) -> None:
+    async def _over(self, name: str, now: Instant, out: list[Stored]) -> None:
         """What is over of a station by now, in order of time."""
         book, past = self._books[name], self._pasts[name]
         due = book.over_by(now.wall_ms, _began_ms(book, now))
@@ -296,11 +313,13 @@ class Averager:
             self._longer[name].setdefault(kind, first.start_ms)
         for start in due:
             rev = await past.rev("minute", start)
+            if self._books.get(name) is not book:
+                return  # a reload meanwhile: another book goes on from here
             found = book.close(start)
             bounds = book.calendar.of("minute", start)
             if rev is None:
                 past.told("minute", start, found, 0)
-                out.append(finish(book.station, "minute", bounds, found, now))
+                out.append(self._told(book, "minute", bounds, found, now))
             else:
                 book.disown(start, found, await past.found("minute", start))
         touched = await self._late(book, past, now, out)
@@ -310,7 +329,7 @@ class Averager:
         past.forget(now.wall_ms)
 
     async def _late(
-        self, book: Book, past: Past, now: Instant, out: list[Period]
+        self, book: Book, past: Past, now: Instant, out: list[Stored]
     ) -> dict[int, str]:
         """Minutes that are worked out again: their starts, and why."""
         touched: dict[int, str] = {}
@@ -319,6 +338,8 @@ class Averager:
             if start + length_ms > now.wall_ms:
                 continue  # the clock was set back into it: it is not over yet
             rev = await past.rev("minute", start)
+            if self._books.get(book.station.name) is not book:
+                break
             why = book.late.pop(start)
             minute = book.minutes[start]
             if rev is not None and not minute.known:
@@ -330,7 +351,7 @@ class Averager:
             rev = 0 if rev is None else rev + 1
             past.told("minute", start, found, rev)
             bounds = book.calendar.of("minute", start)
-            out.append(self._again_told(book, "minute", bounds, found, now, rev, why))
+            out.append(self._told(book, "minute", bounds, found, now, rev, why))
             touched[start] = why
         return touched
 
@@ -341,12 +362,12 @@ class Averager:
         kind: Longer,
         touched: dict[int, str],
         now: Instant,
-        out: list[Period],
+        out: list[Stored],
     ) -> dict[int, str]:
         """Hours or days: those that are over, and those whose parts changed."""
         told: dict[int, str] = {}
-        again, pointers = book.again[kind], self._longer[book.station.name]
-        if book.next_ms is None:
+        again, pointers = book.again[kind], self._longer.get(book.station.name)
+        if book.next_ms is None or pointers is None:
             return told
         first = max(pointers[kind], now.wall_ms - _LONGEST_AWAY_MS)
         bounds = book.calendar.of(kind, first)
@@ -379,7 +400,7 @@ class Averager:
         kind: Longer,
         bounds: Bounds,
         now: Instant,
-        out: list[Period],
+        out: list[Stored],
         why: str = "",
     ) -> None:
         rev = await past.rev(kind, bounds.start_ms)
@@ -389,20 +410,21 @@ class Averager:
         found = longer(book, kind, bounds, past)
         rev = 0 if rev is None else rev + 1
         past.told(kind, bounds.start_ms, found, rev)
-        out.append(self._again_told(book, kind, bounds, found, now, rev, why))
+        out.append(self._told(book, kind, bounds, found, now, rev, why))
 
-    def _again_told(
+    def _told(
         self,
         book: Book,
         kind: PeriodKind,
         bounds: Bounds,
         found: Found,
         now: Instant,
-        rev: int,
-        why: str,
-    ) -> Period:
+        rev: int = 0,
+        why: str = "",
+    ) -> Stored:
         reason = why if rev else ""
-        return finish(book.station, kind, bounds, found, now, rev=rev, reason=reason)
+        told = finish(book.station, kind, bounds, found, now, rev=rev, reason=reason)
+        return Stored(told, book.meta)
 
     # -- told ----------------------------------------------------------------
 
@@ -411,16 +433,14 @@ class Averager:
         out = self._unsaid
         if not out:
             return
-        oldest = min(period.t_ms for period in out)
-        if any(p.t_ms < now.wall_ms - _LOOK_BACK_MS[p.kind] for p in out):
+        oldest = min(period.t_ms for period, _ in out)
+        if any(p.t_ms < now.wall_ms - _LOOK_BACK_MS[p.kind] for p, _ in out):
             self._again_ms = oldest
             self.keep()
             await self._remembered()
-        meta = self._meta()
-        stored = [Stored(period, meta) for period in out]
         refused: Iterable[Stored] = ()
         try:
-            refused = await self._history.put(stored)
+            refused = await self._history.put(out)
         except DiskTroubleError as exc:
             said = t("log.history_refuses", error=exc)
             log.error("%s", said, extra=None if self._troubled else CHANGE)  # noqa: TRY400
@@ -428,9 +448,14 @@ class Averager:
         else:
             self._troubled = False
         refused = list(refused)
-        for one in stored:
+        for one in out:
             if one not in refused:
                 self._record(*one)
+                continue
+            self._refused += 1
+            period, place = one.period, utc_text(one.period.t_ms)
+            words = {"station": period.station, "kind": period.kind, "rev": period.rev}
+            log.warning("%s", t("log.period_refused", time=place, **words))
         self._unsaid = []
         self._again_ms = None
 

@@ -111,6 +111,8 @@ class Book:
         """Hours and days whose parts changed, and why."""
         self.since_ms: dict[str, int] = {}
         """Of a factor that was another one before: when it began."""
+        self.meta = ""
+        """The version of the site that its periods are read with."""
         self.fresh = False
         """Nothing of its past is of the same station: only its name may be."""
         self.next_ms: int | None = None

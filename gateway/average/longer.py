@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from gateway.aggregate import FactorPeriod
-from gateway.average.minute import weighted, with_proved_oxygen, with_total
+from gateway.average.minute import told_in, weighted, with_proved_oxygen, with_total
 from gateway.average.noise import Levels, by_day, day_and_night
 from gateway.average.sums import levels_of, of_levels
 from gateway.average.water import Load
@@ -70,6 +70,8 @@ def longer_of(
         marks=marks,
         mark=mark,
         over_oxygen=sum(_over_oxygen(part.found) for part in used),
+        unit=factor.unit,
+        cou_unit=told_in(factor),
     )
     means = _means([part.found for part in used])
     found = msgspec.structs.replace(found, **means)
@@ -141,8 +143,7 @@ def _of_counter(
 ) -> FactorPeriod:
     totals = [part.found.cou for part in parts if part.found.cou is not None]
     if left_over is not None:
-        told_in = factor.cou_unit or factor.unit
-        factor_of = conversion(factor.unit_of_point, told_in).factor
+        factor_of = conversion(factor.unit_of_point, told_in(factor)).factor
         totals.append(left_over * factor_of)
     cou = sum(totals, Fraction(0)) if totals else None
     return msgspec.structs.replace(found, cou=cou)

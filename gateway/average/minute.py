@@ -64,6 +64,8 @@ def minute_of(
         marks=marks,
         mark=mark,
         over_oxygen=sum(sample.over for sample in used),
+        unit=factor.unit,
+        cou_unit=told_in(factor),
     )
     found = _replaced(found, **_means(used))
     lacking = sum(s.zs is None and not s.over for s in used)
@@ -162,11 +164,15 @@ def _told(factor: Factor, total: Fraction) -> Fraction | None:
     return conversion(base, factor.cou_unit)(total)
 
 
+def told_in(factor: Factor) -> str:
+    """The unit of its total; empty: it has none."""
+    return factor.cou_unit or (factor.unit if factor.counter else "")
+
+
 def _counter_total(factor: Factor, counted: Fraction | None) -> Fraction | None:
     if counted is None:
         return None
-    told_in = factor.cou_unit or factor.unit
-    return counted * conversion(factor.unit_of_point, told_in).factor
+    return counted * conversion(factor.unit_of_point, told_in(factor)).factor
 
 
 def _weighted(

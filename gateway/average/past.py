@@ -154,7 +154,9 @@ def longer(book: Book, kind: Longer, bounds: Bounds, past: Past) -> Found:
         mine = [
             Part(calendar.hour_of_day(t) if kind == "day" else 0, one[factor.name])
             for t, one in parts.items()
-            if factor.name in one and t >= since
+            if factor.name in one
+            and t >= since
+            and one[factor.name].unit in (factor.unit, "")
         ]
         found[factor.name] = longer_of(book.station, factor, kind, mine, of, left_over)
     return by_totaliser(book.station, found, bounds.ms)
