@@ -18,7 +18,6 @@ from gateway.health import (
     buffer_health,
     bus_health,
     device_health,
-    history_health,
 )
 from gateway.history_served import Question, answers
 from gateway.spread import HOURS_KEPT
@@ -170,9 +169,11 @@ class Answers:
         except msgspec.ValidationError as exc:
             text = t("control.bad_request", error=exc)
             raise ControlError("bad_request", text) from exc
-        history = self._app.kept()
+        history = self._app.history.opened
         if history is None:
-            raise ControlError("no_history", t("history.no_stations"))
+            trouble = self._app.history.health().get("trouble")
+            key = "history.not_open" if trouble else "history.no_stations"
+            raise ControlError("no_history", t(key, error=trouble))
         try:
             async for part in answers(history, asked):
                 yield part
@@ -212,7 +213,8 @@ def health_of(app: App) -> Health:
             for unit in worker.units.values()
         ],
         buffer=buffer_health(app.buffer),
-        history=history_health(app.kept()),
+        history=app.history.health(),
+        averages=app.averager.health(),
         disk=app.tender.disk(),
         targets=_targets(app),
         trial=None if left_s is None else {"left_s": round(left_s, 1)},

@@ -22,22 +22,20 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from buffer import Buffer, DiskTroubleError, History, Limits, may_pass
+from buffer import Buffer, DiskTroubleError, Limits, may_pass
 from gateway import events, powercut
 from gateway.answers import Answers, health_of
 from gateway.average.averager import Averager
 from gateway.average.board import Board
-from gateway.average.kept import KeptPeriods
 from gateway.average.note import NOTE as AVERAGED
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
-from gateway.chronicle import Chronicle
 from gateway.clock import SystemClock
 from gateway.config.model import MqttTarget
 from gateway.config.problems import SiteError
 from gateway.control import ControlError
 from gateway.crew import Crew
-from gateway.history import PeriodHistory, cut
+from gateway.history_keeper import HistoryKeeper
 from gateway.judge.judge import NOTE as JUDGED
 from gateway.judge.judge import Judge
 from gateway.logs import CHANGE
@@ -57,7 +55,6 @@ from gateway.tend import Tender
 from gateway.texts import t
 from gateway.timekeeper import StoreClock, Timekeeper
 from gateway.trial import Trial
-from gateway.uplink.hj212.seams import NoPeriods
 from gateway.uplink.pump import Pump
 
 if TYPE_CHECKING:
@@ -70,7 +67,6 @@ if TYPE_CHECKING:
     from gateway.periods import Key
     from gateway.record import Record
     from gateway.uplink.hj212.pump import Hj212Pump
-    from gateway.uplink.hj212.seams import Periods
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +78,6 @@ FLUSH_S = 0.3
 """Together with closing the store, a clean stop takes less than 3 s."""
 STORE_WAIT_S = 2.0
 """Between two attempts to open a store whose disk refuses."""
-HISTORY_YIELDS = 64_000_000
-"""Bytes above the disk's reserve below which the history gives up its oldest."""
 CLOSE_S = 8.0
 """A slow card may need more than that; beyond this it answers no more."""
 
@@ -129,9 +123,7 @@ class App:
         self.workers: dict[str, BusWorker] = {}
         self.pumps: dict[str, Pump | Hj212Pump] = {}
         self.board = Board()
-        self.history: Periods = NoPeriods()
-        self._kept: History | None = None
-        self.chronicle = Chronicle(self.kept)
+        self.history = HistoryKeeper(lambda: self.site, self._history_damaged)
         self.version = our_version()
         self._load = load
         self._stop = asyncio.Event()
@@ -177,7 +169,7 @@ class App:
             self.record = Recorder(buffer, self.metas, self.books.ledger)
             self.record.on_event = self._status_changed
             self.record.known_ms = self.timekeeper.known_ms
-            self.record.on_stored = self.chronicle
+            self.record.on_stored = self.history.chronicle
             self.told = TargetEvents(
                 self.record, now=self.clock.now, high=lambda: buffer.high
             )
@@ -202,7 +194,7 @@ class App:
                 await self._stop_all()
         finally:
             self._forget_signals()
-            await self._close_history()
+            await self.history.close()
             await self._close_buffer()
         log.info("%s", t("log.stopped", seconds=f"{loop.time() - stopping:.1f}"))
 
@@ -257,7 +249,8 @@ class App:
         self.crew.start("control", Answers(self).server().run)
         self.crew.start("trial", self.trial.run)
         self.crew.start("averages", self.averager.run)
-        self.crew.start("chronicle", self.chronicle.run)
+        self.crew.start("history", self.history.run)
+        self.crew.start("chronicle", self.history.chronicle.run)
         self.crew.start("maintenance", self.maintenance.run)
 
     async def _stop_all(self) -> None:
@@ -280,15 +273,6 @@ class App:
                 await self.buffer.flush()
         await self.crew.end("", PUMPS_STOP_S)
         self.books.close()
-
-    async def _close_history(self) -> None:
-        """Close the history; a disk that answers no more must not hold us back."""
-        if self._kept is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await self.chronicle.flush()
-                await self._kept.close()
 
     async def _close_buffer(self) -> None:
         """Close the store; a disk that answers no more must not hold the stop back.
@@ -420,7 +404,7 @@ class App:
         self.books.adopt(self.metas.current, site)
         for record in self.judge.adopt(site):
             self.record(record)
-        await self._open_history()
+        await self.history.open()
         self.averager.adopt(site)
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
@@ -442,10 +426,6 @@ class App:
         self._status_changed()
         self.record(events.site_changed(change, self.metas.current, self.clock.now()))
         return change.said()
-
-    def kept(self) -> History | None:
-        """The year of periods; None: no stations, or the disk refused it."""
-        return self._kept
 
     def health(self) -> Health:
         """Everything about everything, now."""
@@ -512,9 +492,9 @@ class App:
     async def _begin_averaging(self) -> None:
         """Take up what earlier runs left of open minutes, hours and days."""
         buffer = self.buffer
-        await self._open_history()
+        await self.history.open()
         self.averager = Averager(
-            KeptPeriods(lambda: self._kept),
+            self.history.periods,
             lambda period, meta: self.record.under(meta)(period),
             meta=lambda: self.metas.current,
             now=self.clock.now,
@@ -526,27 +506,6 @@ class App:
             board=self.board,
         )
         self.averager.adopt(self.site)
-
-    async def _open_history(self) -> None:
-        """Open the year of periods, where there are stations to keep it of."""
-        site = self.site
-        if not site.stations or self._kept is not None:
-            return
-        folder = site.buffer.path / "history"
-        try:
-            self._kept = await History.open(
-                folder,
-                site.history.max_bytes,
-                # Old minutes make room before records do that no platform has yet.
-                keep_free=site.buffer.keep_free + HISTORY_YIELDS,
-                cut=cut,
-            )
-        except (OSError, DiskTroubleError) as exc:
-            # Averages are made and delivered all the same.
-            log.error("%s", t("log.no_history", folder=folder, error=exc))  # noqa: TRY400
-            return
-        self._kept.on_damage = self._history_damaged
-        self.history = PeriodHistory(self._kept)
 
     def _history_damaged(self, damage: Damage) -> None:
         self.record(events.history_damaged(damage, self.clock.now()))

@@ -13,7 +13,7 @@ import msgspec
 from gateway.wear import Disk
 
 if TYPE_CHECKING:
-    from buffer import Buffer, History
+    from buffer import Buffer
     from gateway.bus_worker import BusWorker
     from gateway.clock import Instant
     from gateway.roster import Unit
@@ -84,7 +84,10 @@ class Health(msgspec.Struct, kw_only=True):
     devices: list[DeviceHealth] = []
     buffer: dict[str, Any] = {}
     history: dict[str, Any] = {}
-    """The year of minutes, hours and days; empty where there are no stations."""
+    """The year of minutes, hours and days; empty where there are no stations,
+    ``trouble`` alone where it cannot be opened."""
+    averages: dict[str, int] = {}
+    """What is in no average: see ``Averager.health``; empty without stations."""
     disk: Disk = Disk()
     """The disk the records are on, and how long it lasts."""
     targets: list[dict[str, Any]] = []
@@ -136,11 +139,6 @@ def buffer_health(buffer: Buffer) -> dict[str, Any]:
     """The buffer's own statistics."""
     found: dict[str, Any] = msgspec.structs.asdict(buffer.stats())
     return found
-
-
-def history_health(history: History | None) -> dict[str, Any]:
-    """The history's own statistics."""
-    return {} if history is None else msgspec.to_builtins(history.stats())
 
 
 def _ms(at: Instant | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Minutes, hours and days of the last year, as periods again.
+"""Stored minutes, hours and days: their figures, and how they are cut for the disk.
 
 The history keeps the same bytes that the buffer does (`gateway.record.encode`), under
 the station's name. Reading the figures (the digits everybody sees) leaves the exact
@@ -7,17 +7,14 @@ numbers alone: a day of minutes is then there in some tens of milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.aggregate import Period, PeriodKind
-from gateway.record import Record, RecordError, decode, head
+from gateway.record import RecordError, head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
-
-    from buffer import Fate, History, Kept, Revision
+    from collections.abc import Sequence
 
 _HEAD_BYTES = 28
 _BETWEEN = b'},"'
@@ -120,72 +117,3 @@ def _exact_places(data: bytes, stop: int, names: Sequence[bytes]) -> list[int]:
 
 
 _LENGTHS = {size: bytes([0xA0 + size]) for size in range(32)}
-
-
-class PeriodHistory:
-    """The history of one gateway, in the words of the gateway."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-
-    async def put(self, entries: Iterable[Kept]) -> list[Kept]:
-        """See ``History.put``."""
-        return await self._history.put(entries)
-
-    async def read(
-        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
-    ) -> list[Period]:
-        """Newest revisions that begin in ``since_ms <= t < until_ms``, ascending.
-
-        Raises:
-            DiskTroubleError: They cannot be read now.
-        """
-        found = await self._history.read(subject, kind, since_ms, until_ms)
-        return [period for one in found if (period := _period(one)) is not None]
-
-    async def walk(
-        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
-    ) -> AsyncGenerator[Period]:
-        """The same one after the other: a year of minutes would not fit memory."""
-        async for part in self._history.walk(subject, kind, since_ms, until_ms):
-            for one in part:
-                if (period := _period(one)) is not None:
-                    yield period
-
-    async def span(self, subject: str, kind: PeriodKind) -> tuple[int, int] | None:
-        """Labels of the first and the last one; None: there is none."""
-        return await self._history.span(subject, kind)
-
-    def mark(
-        self,
-        target: str,
-        subject: str,
-        kind: PeriodKind,
-        t_ms: int,
-        *,
-        proved: bool,
-        rev: int = 0,
-        written: bool = False,
-    ) -> None:
-        """A period was sent to a target; ``proved``: it says that it has it."""
-        fate: Fate = "proved" if proved else "written" if written else "sent"
-        self._history.mark(target, subject, kind, t_ms, rev, fate)
-
-
-def records(found: Iterable[Revision]) -> list[Record]:
-    """Stored records read back; what this release cannot read is left out."""
-    kept: list[Record] = []
-    for one in found:
-        try:
-            kept.append(decode(one.data)[0])
-        except RecordError:
-            continue
-    return kept
-
-
-def _period(found: Revision) -> Period | None:
-    try:
-        record: Any = decode(found.data)[0]
-    except RecordError:
-        return None  # of another release: better left out than misread
-    return record if isinstance(record, Period) else None

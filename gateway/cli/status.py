@@ -92,6 +92,7 @@ def well(health: Health) -> bool:
         not health.stuck
         and health.clock != "waiting"
         and not health.buffer.get("degraded")
+        and not health.history.get("trouble")
         and all(bus.state == "open" for bus in health.buses)
         and all(_fresh(device, health.now_ms) for device in health.devices)
         and all(target["state"] == "online" for target in health.targets)
@@ -115,6 +116,7 @@ def report(health: Health) -> str:
     if health.targets:
         parts.append(_targets(health.targets, health.now_ms))
     kept = [_buffer(health.buffer), *_history(health.history)]
+    kept += _averages(health.averages)
     parts.append("\n".join([*kept, *_disk(health.disk)]))
     if health.stuck:
         parts.append(paint(t("status.stuck", loops=", ".join(health.stuck)), "red"))
@@ -269,6 +271,9 @@ def _history(stats: dict[str, Any]) -> list[str]:
     """How much room it takes, and what is amiss with it."""
     if not stats:
         return []
+    if "bytes" not in stats:
+        trouble = worded(stats["trouble"], language())
+        return [paint(t("status.history_closed", trouble=trouble), "red")]
     used, most = (format_size(stats[name]) for name in ("bytes", "max_bytes"))
     lines = [t("status.history", used=used, most=most)]
     if stats["trouble"]:
@@ -278,7 +283,19 @@ def _history(stats: dict[str, Any]) -> list[str]:
     if stats["damages"]:
         said = t("status.history_damaged", count=len(stats["damages"]))
         lines.append(paint(said, "yellow"))
+    if stats["dropped"]:
+        said = t("status.history_dropped", count=stats["dropped"])
+        lines.append(paint(said, "yellow"))
     return lines
+
+
+def _averages(counts: dict[str, int]) -> list[str]:
+    """What came in and is in no average."""
+    return [
+        paint(t(f"status.averages_{name}", count=count), "yellow")
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _disk(disk: Disk) -> list[str]:

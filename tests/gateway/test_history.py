@@ -13,9 +13,9 @@ from gateway.chronicle import KIND, Chronicle
 from gateway.cli.memory import Memory
 from gateway.clock import Instant
 from gateway.control import ControlError, ControlServer, Request, socket_path
-from gateway.history import PeriodHistory, cut, records, shown
+from gateway.history import cut, shown
 from gateway.history_served import Question, answers
-from gateway.record import Event, Gap, RecordError, Scan, encode
+from gateway.record import Event, Gap, RecordError, Scan, decode, encode
 from tests.support.history_year import FACTORS, META, day, kept
 from tests.support.kept_stack import END, FIRST_DAY, SECOND_DAY, fill
 
@@ -77,25 +77,6 @@ def test_blocks_of_unlike_records_come_back(periods) -> None:
     assert unpack(START, pack(START, mixed, cut)) == mixed
 
 
-async def test_periods_back_exactly_and_their_fate(tmp_path, periods) -> None:
-    history = await History.open(tmp_path / "h", 10**8, cut=cut)
-    mine = PeriodHistory(history)
-    await mine.put(kept(p) for p in periods)
-
-    found = await mine.read("DA001", "minute", START, START + 10 * 60_000)
-    walked = [p async for p in mine.walk("DA001", "minute", 0, START * 2)]
-    mine.mark("city", "DA001", "minute", START, proved=False)
-    mine.mark("city", "DA001", "minute", START + 60_000, proved=False, written=True)
-    mine.mark("city", "DA001", "minute", START + 120_000, proved=True)
-
-    assert found == periods[:10]
-    assert walked == periods
-    assert await mine.span("DA001", "minute") == (START, periods[-1].t_ms)
-    fates = await history.fates("city", "DA001", "minute", 0, START * 2)
-    assert [fate for _, _, fate in fates] == ["sent", "written", "proved"]
-    await history.close()
-
-
 async def test_events_and_gaps_are_kept_and_nothing_else(tmp_path) -> None:
     history = await History.open(tmp_path / "h", 10**8)
     chronicle = Chronicle(lambda: history)
@@ -113,7 +94,7 @@ async def test_events_and_gaps_are_kept_and_nothing_else(tmp_path) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    found = records(await history.revs("cems", KIND, 0, START * 2))
+    found = [decode(r.data)[0] for r in await history.revs("cems", KIND, 0, START * 2)]
     assert sorted(map(repr, found)) == sorted(map(repr, (gap, other, event)))
     await history.close()
     chronicle(gap, encode(gap, META), START)

@@ -238,33 +238,6 @@ class Marks(Protocol):
         ...
 
 
-class Periods(History, Marks, Protocol):
-    """Both, as a gateway has them; see ``gateway.history``."""
-
-
-class NoPeriods:
-    """Where none are kept."""
-
-    async def read(
-        self, subject: str, kind: PeriodKind, since_ms: int, until_ms: int
-    ) -> Sequence[Period]:
-        """There are none."""
-        return ()
-
-    def mark(
-        self,
-        target: str,
-        subject: str,
-        kind: PeriodKind,
-        t_ms: int,
-        *,
-        proved: bool,
-        rev: int = 0,
-        written: bool = False,
-    ) -> None:
-        """Nobody remembers."""
-
-
 class Encoder(Protocol):
     """Makes uploads; see ``frames.Frames``."""
 
