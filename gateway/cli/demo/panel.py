@@ -45,6 +45,9 @@ class DemoState:
     wrong: int = 0
     missing: int = 0
     latency_ms: float | None = None
+    regulator: dict[str, int] = field(default_factory=dict)
+    """What the HJ 212 platform has: ``realtime``, ``minutes``, ``same``,
+    ``differing``, ``broken`` (clauses); empty: it has not said yet."""
     log: list[tuple[float, str]] = field(default_factory=list)
 
     def note(self, text: str) -> None:
@@ -68,7 +71,8 @@ def panel(state: DemoState, columns: int = WIDTH) -> list[str]:
     blanks = " " * max(1, width - display_width(title) - len(clock) - 1)
     lines = [paint(f" {title}", "bold") + blanks + paint(clock, "dim"), ""]
     lines += [_device(device, room) for device in state.devices]
-    lines += ["", _link(state), _backlog(state), _platform(state), ""]
+    lines += ["", _link(state), _backlog(state), _platform(state)]
+    lines += [_regulator(state), ""]
     lines += [
         paint(f" {at:6.1f} s  ", "dim") + text for at, text in state.log[-_LOG_LINES:]
     ]
@@ -139,3 +143,20 @@ def _platform(state: DemoState) -> str:
         else "  " + t("demo.platform.latency", ms=f"{state.latency_ms:.1f}")
     )
     return _row("demo.platform", f"{text}  {marks}{delay}")
+
+
+def _regulator(state: DemoState) -> str:
+    has = state.regulator
+    if not has:
+        return _row("demo.regulator", paint(t("demo.regulator.waiting"), "dim"))
+    text = t("demo.regulator.text", realtime=has["realtime"], minutes=has["minutes"])
+    if not has["minutes"]:
+        return _row("demo.regulator", f"{text}  {t('demo.regulator.no_minute')}")
+    checks = [
+        (t("demo.regulator.same", count=has["same"]), 0),
+        (t("demo.regulator.differing", count=has["differing"]), has["differing"]),
+    ]
+    if has["broken"]:
+        checks.append((t("demo.regulator.broken", count=has["broken"]), has["broken"]))
+    marks = "  ".join(paint(text, "red" if bad else "green") for text, bad in checks)
+    return _row("demo.regulator", f"{text}  {marks}")

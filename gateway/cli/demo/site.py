@@ -32,11 +32,35 @@ CHECK = Wired("check-1", "net-2", 1, "", ("r2", "r4"))
 DEVICES = (*LINE, *NETWORK, CHECK)
 BUS_KINDS = {"line-1": "RTU 19200 8N1", "net-1": "Modbus TCP", "net-2": "Modbus TCP"}
 BAUD = 19200
+MQTT, HJ212 = "platform", "regulator"
+"""The two targets."""
+STATION = "gate"
+MN, ST = "010000A8900016F000169DC0", "39"
+"""The standard's own example; 39: dust."""
+PASSWORD_FILE = "hj212-password"  # noqa: S105 - a name
+PASSWORD = "123456"  # noqa: S105 - the simulated platform's
 
 
-def site_text(
-    folder: Path, line: Path, net_port: int, check_port: int, broker_port: int
-) -> str:
+class Ports(NamedTuple):
+    """Where the simulators listen."""
+
+    net: int
+    check: int
+    broker: int
+    hj212: int
+
+
+def write_site(folder: Path, line: Path, ports: Ports) -> Path:
+    """Write the site file, and the password that does not stand in it."""
+    password = folder / PASSWORD_FILE
+    password.touch(mode=0o600)
+    password.write_text(PASSWORD + "\n", encoding="utf-8")
+    site = folder / "site.yaml"
+    site.write_text(site_text(folder, line, ports), encoding="utf-8")
+    return site
+
+
+def site_text(folder: Path, line: Path, ports: Ports) -> str:
     """The site file of the demo."""
     return f"""\
 gateway: demo
@@ -45,8 +69,8 @@ clock: {{trust: always}}
 buffer: {{path: {folder / "data"}, max_bytes: 64MB, keep_free: 1MB}}
 buses:
   line-1: {{protocol: modbus-rtu, serial: {line}, baud: {BAUD}, framing: 8N1}}
-  net-1: {{protocol: modbus-tcp, tcp: "127.0.0.1:{net_port}"}}
-  net-2: {{protocol: modbus-tcp, tcp: "127.0.0.1:{check_port}"}}
+  net-1: {{protocol: modbus-tcp, tcp: "127.0.0.1:{ports.net}"}}
+  net-2: {{protocol: modbus-tcp, tcp: "127.0.0.1:{ports.check}"}}
 devices:
 {_devices()}
   {CHECK.name}:
@@ -55,8 +79,25 @@ devices:
     every: 1s
     points:
 {_check_points()}
+stations:
+  {STATION}:
+    kind: dust
+    grace: 1s
+    factors:
+      pm10: {{from: dust.pm10, unit: ug/m3, decimals: 1}}
+      pm2_5: {{from: dust.pm2_5, unit: ug/m3, decimals: 1}}
+      noise: weather.noise
+      temperature: weather.temperature
+      humidity: weather.humidity
 targets:
-  platform: {{mqtt: "mqtt://127.0.0.1:{broker_port}"}}
+  {MQTT}: {{mqtt: "mqtt://127.0.0.1:{ports.broker}"}}
+  {HJ212}:
+    hj212: "127.0.0.1:{ports.hj212}"
+    mn: {MN}
+    station: {STATION}
+    password_file: {PASSWORD_FILE}
+    realtime: 5s
+    factors: {{pm10: {{unit: ug/m3}}, pm2_5: {{unit: ug/m3}}}}
 """
 
 

@@ -17,10 +17,17 @@ from gateway.cli.demo.site import (
     BUS_KINDS,
     CHECK_POINTS,
     DEVICES,
+    HJ212,
     LINE,
+    MN,
+    MQTT,
     NETWORK,
+    PASSWORD,
+    ST,
+    STATION,
+    Ports,
     Wired,
-    site_text,
+    write_site,
 )
 from gateway.cli.output import pad, paint, print_json
 from gateway.control import socket_path
@@ -56,6 +63,8 @@ class Stage:
         self._children: list[Child] = []
         self._values: dict[str, tuple[float, dict[str, Any], bool]] = {}
         self._verdict: dict[str, Any] = {}
+        self._regulator_verdict: dict[str, Any] = {}
+        self._backlogs: dict[str, int] = {}
         self._start = time.monotonic()
         self._gateway_start = 0.0
         self._stop = asyncio.Event()
@@ -85,7 +94,9 @@ class Stage:
                 await child.end()
             self._show()
             self.screen.leave()
-        return self._verdict
+        regulator = self._regulator_verdict
+        clean = bool(self._verdict.get("clean") and regulator.get("clean"))
+        return {**self._verdict, "clean": clean, "hj212": regulator}
 
     def say(self, verdict: dict[str, Any], *, as_json: bool) -> None:
         """Print how it ended."""
@@ -102,6 +113,19 @@ class Stage:
                 print(f"   {example}")
         for key in ("gaps", "lost_stated", "duplicates", "missing", "wrong"):
             print(f"   {pad(t(f'demo.count.{key}'), 12)}{verdict.get(key, '?')}")
+        self._say_regulator(verdict["hj212"])
+
+    def _say_regulator(self, has: dict[str, Any]) -> None:
+        """The second judge: HJ 212 beside MQTT."""
+        print(f"\n {paint(t('demo.regulator'), 'bold')}  ", end="")
+        if not has.get("clean"):
+            print(paint(t("demo.not_clean"), "red"))
+            for example in (*has.get("examples", ()), *has.get("failed", ())):
+                print(f"   {example}")
+        elif has["minutes"]:
+            print(paint(t("demo.regulator.clean", **has), "green"))
+        else:
+            print(paint(t("demo.regulator.short", **has), "green"))
 
     async def _set_up(self) -> None:
         line = self.folder / "line-1"
@@ -109,6 +133,11 @@ class Stage:
             "broker", "--kind", self._broker, "--folder", str(self.folder / "broker")
         )
         self._note("demo.log.broker", port=broker["port"])
+        self._regulator = await self._started(
+            "regulator",
+            *("--mn", f"{MN}@{ST}", "--station", STATION, "--password", PASSWORD),
+            *("--port", str(broker["port"]), "--every", str(_TICK_S)),
+        )
         self.proxy_facts = await self._child(
             "proxy", "--to", f"127.0.0.1:{broker['port']}"
         )
@@ -125,11 +154,16 @@ class Stage:
         )
         self._note("demo.log.devices", count=len(DEVICES))
         await self._platform(broker["port"], check["start_utc_ms"])
-        site = self.folder / "site.yaml"
-        text = site_text(
-            self.folder, line, network["port"], check["port"], self.proxy_facts["port"]
+        # It came up beside the others: the first value waits for nobody.
+        await self._regulator.ready(self._log_of(self._regulator))
+        self._regulator.listen(self._hear_regulator)
+        ports = Ports(
+            network["port"],
+            check["port"],
+            self.proxy_facts["port"],
+            self._regulator.facts["port"],
         )
-        site.write_text(text, encoding="utf-8")
+        site = write_site(self.folder, line, ports)
         self._note_units(site)
         self._gateway_start = time.monotonic()
         gateway = await Child.start(
@@ -155,12 +189,20 @@ class Stage:
         self._judge.listen(self._hear)
 
     async def _child(self, kind: str, *options: str) -> dict[str, Any]:
+        child = await self._started(kind, *options)
+        await child.ready(self._log_of(child))
+        self._show()
+        return child.facts
+
+    async def _started(self, kind: str, *options: str) -> Child:
+        """Started, and not waited for."""
         log = self.folder / f"{kind}-{len(self._children)}.log"
         child = await Child.start(kind, f"simulators.{kind}", *options, log=log)
         self._children.append(child)
-        await child.ready(log)
-        self._show()
-        return child.facts
+        return child
+
+    def _log_of(self, child: Child) -> Path:
+        return self.folder / f"{child.name}-{self._children.index(child)}.log"
 
     async def _cut_and_heal(self) -> None:
         """Cut the link for a while, again and again, until the time is up."""
@@ -171,16 +213,17 @@ class Stage:
         pause = first
         while await self._wait(pause, end):
             self._proxy.tell("cut")
+            self._regulator.tell("cut")
             self._link("cut")
             self._note("demo.log.cut")
             going_on = await self._wait(for_s, end)
-            self._proxy.tell("heal")
+            self._heal()
             self._note("demo.log.back")
             if not going_on:
                 return
             # The health of before the cut may still be what we know.
             await asyncio.sleep(_TICK_S / 5)
-            took = await self._drained()
+            took = await self._drained(MQTT)
             if took is not None:
                 self._note("demo.log.drained", seconds=f"{took:.1f}")
             pause = _CUT_EVERY_S
@@ -193,22 +236,28 @@ class Stage:
                 await self._stop.wait()
         return not self._stop.is_set() and (end is None or time.monotonic() < end)
 
-    async def _drained(self) -> float | None:
-        """Seconds until the platform had what was held back; None: not in time."""
+    def _heal(self) -> None:
+        self._proxy.tell("heal")
+        if self.state.link == "cut":
+            self._regulator.tell("heal")
+
+    async def _drained(self, *targets: str) -> float | None:
+        """Seconds until they had what was held back; None: not in time."""
         since = time.monotonic()
         while (took := time.monotonic() - since) < _DRAIN_S:
-            backlog = self.state.backlog[-1] if self.state.backlog else 0
-            if self.state.link == "up" and backlog <= len(DEVICES):
+            left = max((self._backlogs.get(name, 0) for name in targets), default=0)
+            if self.state.link == "up" and left <= len(DEVICES):
                 return took
             await asyncio.sleep(_TICK_S / 5)
         return None
 
     async def _finish(self) -> None:
-        self._proxy.tell("heal")
-        await self._drained()
+        self._heal()
+        await self._drained(MQTT, HJ212)
         self._note("demo.log.stopping")
         await self._gateway.end()
         await self._judge.end()
+        await self._regulator.end()
 
     # -- what is heard ------------------------------------------------------
 
@@ -227,6 +276,20 @@ class Stage:
         state.missing = verdict["missing"]
         state.latency_ms = verdict["latency_ms"].get("p50")
 
+    def _hear_regulator(self, said: dict[str, Any]) -> None:
+        has = said.get("so_far") or said.get("verdict")
+        if has is None:
+            return
+        if "verdict" in said:
+            self._regulator_verdict = has
+        before = self.state.regulator
+        if has["realtime"] and not before.get("realtime"):
+            self._note("demo.log.regulator")
+        if has["minutes"] and not before.get("minutes"):
+            self._note("demo.log.minute", count=has["same"])
+        counts = {key: has[key] for key in ("realtime", "minutes", "same", "differing")}
+        self.state.regulator = {**counts, "broken": len(has["failed"])}
+
     async def _follow_values(self) -> None:
         async for item in self._control("watch"):
             record = item.get("item", {})
@@ -239,6 +302,9 @@ class Stage:
         async for answer in self._control("health"):
             health = answer.get("result") or {}
             for target in health.get("targets", []):
+                self._backlogs[target["target"]] = target["backlog"]
+                if target["target"] != MQTT:
+                    continue
                 self.state.sample_backlog(target["backlog"])
                 if target["state"] == "online" and self.state.link != "up":
                     self._link("up")

@@ -58,3 +58,18 @@ def test_the_curve_keeps_the_last_samples():
         state.sample_backlog(records)
 
     assert state.backlog == list(range(56, 100))
+
+
+def test_the_regulator_s_line_tells_minutes_once_there_are_any():
+    state = DemoState()
+    assert any(word in panel(state)[6] for word in ("waits", "等待"))
+
+    has = {"realtime": 3, "minutes": 0, "same": 0, "differing": 0, "broken": 0}
+    state.regulator = has
+    assert any(word in panel(state)[6] for word in ("full minute", "整分"))
+
+    state.regulator = {**has, "minutes": 2, "same": 40}
+    assert "40" in panel(state)[6]
+    state.regulator = {**has, "minutes": 2, "differing": 7, "broken": 9}
+    assert "7" in panel(state)[6]
+    assert "9" in panel(state)[6]
