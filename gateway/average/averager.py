@@ -24,7 +24,6 @@ from gateway.average.finish import finish
 from gateway.average.note import Saved, packed, restore, save, unpacked
 from gateway.average.past import LONGER, Longer, Past, Stored, longer
 from gateway.events import utc_text
-from gateway.events import utc_text
 from gateway.logs import CHANGE
 from gateway.periods import periods
 from gateway.record import Gap, Scan
@@ -117,7 +116,6 @@ class Averager:
         self._unsaid: list[Stored] = []
         self.dropped = 0
         """Readings that came too late for any period."""
-        self._refused = 0
         self._refused = 0
 
     # -- the site ------------------------------------------------------------
@@ -266,20 +264,6 @@ class Averager:
         stations |= {n: s for n, s in self._restored.items() if n not in stations}
         self._saved = Saved(self._now(), clean, self._again_ms, stations)
         self._remember(packed(self._saved))
-
-    def health(self) -> dict[str, int]:
-        """What is in no average, since the start; empty without stations.
-
-        ``dropped``: readings too late for any period; ``refused``: periods in whose
-        place the history has others; ``waiting``: scans whose time is not known yet.
-        """
-        if not self._books:
-            return {}
-        return {
-            "dropped": self.dropped,
-            "refused": self._refused,
-            "waiting": len(self._waiting),
-        }
 
     def health(self) -> dict[str, int]:
         """What is in no average, since the start; empty without stations.
@@ -467,11 +451,6 @@ class Averager:
         for one in out:
             if one not in refused:
                 self._record(*one)
-                continue
-            self._refused += 1
-            period, place = one.period, utc_text(one.period.t_ms)
-            words = {"station": period.station, "kind": period.kind, "rev": period.rev}
-            log.warning("%s", t("log.period_refused", time=place, **words))
                 continue
             self._refused += 1
             period, place = one.period, utc_text(one.period.t_ms)
