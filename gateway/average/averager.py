@@ -14,8 +14,11 @@ says why.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from buffer import DiskTroubleError
 from gateway.average.board import Board
@@ -102,12 +105,15 @@ class Averager:
         self._declared = declared
         self._saved = unpacked(recalled)
         self._again = self._saved is not None and not self._saved.clean
+        self._began = now()
         self._restored = dict(self._saved.stations) if self._saved else {}
         self._books: dict[str, Book] = {}
         self._pasts: dict[str, Past] = {}
         self._longer: dict[str, dict[str, int]] = {}
         """By station: the first hour and day that are not over."""
         self._feeds: dict[str, tuple[Device, Bus, dict[tuple[str, str], Feed]]] = {}
+        self._touched: dict[str, dict[int, str]] = {}
+        """By station: minutes told again whose hours could not be worked out yet."""
         self._waiting: list[Scan] = []
         self._trusted_ms: int | None = None
         self._again_ms: int | None = None
@@ -156,6 +162,7 @@ class Averager:
         for name in before:
             self.board.post(name, None)
             del self._pasts[name], self._longer[name]
+            self._touched.pop(name, None)
         self._changed.set()
         if self._books and self._saved is None:
             self.keep()  # from here on a kill is known to have been one
@@ -215,8 +222,10 @@ class Averager:
 
     async def run(self) -> None:
         """Tell what is over, and note what is open; until cancelled."""
-        await self._tell_again()
         while True:
+            if self._again:
+                with contextlib.suppress(DiskTroubleError):  # with the next tick then
+                    await self._tell_again()
             if not self._books:
                 self._changed.clear()
                 await self._changed.wait()
@@ -265,6 +274,21 @@ class Averager:
         self._saved = Saved(self._now(), clean, self._again_ms, stations)
         self._remember(packed(self._saved))
 
+    def _keep_again(self, oldest_ms: int) -> None:
+        """Note that old periods are about to be told.
+
+        The rest of the note stays as it was: what is open now is without them, and
+        after a kill before they are kept they must be found in it.
+        """
+        self._again_ms = oldest_ms
+        if self._saved is None:
+            self.keep()
+            return
+        self._saved = msgspec.structs.replace(
+            self._saved, clean=False, again_ms=oldest_ms
+        )
+        self._remember(packed(self._saved))
+
     def health(self) -> dict[str, int]:
         """What is in no average, since the start; empty without stations.
 
@@ -289,7 +313,7 @@ class Averager:
         now = self._now()
         if not now.trusted:
             return 1.0
-        nearest = KEEP_S
+        nearest = 1.0 if self._again else KEEP_S
         for book in self._books.values():
             if book.next_ms is not None:
                 end_ms = book.next_ms + book.calendar.minute_ms + book.grace_ms
@@ -322,9 +346,15 @@ class Averager:
                 out.append(self._told(book, "minute", bounds, found, now))
             else:
                 book.disown(start, found, await past.found("minute", start))
-        touched = await self._late(book, past, now, out)
-        for kind in LONGER:
-            touched = await self._longer_over(book, past, kind, touched, now, out)
+        touched = self._touched.pop(name, {})
+        touched |= await self._late(book, past, now, out)
+        try:
+            for kind in LONGER:
+                touched = await self._longer_over(book, past, kind, touched, now, out)
+        except DiskTroubleError as exc:
+            # What is longer waits: a part of it may be kept, and cannot be read now.
+            self._touched[name] = touched
+            self._trouble(exc)
         book.forget(now.wall_ms)
         past.forget(now.wall_ms)
 
@@ -386,7 +416,7 @@ class Averager:
             bounds.end_ms <= book.next_ms
             and bounds.end_ms + book.grace_ms <= now.wall_ms
         ):
-            await past.load(kind, bounds)
+            await past.load(kind, bounds, _began_ms(book, now))
             if bounds.end_ms > began_ms or past.parts(kind, bounds):
                 await self._work_out(book, past, kind, bounds, now, out)
             bounds = book.calendar.of(kind, bounds.end_ms)
@@ -406,7 +436,7 @@ class Averager:
         rev = await past.rev(kind, bounds.start_ms)
         if rev is not None and not why:
             return  # an earlier run told it
-        await past.load(kind, bounds)
+        await past.load(kind, bounds, _began_ms(book, now))
         found = longer(book, kind, bounds, past)
         rev = 0 if rev is None else rev + 1
         past.told(kind, bounds.start_ms, found, rev)
@@ -435,16 +465,13 @@ class Averager:
             return
         oldest = min(period.t_ms for period, _ in out)
         if any(p.t_ms < now.wall_ms - _LOOK_BACK_MS[p.kind] for p, _ in out):
-            self._again_ms = oldest
-            self.keep()
+            self._keep_again(oldest)
             await self._remembered()
         refused: Iterable[Stored] = ()
         try:
             refused = await self._history.put(out)
         except DiskTroubleError as exc:
-            said = t("log.history_refuses", error=exc)
-            log.error("%s", said, extra=None if self._troubled else CHANGE)  # noqa: TRY400
-            self._troubled = True
+            self._trouble(exc)
         else:
             self._troubled = False
         refused = list(refused)
@@ -459,6 +486,11 @@ class Averager:
         self._unsaid = []
         self._again_ms = None
 
+    def _trouble(self, exc: DiskTroubleError) -> None:
+        said = t("log.history_refuses", error=exc)
+        log.error("%s", said, extra=None if self._troubled else CHANGE)
+        self._troubled = True
+
     async def _tell_again(self) -> None:
         """What the history has of the last moments before a kill: the same once more.
 
@@ -467,8 +499,8 @@ class Averager:
         saved = self._saved
         if saved is None or not self._again:
             return
-        self._again = False
         edge = saved.at.wall_ms - _AGAIN_MS
+        found: list[Stored] = []
         for name in saved.stations:
             for kind, back_ms in _LOOK_BACK_MS.items():
                 since = saved.at.wall_ms - back_ms
@@ -477,9 +509,16 @@ class Averager:
                 last = await self._history.last(name, kind)
                 if last is None:
                     continue
-                for one in await self._history.read(name, kind, since, last + 1):
-                    if one.period.at.wall_ms >= edge:
-                        self._record(*one)
+                found += await self._history.read(name, kind, since, last + 1)
+        self._again = False
+        for one in found:
+            if edge <= one.period.at.wall_ms and not self._is_ours(one.period.at):
+                self._record(*one)
+
+    def _is_ours(self, at: Instant) -> bool:
+        """Whether this run said it."""
+        began = self._began
+        return at.boot == began.boot and at.mono_ms >= began.mono_ms
 
 
 def _began_ms(book: Book, now: Instant) -> int:

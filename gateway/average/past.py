@@ -6,8 +6,10 @@ here      the parts of hours and days that are not over for long
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
+from buffer import DiskTroubleError
 from gateway.average.calendar import HOUR_MS
 from gateway.average.finish import by_totaliser
 from gateway.average.longer import Part, longer_of
@@ -79,19 +81,28 @@ class Past:
         """Hours and days all of whose parts are here."""
 
     async def rev(self, kind: PeriodKind, t_ms: int) -> int | None:
-        """The last revision told; None: it was never told."""
+        """The last revision told; None: it was never told, as far as can be read.
+
+        What an earlier run told and a disk in trouble does not show is refused by the
+        history itself, where it differs: to tell nothing meanwhile would be worse.
+        """
         key = kind, t_ms
-        if kind not in self._last:
-            self._last[kind] = await self._history.last(self._station, kind) or 0
-        if key not in self._revs and t_ms <= self._last[kind]:
-            for one in await self._history.read(self._station, kind, t_ms, t_ms + 1):
-                self._revs[key] = one.period.rev
+        with contextlib.suppress(DiskTroubleError):
+            if kind not in self._last:
+                self._last[kind] = await self._history.last(self._station, kind) or 0
+            if key not in self._revs and t_ms <= self._last[kind]:
+                await self._read_rev(kind, t_ms)
         return self._revs.get(key)
+
+    async def _read_rev(self, kind: PeriodKind, t_ms: int) -> None:
+        for one in await self._history.read(self._station, kind, t_ms, t_ms + 1):
+            self._revs[kind, t_ms] = one.period.rev
 
     async def found(self, kind: PeriodKind, t_ms: int) -> Found:
         """What was told last of a period; nothing where it was never told."""
-        for one in await self._history.read(self._station, kind, t_ms, t_ms + 1):
-            return one.period.factors
+        with contextlib.suppress(DiskTroubleError):
+            for one in await self._history.read(self._station, kind, t_ms, t_ms + 1):
+                return one.period.factors
         return {}
 
     def told(
@@ -101,14 +112,30 @@ class Past:
         self._known[kind][t_ms] = found
         if rev is not None:
             self._revs[kind, t_ms] = rev
-            self._last[kind] = max(self._last.get(kind, 0), t_ms)
+            if kind in self._last:
+                self._last[kind] = max(self._last[kind], t_ms)
 
-    async def load(self, kind: Longer, bounds: Bounds) -> None:
-        """Take up from the history what an hour or a day is made of."""
+    async def load(self, kind: Longer, bounds: Bounds, since_ms: int) -> None:
+        """Take up from the history what an hour or a day is made of.
+
+        Args:
+            kind: Which of them.
+            bounds: Its time.
+            since_ms: All parts since then are known here anyway.
+
+        Raises:
+            DiskTroubleError: A part of it may be there, and cannot be read now.
+        """
         if (kind, bounds.start_ms) in self._whole:
             return
         parts = PARTS[kind]
-        for period, _ in await self._history.read(self._station, parts, *bounds):
+        try:
+            read = await self._history.read(self._station, parts, *bounds)
+        except DiskTroubleError:
+            if bounds.start_ms < since_ms:
+                raise
+            return
+        for period, _ in read:
             unknown = period.t_ms not in self._known[parts]
             if unknown or self._revs.get((parts, period.t_ms), -1) < period.rev:
                 self.told(parts, period.t_ms, period.factors, period.rev)
