@@ -29,6 +29,8 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     mark: Mark
     t_ms: int
     """When it was acquired, UTC."""
+    unit: str = ""
+    """UCUM code of its numbers."""
     sampled_ms: int | None = None
     """When the instrument says it took it."""
 

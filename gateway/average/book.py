@@ -304,6 +304,7 @@ class Book:
             # What weights it in a mean does not matter here.
             mark=reading.mark if value is not None or sample is None else sample.mark,
             t_ms=reading.t_ms,
+            unit=factor.unit,
             sampled_ms=reading.sampled_ms,
         )
 

@@ -57,6 +57,7 @@ class Newest(NamedTuple):
     zs: Fraction | None = None
     sampled_ms: int | None = None
     over_oxygen: bool = False
+    unit: str = ""
 
 
 class FixedBoard(dict[str, Newest]):

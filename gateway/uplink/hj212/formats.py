@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.config.stations import Factor
 from gateway.factors.output import Output, over_oxygen, resolve
-from gateway.factors.units import SAME
+from gateway.factors.units import SAME, Conversion, UnitError, conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,17 +78,31 @@ class Form(msgspec.Struct, frozen=True):
         """
         shown: dict[str, str] = {}
         output = self.output
-        if found.cou is not None and output.cou_unit is not None:
-            written = figures.get("cou") if self.own_cou else None
-            shown["cou"] = written or output.cou_digits(found.cou)
+        way = _way(found.cou_unit, self.factor.cou_unit)
+        if found.cou is not None and output.cou_unit is not None and way is not None:
+            written = figures.get("cou") if self.own_cou and way == SAME else None
+            shown["cou"] = written or output.cou_digits(way(found.cou))
+        way = _way(found.unit, self.factor.unit)
         numbers = {name: getattr(found, name) for name in _MEANS} | found.extra
         for name, number in numbers.items():
-            if number is not None:
-                written = figures.get(name) if self.own else None
-                shown[name] = written or output.digits(number)
+            if number is not None and way is not None:
+                written = figures.get(name) if self.own and way == SAME else None
+                shown[name] = written or output.digits(way(number))
         if self.over_oxygen is not None and found.over_oxygen:
             shown |= self.without_formula(shown)
         return shown
+
+    def tells(self, found: FactorPeriod) -> bool:
+        """Whether its numbers are of the factor's kind: it may have been another."""
+        return _way(found.unit, self.factor.unit) is not None
+
+    def as_now(self, found: FactorPeriod) -> bool:
+        """Whether its numbers are in the factor's units of now."""
+        return found.unit in (self.factor.unit, "") and found.cou_unit in (
+            self.factor.cou_unit or "",
+            self.factor.unit if self.factor.counter else "",
+            "",
+        )
 
     def without_formula(self, numbers: Mapping[str, str]) -> dict[str, str]:
         """What goes for values at the reference oxygen: oxygen was 21 % throughout.
@@ -99,6 +113,21 @@ class Form(msgspec.Struct, frozen=True):
         if self.over_oxygen is None or "zs_avg" in numbers:
             return {}
         return dict.fromkeys(_CONVERTED, self.over_oxygen)
+
+
+def _way(said: str, now: str | None) -> Conversion | None:
+    """From the unit of a record to the factor's of now; None: there is no way.
+
+    Args:
+        said: The record's; empty: it does not say.
+        now: The factor's.
+    """
+    if not said or said == now or now is None:
+        return SAME
+    try:
+        return conversion(said, now)
+    except UnitError:
+        return None
 
 
 def forms(target: Hj212Target, station: Station) -> dict[str, Form]:

@@ -23,7 +23,7 @@ from drivers.profiles.document import load_document
 from gateway.aggregate import Mark, Period, PeriodKind
 from gateway.judge.marks import letter
 from gateway.judge.validity import mark_of_period
-from gateway.record import Event, decode
+from gateway.record import Event, decode, meta_of
 from gateway.record import shown as shown_of
 from gateway.uplink.hj212.changes import Changes
 from gateway.uplink.hj212.formats import forms
@@ -84,7 +84,7 @@ class Frames:
         self._station = station
         self._civil = civil
         self._board = board
-        self._rules = str(target.version)
+        self._rules = _rules(target, station)
         self._table = target.flags or str(target.version)
         self._own_marks = self._rules == station.rules and not target.validity
         self._forms = found = forms(target, station)
@@ -92,6 +92,8 @@ class Frames:
         self._facilities = {n: form for n, form in found.items() if form.facility}
         self._as_it_is = all(form.as_it_is for form in found.values())
         """The record's own digits are what is sent: its exact numbers stay unread."""
+        self._units_of: dict[bytes, bool] = {}
+        """Version of the site -> whether its records are in the units of now."""
         self._noise = target.st == NOISE
         self.changes = Changes(target, civil.time)
 
@@ -108,10 +110,10 @@ class Frames:
             period: It.
             rf: It is told later than it should have been.
         """
-        told = {
+        told: dict[str, _Told] = {
             name: (
                 form.numbers(found, period.figures.get(name, {})),
-                self._mark(period.kind, found),
+                self._mark(period.kind, found) if form.tells(found) else "missing",
             )
             for name, form in self._forms.items()
             if (found := period.factors.get(name)) is not None
@@ -124,7 +126,7 @@ class Frames:
         Raises:
             RecordError: It cannot be read.
         """
-        if self._as_it_is and self._own_marks:
+        if self._as_it_is and self._own_marks and self._in_units_of_now(data):
             shown = shown_of(data)
             if shown is None:
                 return self._other(decode(data)[0])
@@ -141,6 +143,21 @@ class Frames:
             return self._other(record)
         key = PeriodKey(record.kind, record.station, record.t_ms, record.rev)
         return Stored(key, self.period(record, rf=rf or record.rev > 0))
+
+    def _in_units_of_now(self, data: bytes) -> bool:
+        """Whether a record is; units change with the site's version only."""
+        meta = meta_of(data)
+        known = self._units_of.get(meta)
+        if known is None:
+            record, _ = decode(data)
+            if not isinstance(record, Period):
+                return True
+            known = self._units_of[meta] = all(
+                form.as_now(found)
+                for name, form in self._forms.items()
+                if (found := record.factors.get(name)) is not None
+            )
+        return known
 
     def _other(self, record: Record) -> Stored:
         upload = self.changes.upload(record) if isinstance(record, Event) else None
@@ -250,6 +267,12 @@ class Frames:
         return letter(mark, self._table)
 
 
+def _rules(target: Hj212Target, station: Station) -> str:
+    """Whose rules decide what is valid: the station's, where of the version."""
+    version = str(target.version)
+    return station.rules if station.rules.startswith(version) else version
+
+
 def _with_greatest(form: Form, shown: dict[str, str]) -> Mapping[str, str]:
     """A record's digits, and what stands for those that the formula has not."""
     if "over_oxygen" not in shown:
@@ -258,11 +281,11 @@ def _with_greatest(form: Form, shown: dict[str, str]) -> Mapping[str, str]:
 
 
 def _is_fresh(found: Newest, factor: Factor, now_ms: int) -> bool:
-    """Whether a value still tells what is now.
+    """Whether a value still tells what is now, in the unit that we think.
 
     A result that stands until the next one (``holds``) is as old as its sample.
     """
-    if found.t_ms > now_ms + _AHEAD_MS:
+    if found.t_ms > now_ms + _AHEAD_MS or found.unit not in (factor.unit, ""):
         return False
     patience = _PATIENCE * factor.every_ms
     if factor.holds_ms and found.sampled_ms is not None:

@@ -182,6 +182,11 @@ class Newest(Protocol):
         ...
 
     @property
+    def unit(self) -> str:
+        """UCUM code of its numbers; empty: the factor's."""
+        ...
+
+    @property
     def t_ms(self) -> int:
         """When it was acquired, UTC ms."""
         ...

@@ -254,3 +254,69 @@ def test_civil_time_is_the_sites_whatever_its_zone():
     assert Civil("Asia/Shanghai").time(T0_MS) == "20251201080000"
     assert Civil("Asia/Kathmandu").time(T0_MS + 1500) == "20251201054501"
     assert Civil("Asia/Shanghai").qn(T0_MS + 1507) == "20251201080001507"
+
+
+# -- what was kept under another site file ------------------------------------
+
+
+@pytest.mark.parametrize("kept", ["own", "converted"])
+def test_numbers_kept_in_another_unit_are_told_in_the_platforms(kept):
+    """A site file said mg/m3, then ug/m3: 12.34567 mg/m3 was told as 12.3 ug/m3."""
+    old = full(unit="mg/m3", cou_unit="kg")
+    now = replace(
+        STATION,
+        factors=(replace(STATION.factors[0], unit="ug/m3", cou_unit="g"),),
+    )
+    keys = {} if kept == "own" else {"factors": {"so2": FactorMap(decimals=2)}}
+    made = frames(now, **keys)
+    new = replace(
+        old, factors={"so2": replace(full().factors["so2"], unit="ug/m3", cou_unit="g")}
+    )
+
+    said = names(made.stored(encode(old, "00000001")).uploads[0])
+    assert said["a21026-Avg"] == ("12345.7" if kept == "own" else "12345.67")
+    assert said["a21026-ZsAvg"] == ("14250.0" if kept == "own" else "14250.00")
+    assert said["a21026-Cou"] == "44.445"
+    assert said["a21026-Flag"] == "N"
+    assert said == names(made.period(old)[0])
+    later = names(made.stored(encode(new, "00000002")).uploads[0])
+    assert later["a21026-Avg"] == ("12.3" if kept == "own" else "12.35")
+    again = made.stored(encode(old, "00000001")).uploads
+    assert names(again[0]) == said
+
+
+def test_numbers_of_another_quantity_are_not_told():
+    old = full(unit="%", cou_unit="")
+
+    said = names(frames().stored(encode(old, "00000001")).uploads[0])
+
+    assert {k: v for k, v in said.items() if "Cou" not in k} == {
+        "DataTime": "20251201080000",
+        "a21026-Flag": "D",
+    }
+
+
+def test_a_newest_value_in_another_unit_is_no_realtime_value():
+    board = FixedBoard(so2=Newest(Fraction(5000), T0_MS, unit="ug/m3"))
+
+    said = names(frames(board=board).realtime(T0_MS))
+
+    assert said["a21026-Flag"] == "D"
+    assert "a21026-Rtd" not in said
+
+
+def test_a_platform_of_the_version_gets_the_stations_own_marks():
+    """It was told D where MQTT had the F of ``2017-commonest``."""
+    still = period(mark="stopped")
+    marks = {"stopped": 60}
+    still = replace(
+        still,
+        factors={"so2": replace(still.factors["so2"], n=0, of=60, marks=marks)},
+    )
+    station = replace(STATION, rules="2017-commonest")
+
+    (told,) = frames(station).period(still)
+    (other,) = frames(station, version=2025).period(still)
+
+    assert names(told)["a21026-Flag"] == "F"
+    assert names(other)["a21026-Flag"] == "D"
