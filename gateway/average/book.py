@@ -166,9 +166,15 @@ class Book:
                 mark = mark_of(flaw.quality, flaw.reason, state)
                 if flaw.quality is Quality.BAD:
                     value = None
-            reading = Reading(
-                t_ms, value, mark, sampled.get(point) if sampled else None
-            )
+            newest = self.newest[inlet.index]
+            taken_ms = sampled.get(point) if sampled else None
+            shown_ms = None
+            if taken_ms is not None:
+                if newest is not None and newest.sampled_ms == taken_ms:
+                    shown_ms = newest.shown_ms
+                elif taken_ms > t_ms:
+                    shown_ms = t_ms
+            reading = Reading(t_ms, value, mark, taken_ms, shown_ms)
             slot = (t_ms + EARLY_MS - inlet.phase_ms) // inlet.every_ms
             start = minute_of_due(slot * inlet.every_ms + inlet.phase_ms)
             minute = self.minutes.get(start)
@@ -176,7 +182,6 @@ class Book:
                 minute = self._open(start)
             if keep(minute.slots[inlet.index], slot, reading) and minute.over:
                 self.late.setdefault(start, why)
-            newest = self.newest[inlet.index]
             if newest is None or newest.t_ms <= t_ms:
                 self.newest[inlet.index] = reading
 
@@ -402,9 +407,8 @@ class Book:
             if index < 0:
                 continue
             last = shown[index]
-            begun = last.t_ms if last.sampled_ms is None else last.sampled_ms
-            if t_ms < begun + factor.holds_ms:
-                readings.append(Reading(t_ms, last.value, last.mark, last.sampled_ms))
+            if t_ms < last.begun_ms + factor.holds_ms:
+                readings.append(last._replace(t_ms=t_ms))
         missing = len(moments) - len(readings)
         return readings, {"missing": missing} if missing else {}, slot_ms
 

@@ -29,6 +29,15 @@ class Reading(NamedTuple):
     mark: Mark
     sampled_ms: int | None = None
     """When the instrument says it took it."""
+    shown_ms: int | None = None
+    """When it first said so, where that was before the time it says."""
+
+    @property
+    def begun_ms(self) -> int:
+        """Since when it stands: a result from the future stands since it was shown."""
+        if self.shown_ms is not None:
+            return self.shown_ms
+        return self.t_ms if self.sampled_ms is None else self.sampled_ms
 
 
 Slots = dict[int, Reading]

@@ -177,7 +177,7 @@ class Sampler:
                 or (
                     holds_ms
                     and reading.sampled_ms is not None
-                    and reading.t_ms - reading.sampled_ms >= holds_ms
+                    and reading.t_ms - reading.begun_ms >= holds_ms
                 )
             ):
                 found.append(_without(reading))

@@ -289,7 +289,8 @@ def _is_fresh(found: Newest, factor: Factor, now_ms: int) -> bool:
         return False
     patience = _PATIENCE * factor.every_ms
     if factor.holds_ms and found.sampled_ms is not None:
-        return now_ms - found.sampled_ms <= factor.holds_ms + patience
+        begun_ms = min(found.sampled_ms, found.t_ms)
+        return now_ms - begun_ms <= factor.holds_ms + patience
     return now_ms - found.t_ms <= factor.holds_ms + patience
 
 

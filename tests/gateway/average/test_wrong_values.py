@@ -208,3 +208,38 @@ async def test_a_minute_told_just_before_a_kill_is_in_its_hour_and_counts_once(
     assert (found.min, found.max) == (100, 100 + len(moments) - 1)
     # One increment, from the last reading that was told to the next, nobody knows.
     assert found.cou == len(moments) - 2
+
+
+# -- instruments --------------------------------------------------------------
+
+
+async def test_a_result_from_the_future_stands_no_longer_than_another(
+    tmp_path: Path,
+) -> None:
+    """An analyser whose clock is a day ahead hangs: its result stood for a day more."""
+    points = point(0, "cod", "mg/L")
+    slow = "\n  DW001: {kind: water, factors: {cod: {from: d.cod, holds: 10m}}}\n"
+    run = station(tmp_path, points, slow)
+    for t in due(run, "cod", START, START + HOUR):
+        run.scan("d", t, {"cod": 10.0}, sampled={"cod": START + HOUR // 2})
+
+    told = await run.tick(START + HOUR + GRACE)
+
+    valid = [p.t_ms for p in told if p.kind == "minute" and p.flags["cod"] == "N"]
+    assert valid == [START + n * MINUTE for n in range(10)]
+
+
+async def test_a_slow_result_from_the_future_stands_no_longer_than_another(
+    tmp_path: Path,
+) -> None:
+    points = point(0, "cod", "mg/L", ", every: 5m")
+    slow = "\n  DW001: {kind: water, factors: {cod: {from: d.cod, holds: 10m}}}\n"
+    run = station(tmp_path, points, slow)
+    first = due(run, "cod", START, START + HOUR)[0]
+    run.scan("d", first, {"cod": 10.0}, sampled={"cod": START + DAY})
+
+    told = await run.tick(START + HOUR + GRACE)
+
+    valid = [p.t_ms for p in told if p.kind == "minute" and p.flags["cod"] == "N"]
+    assert len(valid) == 10
+    assert valid[0] >= first
