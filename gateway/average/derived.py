@@ -7,11 +7,10 @@ from typing import Literal
 
 import msgspec
 
-Lack = Literal["oxygen", "moisture", "pressure", "temperature", "no_flow", "empty"]
+Lack = Literal["oxygen", "moisture", "pressure", "temperature", "empty"]
 """Why a formula has no value. ``oxygen``: no combustion air was used up (21 % or more);
 ``moisture``: as much water vapour as gas; ``pressure``, ``temperature``: at or below
-absolute zero; ``no_flow``: nothing flowed that could be weighted; ``empty``: there is
-nothing to work it out from."""
+absolute zero; ``empty``: a quantity is wanting."""
 
 
 class Derived(msgspec.Struct, frozen=True):

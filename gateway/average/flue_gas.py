@@ -125,24 +125,6 @@ def converted(dry: Fraction, oxygen: Fraction, reference_oxygen: Fraction) -> De
     return Derived(dry * (AIR_OXYGEN - reference_oxygen) / (AIR_OXYGEN - oxygen))
 
 
-def excess_air(oxygen: Fraction) -> Derived:
-    """The factor alpha: ``21 / (21 - O2)``."""
-    if oxygen >= AIR_OXYGEN:
-        return lacking("oxygen")
-    return Derived(AIR_OXYGEN / (AIR_OXYGEN - oxygen))
-
-
-def converted_by_alpha(dry: Fraction, alpha: Fraction, reference: Fraction) -> Fraction:
-    """The same for a permit that names an excess air factor: ``C * alpha / alpha_s``.
-
-    Args:
-        dry: mg/m3.
-        alpha: Of the flue, see ``excess_air``.
-        reference: Of the permit, above zero: 1.4 stands for 6 % oxygen.
-    """
-    return dry * alpha / reference
-
-
 def actual_flow(velocity: Fraction, area: Fraction) -> Fraction:
     """Wet gas as it passes the duct: ``3600 * F * V``, m3/h."""
     return 3600 * area * velocity

@@ -16,7 +16,6 @@ from gateway.aggregate import FactorPeriod
 from gateway.average.minute import told_in, weighted, with_proved_oxygen, with_total
 from gateway.average.noise import Levels, by_day, day_and_night
 from gateway.average.sums import levels_of, of_levels
-from gateway.average.water import Load
 from gateway.factors.units import conversion, unit
 from gateway.judge.validity import mark_of_period
 
@@ -127,12 +126,8 @@ def _weighted(
     loads = [part.found.sums for part in used if "volume" in part.found.sums]
     if not loads:
         return found
-    volume = sum((sums["volume"] for sums in loads), Fraction(0))
-    mass = sum((sums["mass"] for sums in loads), Fraction(0))
-    found = msgspec.structs.replace(
-        found, sums={**found.sums, "volume": volume, "mass": mass}
-    )
-    return weighted(station, factor, found, Load(len(loads), Fraction(0), volume, mass))
+    volume = sum(sums["volume"] for sums in loads)
+    return weighted(station, factor, found, volume, sum(sums["mass"] for sums in loads))
 
 
 def _of_counter(

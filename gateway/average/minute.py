@@ -15,7 +15,7 @@ import msgspec
 from gateway.aggregate import FactorPeriod
 from gateway.average.noise import Levels
 from gateway.average.sums import of_levels
-from gateway.average.water import Load
+from gateway.average.water import weighted_mean
 from gateway.factors.number import GRAINS_PER_UNIT, of_grains
 from gateway.factors.units import conversion, unit
 from gateway.judge.validity import mark_of_period
@@ -178,26 +178,35 @@ def _counter_total(factor: Factor, counted: Fraction | None) -> Fraction | None:
 def _weighted(
     station: Station, factor: Factor, found: FactorPeriod, used: Sequence[Sample]
 ) -> FactorPeriod:
-    """Water: the mean by volume, where that is asked for and water flowed."""
-    water = station.water
-    loads = [s for s in used if s.volume is not None and s.value is not None]
-    if water is None or not loads:
+    volumes = [s.volume for s in used if s.volume is not None]
+    masses = [s.mass for s in used if s.mass is not None]
+    if not volumes:
         return found
-    volume = sum((s.volume for s in loads if s.volume is not None), Fraction(0))
-    mass = sum((s.mass for s in loads if s.mass is not None), Fraction(0))
-    sums = {**found.sums, "volume": volume, "mass": mass}
-    found = _replaced(found, sums=sums)
-    return weighted(station, factor, found, Load(len(loads), Fraction(0), volume, mass))
+    return weighted(station, factor, found, sum(volumes), sum(masses))
 
 
 def weighted(
-    station: Station, factor: Factor, found: FactorPeriod, load: Load
+    station: Station,
+    factor: Factor,
+    found: FactorPeriod,
+    volume: Fraction | int,
+    mass: Fraction | int,
 ) -> FactorPeriod:
-    """With the flow-weighted mean; the arithmetic one where nothing flowed, or back."""
-    if station.water is None or station.water.mean != "flow_weighted":
-        return found
-    mean = load.mean("flow_weighted").value
-    if mean is None:
+    """With water's volume and mass, and the mean by volume where that is asked for.
+
+    The arithmetic mean stays where nothing flowed, or as much back as forth.
+
+    Args:
+        station: Whose water it is.
+        factor: A concentration.
+        found: With its arithmetic mean and its extremes.
+        volume: m3 that had a concentration.
+        mass: kg in it.
+    """
+    sums = {**found.sums, "volume": Fraction(volume), "mass": Fraction(mass)}
+    found = _replaced(found, sums=sums)
+    mean = weighted_mean(Fraction(volume), Fraction(mass))
+    if mean is None or not station.weighs(factor):
         return found
     mean = conversion("mg/L", factor.unit)(mean)
     low, high = found.min, found.max

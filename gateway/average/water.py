@@ -13,14 +13,10 @@ Source: HJ 212-2017, annex D.
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from gateway.average.derived import Derived, lacking
-
-Mean = Literal["flow_weighted", "arithmetic"]
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def slice_volume(flow: Fraction, seconds: Fraction) -> Fraction:
@@ -28,66 +24,14 @@ def slice_volume(flow: Fraction, seconds: Fraction) -> Fraction:
     return flow * seconds / 1000
 
 
-def mean_flow(volume: Fraction, seconds: Fraction) -> Derived:
-    """The flow that gives a volume in a time, L/s of m3: ``1000 * D / T``.
-
-    Lacks ``empty`` where no time was measured.
-    """
-    if seconds <= 0:
-        return lacking("empty")
-    return Derived(1000 * volume / seconds)
-
-
 def mass(volume: Fraction, concentration: Fraction) -> Fraction:
     """What a volume carries: ``D * C / 1000``, kg of m3 and mg/L."""
     return volume * concentration / 1000
 
 
-class Load(msgspec.Struct, frozen=True):
-    """Concentrations and their volumes, summed: of slices, minutes or hours alike."""
+def weighted_mean(volume: Fraction, mass: Fraction) -> Fraction | None:
+    """The mean concentration of some water: ``1000 * G / D``, mg/L of m3 and kg.
 
-    n: int = 0
-    concentrations: Fraction = Fraction(0)
-    """Sum, mg/L."""
-    volume: Fraction = Fraction(0)
-    """m3 that had a concentration."""
-    mass: Fraction = Fraction(0)
-    """kg."""
-
-    def with_slice(self, concentration: Fraction, volume: Fraction) -> Load:
-        """One more slice.
-
-        Args:
-            concentration: mg/L.
-            volume: m3 it was measured for.
-        """
-        return Load(
-            self.n + 1,
-            self.concentrations + concentration,
-            self.volume + volume,
-            self.mass + mass(volume, concentration),
-        )
-
-    def __add__(self, other: Load) -> Load:
-        """Both together."""
-        return Load(
-            self.n + other.n,
-            self.concentrations + other.concentrations,
-            self.volume + other.volume,
-            self.mass + other.mass,
-        )
-
-    def mean(self, kind: Mean) -> Derived:
-        """The mean concentration, mg/L.
-
-        Lacks ``empty`` without any slice, and ``no_flow`` where a flow is the weight
-        and none was there (or as much back as forth): no other mean is put in its
-        place.
-        """
-        if not self.n:
-            return lacking("empty")
-        if kind == "arithmetic":
-            return Derived(self.concentrations / self.n)
-        if self.volume <= 0:
-            return lacking("no_flow")
-        return Derived(1000 * self.mass / self.volume)
+    None where nothing flowed, or as much back as forth.
+    """
+    return 1000 * mass / volume if volume > 0 else None

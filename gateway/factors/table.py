@@ -93,11 +93,6 @@ def schemes() -> tuple[Entry, ...]:
     )
 
 
-def by_old_code(old: str) -> Entry | None:
-    """The factor that had this code in HJ/T 212-2005."""
-    return next((found for found in table().values() if found.old == old), None)
-
-
 def process(code: str) -> dict[str, str] | None:
     """Which treatment process an e or g code belongs to, in both languages."""
     words = _file().processes.get(code[:1], {}).get(code[1:2])

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from drivers.profiles.watches import Counter
 from gateway.average.counter import Counted, Piece, advance, counted, pieces
-from gateway.average.mass import Total
 from gateway.average.water import mass
 from gateway.clock import Instant
 from gateway.judge import counter
@@ -176,19 +175,6 @@ def test_emission_mass_over_a_meter_replacement():
     assert emitted == F("0.456") + F("0.735") == F("1.191")
     assert hour.ms == 2_990_000  # ten minutes, and ten seconds, are not covered
     assert [jump.cause for jump in hour.jumps] == ["reset"]
-
-
-def test_gas_mass_over_a_flow_meter_that_was_away():
-    # 6 kg/h from 0 to 20 min, nothing for 10 min, 9 kg/h for 30 min, slots of 5 s:
-    # 6 * 1/3 + 9 * 1/2 = 2 + 4.5 = 6.5 kg
-    total = Total()
-    for _ in range(240):
-        total = total.with_slot(F(6), 5000)
-    for _ in range(360):
-        total = total.with_slot(F(9), 5000)
-
-    assert total.value == F("6.5")
-    assert total.ms == 3_000_000
 
 
 @given(

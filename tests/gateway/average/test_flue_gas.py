@@ -11,9 +11,7 @@ from gateway.average.flue_gas import (
     Surroundings,
     actual_flow,
     converted,
-    converted_by_alpha,
     dry_standard,
-    excess_air,
     mass_rate,
     nox,
     standard_flow,
@@ -98,13 +96,6 @@ class TestConverted:
     def test_a_negative_zero_drift_is_not_hidden(self):
         # -0.4 * 15 / 12 = -0.5
         assert converted(F("-0.4"), F(9), F(6)).value == F("-0.5")
-
-    def test_by_alpha_it_is_the_same(self):
-        # alpha = 21 / (21 - 9) = 1.75; of the permit 21 / (21 - 6) = 1.4
-        # 35 * 1.75 / 1.4 = 43.75
-        assert excess_air(F(9)).value == F("1.75")
-        assert converted_by_alpha(F(35), F("1.75"), F("1.4")) == F("43.75")
-        assert excess_air(F(21)).lack == "oxygen"
 
     @given(
         st.fractions(0, 10_000),

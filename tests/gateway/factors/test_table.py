@@ -4,7 +4,6 @@ import pytest
 
 from gateway.factors.number import Format
 from gateway.factors.table import (
-    by_old_code,
     entry,
     molar_masses,
     molar_volume,
@@ -53,8 +52,6 @@ def test_a_row_says_unit_mass_type_and_old_code(
     found = table()[code]
 
     assert (found.unit, found.mass, found.n2017, found.old) == (unit, mass, form, old)
-    if old is not None:
-        assert by_old_code(old) is found
 
 
 def test_2025_has_its_own_type_where_one_is_quoted_and_else_that_of_2017() -> None:
@@ -91,7 +88,6 @@ def test_old_codes_are_unique() -> None:
     old = [row.old for row in table().values() if row.old]
 
     assert len(old) == len(set(old))
-    assert by_old_code("999") is None
 
 
 def test_molar_masses_are_sums_of_atomic_weights() -> None:
