@@ -6,6 +6,7 @@ DataTime and its kin are ``YYYYMMDDhhmmss``. Neither says a zone: it is the site
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP_MS = 60_000
 """A clock set back by less is waited for; further back it is followed."""
+_THEIRS = 64
+"""So many QNs of the other side are kept in mind."""
 
 
 class Civil:
@@ -49,9 +52,20 @@ class Numbers:
         self._wall_ms = wall_ms
         self._civil = civil
         self._last_ms = 0
+        self._theirs: deque[str] = deque(maxlen=_THEIRS)
+
+    def taken(self, qn: str) -> None:
+        """The platform used this one: data of ours would pass for its answer."""
+        self._theirs.append(qn)
 
     def next(self) -> str:
         """The next; more than one a millisecond run ahead of the clock."""
+        qn = self._next()
+        while qn in self._theirs:
+            qn = self._next()
+        return qn
+
+    def _next(self) -> str:
         now = self._wall_ms()
         if now > self._last_ms or now < self._last_ms - STEP_MS:
             self._last_ms = now

@@ -159,6 +159,8 @@ class Exchange:
         self.heard_s = asyncio.get_running_loop().time()
         question = self._waiting.get(segment.qn or "")
         if question is None or not _answers(segment, question):
+            if segment.qn:
+                self._numbers.taken(segment.qn)
             return False
         self.answers += 1
         if not question.answer.done():

@@ -250,6 +250,16 @@ def test_qns_are_never_given_twice_whatever_the_clock_does():
     assert given[11] == "20251201070000000"  # an hour is no tick: the clock is followed
 
 
+def test_no_qn_is_one_that_the_platform_asks_with():
+    numbers = Numbers(lambda: T0_MS, Civil("Asia/Shanghai"))
+    numbers.taken("20251201080000001")
+    numbers.taken("20251201080000002")
+
+    given = [numbers.next() for _ in range(2)]
+
+    assert given == ["20251201080000000", "20251201080000003"]
+
+
 def test_civil_time_is_the_sites_whatever_its_zone():
     assert Civil("Asia/Shanghai").time(T0_MS) == "20251201080000"
     assert Civil("Asia/Kathmandu").time(T0_MS + 1500) == "20251201054501"
