@@ -283,11 +283,15 @@ class Book:
 
     def live(self) -> dict[str, Live]:
         """The newest value of every factor."""
-        others = Beside({i: [r] for i, r in enumerate(self.newest) if r is not None})
+        around: dict[int, Beside] = {}
         found = {}
         for place, factor in enumerate(self.station.factors):
             reading = self.newest[place]
             if reading is not None:
+                bounds = self.calendar.of("minute", reading.t_ms)
+                if bounds.start_ms not in around:
+                    around[bounds.start_ms] = self._beside(bounds)
+                others = around[bounds.start_ms]
                 found[factor.name] = self._live(place, factor, reading, others)
         return found
 
@@ -318,9 +322,7 @@ class Book:
     def _worked_out(
         self, minute: Minute, bounds: Bounds, *, first: bool
     ) -> dict[str, FactorPeriod]:
-        others = Beside(
-            {place: list(self._near(place, bounds)) for place in self.sampler.wanted}
-        )
+        others = self._beside(bounds)
         found = {}
         for place, factor in enumerate(self.station.factors):
             if factor.states:
@@ -340,6 +342,12 @@ class Book:
                 self.station, factor, samples, unseen, slot_ms, counted
             )
         return found
+
+    def _beside(self, bounds: Bounds) -> Beside:
+        """What formulas want in a minute."""
+        return Beside(
+            {place: list(self._near(place, bounds)) for place in self.sampler.wanted}
+        )
 
     def _near(self, place: int, bounds: Bounds) -> Iterator[Reading]:
         """Readings of a minute, of the one before it, and the last before that."""

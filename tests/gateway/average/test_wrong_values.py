@@ -243,3 +243,24 @@ async def test_a_slow_result_from_the_future_stands_no_longer_than_another(
     valid = [p.t_ms for p in told if p.kind == "minute" and p.flags["cod"] == "N"]
     assert len(valid) == 10
     assert valid[0] >= first
+
+
+async def test_a_newest_value_is_converted_with_the_oxygen_of_its_time(
+    tmp_path: Path,
+) -> None:
+    """Oxygen read a moment later, by another device, left it without any."""
+    text = STACK.replace("o2: {from: cems.o2", "o2: {from: other.o2").replace(
+        "stations:",
+        '  other: {bus: b, address: 2, every: 1s, points: [{name: o2, unit: "%",\n'
+        '    table: holding, address: "pdu:4", type: float32}]}\nstations:',
+    )
+    run = StationRun(site_of(tmp_path, text), START)
+    t = slots(run, START + MINUTE, START + 2 * MINUTE)[3]
+    for n in range(-2, 5):
+        run.scan("other", t + 1000 * n + 500, {"o2": 11.0 if n < 0 else 16.0})
+    run.scan("cems", t, {"so2": 10.0, "flow": 36000})
+
+    live = run.averager.board.live("DA001")
+
+    assert (live["so2"].value, live["so2"].zs) == (10, 15)
+    assert live["o2"].value == 16
