@@ -231,6 +231,7 @@ class StackSite:
         minutes: Length of the station's shortest period.
         realtime_s: Of both HJ 212 targets.
         backfill: Their rate.
+        answer_b: City b asks for answers as well.
         gateway: Its name decides when in a period instruments are asked.
         wall_ms: When everything begins.
     """
@@ -244,6 +245,7 @@ class StackSite:
         minutes=1,
         realtime_s=300,
         backfill="20/s",
+        answer_b=False,
         gateway="stack-7",
         wall_ms=MIDNIGHT_MS + 60_000,
     ):
@@ -256,6 +258,7 @@ class StackSite:
             minutes=minutes,
             realtime_s=realtime_s,
             backfill=backfill,
+            answer_b=str(answer_b).lower(),
             mn=MN,
         )
         for name, content in (("pw", "123456\n"), ("site.yaml", text)):
