@@ -94,7 +94,7 @@ def split(whole: Segment, next_qn: Callable[[], str]) -> list[Segment]:
         return [whole]
     with_numbers = replace(whole, flag=(whole.flag or 0) | SPLIT, pnum=9999, pno=9999)
     room = _room(with_numbers)
-    common = _leading(whole.items)
+    common = leading(whole.items)
     first = sum(sizes[: len(common)]) - 1
     groups: list[list[Item]] = [[]]
     filled = longest = first
@@ -184,7 +184,8 @@ def _around(segment: Segment, inside: str) -> bytes:
     return f"{';'.join(head)};CP=&&{inside}&&".encode()
 
 
-def _leading(items: Sequence[Item]) -> tuple[Item, ...]:
+def leading(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The items at the front that are of no factor, such as DataTime."""
     count = 0
     while count < len(items) and "-" not in items[count][0][0]:
         count += 1

@@ -18,8 +18,10 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from drivers.hj212 import commands
-from drivers.hj212.build import encode, flag, split
+from drivers.hj212.build import encode, flag, leading, split
 from drivers.hj212.frame import pack
 from drivers.hj212.segment import Segment
 from gateway.texts import t
@@ -116,7 +118,7 @@ class Exchange:
         """
         answer: Segment | None = None
         async with self._turns[upload.cn]:
-            for packet in split(self._dressed(upload), self._numbers.next):
+            for packet in self._packets(self._dressed(upload)):
                 answer = await self._say(packet, upload)
         return answer
 
@@ -182,6 +184,29 @@ class Exchange:
             rf=upload.rf and target.version >= HAS_RF,
             items=upload.items,
         )
+
+    def _packets(self, whole: Segment) -> list[Segment]:
+        """Its packets; what is too much for one message is said in several.
+
+        2025 has one digit for the number of packets. A platform puts values together
+        by DataTime, which each message has.
+
+        Raises:
+            ValueError: An item is too long for any packet.
+        """
+        try:
+            return split(whole, self._numbers.next)
+        except ValueError:
+            common = leading(whole.items)
+            rest = whole.items[len(common) :]
+            if len(rest) < 2:  # noqa: PLR2004 - it cannot be halved
+                raise
+            half = len(rest) // 2
+            first = replace(whole, items=(*common, *rest[:half]))
+            last = replace(
+                whole, items=(*common, *rest[half:]), qn=self._numbers.next()
+            )
+            return [*self._packets(first), *self._packets(last)]
 
     def _framed(self, segment: Segment) -> bytes:
         data = encode(segment)
