@@ -147,6 +147,10 @@ class _Looking:
         try:
             self._read_whole(segment)
         except DamagedError:
+            if self._never_made(segment):
+                segment.release()
+                files.remove_database(segment.path)
+                return
             saved = salvage.salvage(segment, store.id or found.store)
             found.active_damaged = True
             found.heads += saved.heads
@@ -157,6 +161,24 @@ class _Looking:
             return
         if segment.count or not segment.closed:
             store.chains[segment.cls].append(segment)
+
+    def _never_made(self, segment: Segment) -> bool:
+        """Whether a kill came before the file's tables did: then it held nothing.
+
+        A file that was cut off looks the same. But as soon as its first rows are
+        stored, the hint is raised to them before anybody is told; and within one boot
+        the hint is what was written last.
+        """
+        slot, hint = self._store.mark.slot, self._store.mark.hint
+        if slot is None or slot.clean or hint is None:
+            return False
+        ours = (hint.store, hint.run, hint.boot)
+        return (
+            ours == (slot.store, slot.run, self._store.boot)
+            and first_of(segment.name) > hint.high
+            and segment.name not in self.found.infos
+            and segment.is_blank()
+        )
 
     def _read_whole(self, segment: Segment) -> None:
         store, found = self._store, self.found

@@ -23,6 +23,8 @@ because of content. The truth table, data against control:
     unclean stop                        one loss from the high-water to the ceiling, but
                                         for rows found there: not certain, bounded by
                                         hint or stamp
+    file without tables, above the      a kill came before them: removed. In another
+      same boot's hint                  boot it counts as damaged
     segment damaged                     carved, set aside, the rest kept; what is
                                         missing is stated as damaged
 """

@@ -275,6 +275,18 @@ class Segment:
         except (msgspec.DecodeError, TypeError) as exc:
             raise DamagedError(f"{self.name}: summary: {exc}") from exc
 
+    def is_blank(self) -> bool:
+        """Whether not even its tables are stored."""
+        self.release()
+        if not files.size_of(self.path):
+            # Opened, SQLite would throw away a WAL whose file is empty.
+            return self.path.exists() and not files.size_of(self._wal)
+        try:
+            with contextlib.closing(files.open_writable(self.path, 1000)) as db:
+                return not db.execute("SELECT name FROM sqlite_master").fetchall()
+        except (OSError, sqlite3.Error, DamagedError):
+            return False
+
     def _walk(self, columns: str, fetch: int, first: int, last: int) -> Iterator[Row]:
         if self._held is not None:
             yield from (r for r in self._held if r.last >= first and r.first <= last)

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from buffer import Limits, PriorityClass
+from buffer import Limits, PriorityClass, files
+from buffer.pace import SMALLEST_STEP
 from buffer.recover import FAR_AHEAD
 
 LIVE, EVENT = PriorityClass.LIVE, PriorityClass.EVENT
@@ -300,3 +301,57 @@ async def test_a_large_store_opens_at_once(home, figure) -> None:
 
     assert ready_s < 10
     assert len(await buffer.read("platform", 0, 3, 10**9)) == 3
+
+
+def newborn(path, kind: str) -> None:
+    """What a kill leaves of a segment before its tables."""
+    path.write_bytes(b"")
+    if kind == "header":
+        files.open_writable(path, 1000).close()
+        assert path.stat().st_size == files.PAGE_BYTES
+
+
+@pytest.mark.parametrize("kind", ["empty", "header"])
+@pytest.mark.parametrize("stored", [0, 10])
+async def test_a_kill_before_a_files_tables_is_no_damage(
+    home, put, drain, kind: str, stored: int
+) -> None:
+    buffer = await home.open()
+    put(buffer, stored)
+    await buffer.flush()
+    image = home.image()
+    buffer.abandon()
+    newborn(image / f"event-{stored + 1:016d}.sqlite", kind)
+
+    buffer = await home.open(folder=image)
+
+    (loss,) = buffer.losses()
+    assert (loss.first, loss.cause, loss.certain) == (stored + 1, "unclean_stop", False)
+    assert loss.at_most <= SMALLEST_STEP
+    assert len(await drain(buffer)) == stored
+    assert not list(image.glob("event-*"))
+    assert not (image / "damaged").exists()
+
+
+@pytest.mark.parametrize("why", ["rows", "boot", "wal"])
+async def test_a_file_cut_off_to_nothing_stays_damage(home, put, why: str) -> None:
+    """It had rows; or nobody can tell, in another boot; or its rows are in its WAL."""
+    buffer = await home.open()
+    put(buffer, 10)
+    await buffer.flush()
+    image = home.image()
+    buffer.abandon()
+    (segment,) = image.glob("live-*.sqlite")
+    if why == "boot":
+        segment = image / f"event-{11:016d}.sqlite"
+    segment.write_bytes(b"")
+    if why == "rows":
+        segment.with_name(segment.name + "-wal").unlink()
+
+    buffer = await home.open(
+        folder=image, boot="b0071002" if why == "boot" else home.boot
+    )
+
+    assert (image / "damaged").exists()
+    if why == "rows":
+        assert damaged(buffer.losses())
