@@ -14,7 +14,7 @@ import msgspec
 from gateway.record import RecordError, head
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 _HEAD_BYTES = 28
 _BETWEEN = b'},"'
@@ -77,7 +77,7 @@ def shown(data: bytes) -> ShownPeriod:
 
 
 def cut(data: bytes) -> Sequence[bytes]:
-    """A stored period factor by factor, for the history's blocks.
+    """A stored period, a few factors at a time, for the history's blocks.
 
     Whatever else it is given comes back in one part.
     """
@@ -86,12 +86,16 @@ def cut(data: bytes) -> Sequence[bytes]:
     if stop < 0 or not 0 <= found < stop:
         return (data,)
     digits = data[_HEAD_BYTES:stop].split(_BETWEEN)
-    parts = [data[:_HEAD_BYTES], digits[0]]
-    parts += (_BETWEEN + each for each in digits[1:])
+    named = [digits[0], *(_BETWEEN + each for each in digits[1:])]
     places = _exact_places(data, stop, [_name(part) for part in digits[1:]])
     ends = [*places[1:], len(data)]
-    parts += (data[low:high] for low, high in zip(places, ends, strict=True))
-    return parts
+    exact = [data[low:high] for low, high in zip(places, ends, strict=True)]
+    return [data[:_HEAD_BYTES], *_in(named, 2), *_in(exact, 4)]
+
+
+def _in(parts: Sequence[bytes], some: int) -> Iterator[bytes]:
+    """So many parts together: half as long to join again, and a hundredth more room."""
+    return (b"".join(parts[k : k + some]) for k in range(0, len(parts), some))
 
 
 def _name(part: bytes) -> bytes:
