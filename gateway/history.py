@@ -14,7 +14,7 @@ import msgspec
 from gateway.record import RecordError, head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _HEAD_BYTES = 28
 _BETWEEN = b'},"'
