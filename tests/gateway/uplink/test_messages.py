@@ -101,6 +101,7 @@ def periods():
         max=Fraction(128, 10),
         cou=Fraction(74, 10_000),
         rate=Fraction(444, 1000),
+        over_oxygen=12,
         n=12,
         of=12,
         marks={"valid": 12},
