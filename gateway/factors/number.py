@@ -5,7 +5,7 @@
     output                -> digits, half to even, once, at the very end
 
 Sums of grains are sums of whole numbers: the same in any order, after any restart.
-Only ``shown`` and ``Format.written`` make digits.
+Only ``shown`` makes digits.
 
 Source: HJ 212-2017, 6.3.2 (type Nm.n: up to m digits, a point, n digits, a sign).
 """
@@ -48,14 +48,6 @@ def of_grains(count: int) -> Fraction:
     return Fraction(count, GRAINS_PER_UNIT)
 
 
-def grained(value: Fraction) -> Fraction:
-    """A derived value of one sample, rounded to its grain: what sums are made of.
-
-    What a device can have measured passes unchanged: decimals of up to 12 places.
-    """
-    return Fraction(grains(value), GRAINS_PER_UNIT)
-
-
 def half_even(numerator: int, denominator: int) -> int:
     """The nearest whole number of a ratio; of two as near, the even one.
 
@@ -68,12 +60,6 @@ def half_even(numerator: int, denominator: int) -> int:
     if twice > denominator or (twice == denominator and whole & 1):
         return whole + 1
     return whole
-
-
-def rounded(value: Fraction, decimals: int) -> Fraction:
-    """What ``shown`` writes, as a number."""
-    scale = _power(decimals)
-    return Fraction(half_even(value.numerator * scale, value.denominator), scale)
 
 
 def shown(value: Fraction, decimals: int) -> str:
@@ -93,19 +79,6 @@ def shown(value: Fraction, decimals: int) -> str:
         return sign + digits
     digits = digits.rjust(decimals + 1, "0")
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
-
-
-class TooLargeError(ValueError):
-    """A number that has more digits than its format; nothing is cut off it."""
-
-    def __init__(self, value: Fraction, form: Format) -> None:
-        text = shown(value, form.decimals)
-        super().__init__(
-            f"expected up to {form.digits} digits before the point ({form}), "
-            f"found {text}"
-        )
-        self.value = value
-        self.form = form
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -133,20 +106,6 @@ class Format(msgspec.Struct, frozen=True):
     def greatest(self) -> Fraction:
         """The largest number it can write: 99999.99 of N5.2."""
         return _power(self.digits) - Fraction(1, _power(self.decimals))
-
-    def holds(self, value: Fraction) -> bool:
-        """Whether a value fits once it is rounded."""
-        return abs(rounded(value, self.decimals)) <= self.greatest
-
-    def written(self, value: Fraction) -> str:
-        """The digits.
-
-        Raises:
-            TooLargeError: There are too many of them before the point.
-        """
-        if not self.holds(value):
-            raise TooLargeError(value, self)
-        return shown(value, self.decimals)
 
 
 def _power(exponent: int) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.config.model import FactorMap
-from gateway.factors.number import Format, shown
+from gateway.factors.number import shown
 from gateway.factors.table import Entry, Version, entry, table
 from gateway.factors.units import (
     SAME,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from gateway.config.stations import Factor
+    from gateway.factors.number import Format
 
 MOST_DECIMALS: Final = 12
 """Derived values are rounded to 1e-12; digits behind that would mean nothing."""
@@ -75,29 +76,18 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """None: it has no total."""
     cou_decimals: int = 3
     cou_convert: Conversion = SAME
-    form: Format | None = None
-    """The standard's type of the code; None: we know none."""
     remarks: tuple[Remark, ...] = ()
 
     def digits(self, value: Fraction) -> str:
         """A value of the station's record (avg, min, max, -Zs, extra), as it is sent.
 
-        Nothing is cut off: see ``fits``.
+        Nothing is cut off, however many digits the standard's type has.
         """
         return shown(self.convert(value), self.decimals)
 
     def cou_digits(self, value: Fraction) -> str:
         """A total of the station's record, as it is sent."""
         return shown(self.cou_convert(value), self.cou_decimals)
-
-    def fits(self, value: Fraction) -> bool:
-        """Whether a value has no more digits before its point than the standard's type.
-
-        It is sent whole all the same; whoever sends it says so.
-        """
-        if self.form is None:
-            return True
-        return Format(self.form.digits, self.decimals).holds(self.convert(value))
 
 
 def over_oxygen(code: str, version: Version) -> str | None:
@@ -174,7 +164,6 @@ def resolve(
             "cou_decimals", wanted.cou_decimals, factor.cou_decimals
         ),
         cou_convert=_between(factor.cou_unit, cou_unit),
-        form=form,
         remarks=tuple(remarks),
     )
 

@@ -60,15 +60,9 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digits: int | None = None
 
 
-class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    zh: str
-    en: str
-
-
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factors: dict[str, _Row]
     schemes: dict[str, _Row]
-    processes: dict[str, dict[str, _Words]]
     molar_masses: dict[str, str]
     molar_volume: str
 
@@ -91,12 +85,6 @@ def schemes() -> tuple[Entry, ...]:
         _entry(stem + "x" * (row.digits or 0), row)
         for stem, row in _file().schemes.items()
     )
-
-
-def process(code: str) -> dict[str, str] | None:
-    """Which treatment process an e or g code belongs to, in both languages."""
-    words = _file().processes.get(code[:1], {}).get(code[1:2])
-    return None if words is None else {"zh": words.zh, "en": words.en}
 
 
 @cache

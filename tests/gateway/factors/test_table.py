@@ -7,7 +7,6 @@ from gateway.factors.table import (
     entry,
     molar_masses,
     molar_volume,
-    process,
     table,
 )
 
@@ -62,13 +61,11 @@ def test_2025_has_its_own_type_where_one_is_quoted_and_else_that_of_2017() -> No
     assert quoted == {"a01011", "a01013", "a01014", "a19001", "a21002", "a34013"}
 
 
-def test_a_process_code_is_known_by_its_scheme() -> None:
+def test_a_code_of_a_numbered_device_is_known_by_its_scheme() -> None:
     found = entry("e30107")
 
     assert found is not None
     assert (found.code, found.unit, found.n2017) == ("e30107", "A", Format(4, 2))
-    assert process("e30107") == {"zh": "活性污泥法", "en": "activated sludge"}
-    assert process("g30101") == {"zh": "SCR脱硝", "en": "SCR"}
 
 
 @pytest.mark.parametrize("code", ["e30100", "e301", "e3011", "e301071", "e701xx", ""])
