@@ -322,11 +322,16 @@ class Delivery:
             else:
                 self._failed(flight, flight.refusal or "", now_s, answered=True)
 
-    def cut(self, oldest: Flight, now_s: float) -> None:
+    def cut(self, oldest: Flight, now_s: float, reason: str = "") -> None:
         """A connection that worked ended with this message unproved.
 
         Once is bad luck; the same record at the head twice is suspicious: brokers that
         speak MQTT 3.1.1 have no other way to refuse a message than to close.
+
+        Args:
+            oldest: That message.
+            now_s: The loop's time.
+            reason: Why it is set aside, if it comes to that; else that it was closed.
         """
         self._suspicion.cut(oldest.first)
         if oldest.first != self._cut_at:
@@ -334,7 +339,8 @@ class Delivery:
         elif len(oldest.entries) > 1:
             self._in_doubt(oldest)
         else:
-            self._failed(oldest, t("uplink.reason.closed"), now_s, answered=False)
+            reason = reason or t("uplink.reason.closed")
+            self._failed(oldest, reason, now_s, answered=False)
 
     def suspects(self, seq: int) -> bool:
         """Whether a connection ended with this record at the head before."""

@@ -57,12 +57,14 @@ class Records:
         )
         self._reading = asyncio.Lock()
         self._news = {lane: asyncio.Event() for lane in self.sending}
-        self._written: deque[tuple[float, int, Flight, PeriodKey]] = deque()
+        self._written: deque[tuple[float, int, Flight, PeriodKey | None]] = deque()
         """Handed over: from when on they count as gone, and after how many bytes."""
         self._flying: dict[Lane, Flight] = {}
         """In the order sent."""
         self._unconfirmed: Flight | None = None
         """What nobody answered, which is why the connection ended."""
+        self._silence = ""
+        """The same in words."""
         self._parked: deque[Entry] = deque()
         """Revisions that came in before what they revise had left."""
 
@@ -117,7 +119,7 @@ class Records:
         suspect = self._unconfirmed or (flying[-1] if flying else None)
         if ended and suspect is not None:
             # It may be what the platform cannot take: others will tell.
-            self._delivery.cut(suspect, self._loop.time())
+            self._delivery.cut(suspect, self._loop.time(), self._silence)
 
     # ------------------------------------------------------------------------
 
@@ -173,8 +175,8 @@ class Records:
         self._mark(key)
         try:
             proved = await self._all(uploads)
-        except SilentError:
-            self._unconfirmed = flight
+        except SilentError as exc:
+            self._unconfirmed, self._silence = flight, str(exc)
             raise
         except RefusedError as exc:
             self._landed(lane)
@@ -195,8 +197,7 @@ class Records:
             delivery.proved(flight, self._loop.time())
             self._mark(key, proved=True)
         else:
-            settled_s, last = self._loop.time() + SETTLE_S, self._exchange.handed
-            self._written.append((settled_s, last, flight, key))
+            self._wrote(flight, key)
 
     @property
     def _careful(self) -> bool:
@@ -210,6 +211,10 @@ class Records:
         if calm and not self._delivery.cautious:
             counts.hung_up = False
         return counts.hung_up
+
+    def _wrote(self, flight: Flight, key: PeriodKey | None) -> None:
+        settled_s, last = self._loop.time() + SETTLE_S, self._exchange.handed
+        self._written.append((settled_s, last, flight, key))
 
     def _landed(self, lane: Lane) -> None:
         lane.flying -= 1
@@ -244,7 +249,7 @@ class Records:
             reason = t("uplink.hj212.untaken", cn=upload.cn)
             delivery.put_aside(entry, reason, len(entry.data))
         else:
-            delivery.written(flight)
+            self._wrote(flight, None)
 
     async def _all(self, uploads: Sequence[Upload]) -> bool:
         """Say them; whether every one was confirmed."""
@@ -268,7 +273,8 @@ class Records:
                 return
             self._written.popleft()
             self._delivery.written(flight)
-            self._mark(key, written=True)
+            if key is not None:
+                self._mark(key, written=True)
 
     def _mark(
         self, key: PeriodKey, *, proved: bool = False, written: bool = False

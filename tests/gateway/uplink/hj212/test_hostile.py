@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from buffer import PriorityClass
 from drivers.hj212.build import encode
 from drivers.hj212.frame import pack
 from drivers.hj212.segment import Segment
+from gateway.config.rights import Shown
+from gateway.record import encode as stored
 from gateway.uplink.hj212.seams import Handled, Upload
-from tests.support.hj212_home import MN, Home, period
+from tests.gateway.uplink.hj212.test_pump import change
+from tests.support.hj212_home import MN, T0_MS, Home, period
 from tests.support.virtual import virtual
 
 
@@ -87,3 +91,30 @@ async def test_of_a_flood_of_requests_none_is_promised_and_forgotten():
         assert 0 < len(done) < 100
         home.platform.say(asked[-1])
         await home.until(lambda: asked[-1].qn in done)
+
+
+@virtual
+async def test_a_change_that_asks_for_no_answer_is_written_when_it_has_left():
+    shown = (Shown(code="i13008", factor="w01018", device="cod-1", point="slope"),)
+    async with Home(answer=False, shown=shown) as home:
+        home.source.append(
+            stored(change(), "0000002a"), PriorityClass.EVENT, "cod-1", T0_MS
+        )
+        await home.until(lambda: home.platform.segments(3020))
+        home.platform.cut()
+        await home.until(lambda: home.floor == 1)
+
+        assert len(home.platform.segments(3020)) == 2
+        assert home.ledger.fates == {"sent": 2, "written": 1}
+
+
+@virtual
+async def test_what_is_never_answered_is_set_aside_with_that_reason():
+    async with Home(overtime_s=1.0, recount=0) as home:
+        home.platform.mute = lambda s: s.get("a21026-Avg") == "3.0"
+        home.minutes(30)
+        await home.until(lambda: home.aside, limit_s=20_000)
+
+        ((seq, why),) = home.aside
+        assert seq == 4
+        assert "2051" in why
