@@ -26,7 +26,6 @@ import msgspec
 
 from gateway.factors.number import (
     GRAINS_PER_UNIT,
-    grained,
     grains,
     half_even,
     of_grains,
@@ -162,4 +161,4 @@ def level_of(mean_energy: Fraction) -> Fraction:
         Decimal(mean_energy.numerator), Decimal(mean_energy.denominator)
     )
     lg = _CONTEXT.multiply(Decimal(10), _CONTEXT.log10(ratio))
-    return grained(Fraction(*lg.as_integer_ratio()))
+    return of_grains(grains(Fraction(*lg.as_integer_ratio())))
