@@ -28,6 +28,12 @@ def yaml_of(name):
     return re.search(r"^```yaml\n(.*?)^```", text, re.M | re.S)[1]
 
 
+def blocks(name):
+    """All YAML blocks of a document."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)
+
+
 def commands(name):
     """Every whole ``ecogate`` command in the code of a document."""
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -65,8 +71,32 @@ def test_the_site_file_passes_check(name, tmp_path):
     assert {problem.code for problem in problems} <= allowed
 
 
+def test_the_whole_site_with_stations_passes_check(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text(blocks("docs/site-file.md")[1], encoding="utf-8")
+
+    site, problems = load_problems(path)
+
+    assert site is not None, [str(problem) for problem in problems]
+    assert {p.code for p in problems} <= {"port_absent", "file_absent", "recommended"}
+    assert set(site.stations) == {"DA001", "DW001"}
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_station_and_its_target_pass_check_on_that_site(name, tmp_path):
+    first, second = blocks(name)
+    path = tmp_path / "site.yaml"
+    path.write_text(first.partition("devices:")[0] + second, encoding="utf-8")
+
+    site, problems = load_problems(path)
+
+    assert site is not None, [str(problem) for problem in problems]
+    assert {p.code for p in problems} <= {"port_absent", "file_absent", "recommended"}
+    assert "ecogate history DA001 so2" in (ROOT / name).read_text(encoding="utf-8")
+
+
 def test_both_readmes_show_the_same_site():
-    assert yaml_of("README.md") == yaml_of("README.zh-CN.md")
+    assert blocks("README.md") == blocks("README.zh-CN.md")
 
 
 def test_both_readmes_name_the_same_commands():
