@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from buffer import DiskTroubleError
 from drivers.hj212.commands import DATA_ANSWER
 from drivers.hj212.seal import SealError
 from gateway.aggregate import Period
@@ -188,12 +189,16 @@ class Works:
         since, until = clipped(since, until, self.now().wall_ms)
         station, code = self.station.name, ExeRtn.NO_DATA
         periods = stored(self._history, station, plan.kind, since, until)
-        async with aclosing(periods) as found:
-            async for period in found:
-                frames = [f for f in self._encoder.period(period) if f.cn == cn]
-                for number, frame in enumerate(frames, 1):
-                    yield Sent(frame, period if number == len(frames) else None)
-                    code = ExeRtn.DONE
+        try:
+            async with aclosing(periods) as found:
+                async for period in found:
+                    frames = [f for f in self._encoder.period(period) if f.cn == cn]
+                    for number, frame in enumerate(frames, 1):
+                        yield Sent(frame, period if number == len(frames) else None)
+                        code = ExeRtn.DONE
+        except DiskTroubleError as exc:
+            log.warning("target %s: %d cannot be read: %s", self.conf.name, cn, exc)
+            code = ExeRtn.SYSTEM
         yield code
 
     def sent(self, step: Sent, reply: Segment | None) -> bool:

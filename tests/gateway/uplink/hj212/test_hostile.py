@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from buffer import PriorityClass
+from buffer import DiskTroubleError, PriorityClass
 from drivers.hj212.build import encode
 from drivers.hj212.frame import pack
 from drivers.hj212.segment import Segment
@@ -13,6 +13,7 @@ from gateway.record import encode as stored
 from gateway.uplink.hj212.seams import Handled, Upload
 from tests.gateway.uplink.hj212.test_pump import change
 from tests.support.hj212_home import MN, T0_MS, Home, period
+from tests.support.hj212_pair import Pair
 from tests.support.virtual import virtual
 
 
@@ -118,3 +119,18 @@ async def test_what_is_never_answered_is_set_aside_with_that_reason():
         ((seq, why),) = home.aside
         assert seq == 4
         assert "2051" in why
+
+
+@virtual
+async def test_a_history_that_cannot_be_read_ends_a_pull_and_no_connection(tmp_path):
+    async def refuses(*_asked):
+        raise DiskTroubleError("minute-20251201.sqlite: disk I/O error")
+
+    async with Pair(tmp_path, strict=False) as pair:
+        await pair.host.arrived(MN)
+        pair.history.read = refuses
+        told = await pair.host.pull(MN, 2051, "20251201080000", "20251201083000")
+
+        assert (told.qn_rtn, told.exe_rtn) == (1, 6)
+        assert pair.host.connections == 1
+        assert told.lost is False
