@@ -409,7 +409,10 @@ class Averager:
             old = book.calendar.of(kind, start)
             if old.end_ms + book.grace_ms > now.wall_ms:
                 continue  # the clock was set back into it
-            told[start] = why = again.pop(start)
+            why = again.pop(start)
+            if any(since >= old.end_ms for since in book.since_ms.values()):
+                continue  # a factor is another one now: it would be told as missing
+            told[start] = why
             await self._work_out(book, past, kind, old, now, out, why)
         began_ms = _began_ms(book, now)
         while (

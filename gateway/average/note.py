@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.aggregate import PeriodKind
 from gateway.average.readings import Reading, keep
 from gateway.average.tally import Tally
 from gateway.clock import Instant
@@ -46,6 +47,8 @@ class OfStation(msgspec.Struct, array_like=True):
     longer: dict[str, int]
     factors: dict[str, OfFactor]
     gaps: list[Gap]
+    again: dict[PeriodKind, dict[int, str]] = {}
+    """Hours and days to be worked out again once they are over, and why."""
 
 
 class Saved(msgspec.Struct, array_like=True):
@@ -77,13 +80,16 @@ def save(book: Book, longer: dict[str, int]) -> OfStation:
             book.newest[inlet.index],
             book.tallies.get(inlet.name),
         )
-    return OfStation(book.next_ms, longer, factors, list(book.gaps()))
+    gaps = list(book.gaps())
+    return OfStation(book.next_ms, longer, factors, gaps, book.again)
 
 
 def restore(book: Book, saved: OfStation) -> None:
     """Go on where a station was; what is another factor now begins anew."""
     if saved.next_ms is not None:
         book.next_ms = _whole(book, saved.next_ms)
+    for kind, again in saved.again.items():
+        book.again[kind].update(again)
     for gap in saved.gaps:
         book.gap(gap)
     for inlet in book.inlets:

@@ -264,3 +264,22 @@ async def test_a_newest_value_is_converted_with_the_oxygen_of_its_time(
 
     assert (live["so2"].value, live["so2"].zs) == (10, 15)
     assert live["o2"].value == 16
+
+
+async def test_an_hour_that_waits_for_its_end_is_not_forgotten_by_a_kill(
+    stack: StationRun,
+) -> None:
+    feed(stack, START, START + MINUTE)
+    await stack.tick(START + MINUTE + GRACE)
+    stack.offset_ms -= DAY
+    begin = START + 2 * MINUTE - DAY
+    feed(stack, begin, begin + MINUTE)
+    (minute,) = await stack.tick(begin + MINUTE + GRACE)
+    stack.averager.keep()
+    after = stack.killed(begin + 3 * MINUTE)
+
+    (told,) = await after.tick(START - DAY + HOUR + GRACE)
+
+    assert (minute.kind, minute.t_ms) == ("minute", begin)
+    assert (told.kind, told.t_ms) == ("hour", START - DAY)
+    assert told.factors["so2"].n == 1
