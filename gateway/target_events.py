@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.clock import Instant
     from gateway.record import Event, Record
-    from gateway.uplink.pump import PumpHealth
+    from gateway.uplink.condition import PumpHealth
 
 ONE_BY_ONE = 10
 WINDOW_S = 600.0

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from gateway.logs import CHANGE
 from gateway.record import dated_as_read
-from gateway.texts import t
 from gateway.uplink import status
-from gateway.uplink.aside import Aside
+from gateway.uplink.condition import Condition, PumpHealth, backlogs
 from gateway.uplink.delivery import Delivery
 from gateway.uplink.kit import Kit
-from gateway.uplink.lanes import EVENTS, OTHERS, LaneName
-from gateway.uplink.link import ConnectError, CredentialsError, LinkError, Terms
+from gateway.uplink.link import LinkError, Terms
 from gateway.uplink.message import Packer
 from gateway.uplink.retry import Reconnect
 from gateway.uplink.session import Session
@@ -36,55 +30,15 @@ if TYPE_CHECKING:
     from gateway.meta import MetaStore
     from gateway.record import When
     from gateway.uplink.delivery import Ledger
+    from gateway.uplink.lanes import LaneName
     from gateway.uplink.link import Connector, Link
-    from gateway.uplink.source import Backlog, Source
-
-log = logging.getLogger(__name__)
+    from gateway.uplink.source import Source
 
 PROOF_S = 15.0
 """A message unproved for so long ends the connection."""
 CLOSE_S = 1.0
 SHORT_S = 5.0
 """A connection that ends sooner than this hardly began."""
-
-State = Literal["connecting", "online", "offline", "refused", "taken_over", "stopped"]
-
-
-class PumpHealth(msgspec.Struct, kw_only=True):
-    """How one target is doing; times are the wall clock's, ms."""
-
-    target: str
-    state: State = "connecting"
-    since_ms: int = 0
-    reason: str = ""
-    """Why it is not online, for people."""
-    cause: str = ""
-    """What a person must mend, see ``link.SetupError``; empty: nothing."""
-    plaintext: bool = False
-    """Records cross a network unencrypted, as the site file accepts."""
-    version: str = ""
-    records: int = 0
-    messages: int = 0
-    in_flight: int = 0
-    connections: int = 0
-    set_aside: int = 0
-    """Records that can never be delivered here, since the store is there."""
-    last_set_aside: str = ""
-    aside: list[Aside] = []
-    """The newest of them, oldest first."""
-    backlog: int = 0
-    oldest_t_ms: int | None = None
-    lanes: dict[LaneName, int] = {}
-    """The backlog by lane."""
-    filtered: int = 0
-    """Records this target does not want, since the start."""
-    awaiting_receipt: int | None = None
-    """Sent and not confirmed by the platform; None: receipts are off."""
-    receipts_ignored: int = 0
-    proves: bool = True
-    """False: this target asks for no answer; what it was sent is only written."""
-    written: int = 0
-    """Of ``records`` those handed over without any proof."""
 
 
 class Pump:
@@ -142,7 +96,6 @@ class Pump:
         self._vitals = vitals
         self._floor_ms = floor_ms
         self._promise = promise
-        self._on_change = on_change
         self._reconnect = Reconnect(rng or random.Random())  # noqa: S311 - jitter
         self._topics = topics_of(target, gateway)
         self._client_id = f"ecogate-{gateway}-{target.name}"
@@ -168,28 +121,21 @@ class Pump:
         )
         self._session: Session | None = None
         self._quiet = False
-        self._health = PumpHealth(
+        health = PumpHealth(
             target=target.name, since_ms=wall_ms(), plaintext=target.exposed
         )
+        self._condition = Condition(health, wall_ms, on_change, self._client_id)
 
     def health(self) -> PumpHealth:
         """How this target is doing now."""
-        health, session, delivery = self._health, self._session, self._delivery
-        backlog = self._source.backlog(self._target.name)
+        session, delivery = self._session, self._delivery
         if session is not None and session.refusal:
-            self._state("refused", session.refusal)
+            self._condition.become("refused", session.refusal)
         elif session is not None:
-            self._state("online")
+            self._condition.become("online")
+        health = self._condition.look(delivery, self._source, self._lane_edge())
         health.in_flight = session.in_flight if session else 0
-        health.records = delivery.records
         health.messages = delivery.messages
-        health.set_aside = delivery.aside.count
-        health.aside = list(delivery.aside.newest)
-        health.last_set_aside = health.aside[-1].reason if health.aside else ""
-        health.backlog = backlog.records
-        health.oldest_t_ms = backlog.oldest_t_ms or None
-        health.lanes = {name: part.records for name, part in self._backlog().items()}
-        health.filtered = delivery.skipped.count
         health.awaiting_receipt = self._awaiting()
         health.receipts_ignored = delivery.receipts_ignored
         return health
@@ -218,7 +164,7 @@ class Pump:
                 self._report(exc)
                 delay = self._reconnect.delay_s(exc, loop.time(), quiet=self._quiet)
                 if self._reconnect.id_conflict:
-                    self._state("taken_over", str(exc))
+                    self._condition.become("taken_over", str(exc))
                 self._promise(loop.time() + delay + 10.0)
                 await asyncio.sleep(delay)
 
@@ -241,15 +187,16 @@ class Pump:
         try:
             limits = await link.connect()
             self._reconnect.connected(loop.time())
-            self._health.connections += 1
-            self._health.version = limits.version
+            health = self._condition.health
+            health.connections += 1
+            health.version = limits.version
             self._edge = self._source.high
             self._session = Session(self._kit, link, limits)
-            self._state("online")
+            self._condition.become("online")
             await self._session.run()
         except asyncio.CancelledError:
             await self._farewell()
-            self._state("stopped")
+            self._condition.become("stopped")
             raise
         finally:
             # What a record ends comes back with it unproved. Cut by another client we
@@ -276,15 +223,11 @@ class Pump:
         if self._session is not None:
             self._session.receipt_came()
 
+    def _lane_edge(self) -> int:
+        return self._edge if self._session is not None else self._source.high
+
     def _backlog(self) -> dict[LaneName, status.LaneBacklog]:
-        """By lane; without a connection all that is no event is old."""
-        source, name = self._source, self._target.name
-        edge = self._edge if self._session is not None else source.high
-        parts: dict[LaneName, Backlog] = {
-            "event": source.backlog(name, classes=EVENTS),
-            "live": source.backlog(name, above=edge, classes=OTHERS),
-            "backfill": source.backlog(name, upto=edge, classes=OTHERS),
-        }
+        parts = backlogs(self._source, self._target.name, self._lane_edge())
         return {
             lane: status.LaneBacklog(part.records, part.oldest_t_ms)
             for lane, part in parts.items()
@@ -312,35 +255,9 @@ class Pump:
         )
 
     def _report(self, exc: LinkError) -> None:
-        was_online = self._health.state in {"online", "refused"}
-        refused = isinstance(exc, CredentialsError)
-        state: State = "refused" if refused else "offline"
-        if self._health.state != "taken_over":
-            cause = exc.cause if isinstance(exc, ConnectError) else ""
-            self._state(state, str(exc), lost=was_online, cause=cause)
-
-    def _state(
-        self, state: State, reason: str = "", *, lost: bool = False, cause: str = ""
-    ) -> None:
-        """Note the state; each change is logged and told once."""
-        health = self._health
-        health.reason = reason
-        if health.state == state and health.cause == cause:
-            return
-        health.cause = cause
-        health.state, health.since_ms = state, self._wall_ms()
-        name = self._target.name
-        if state == "online":
-            said = t("uplink.online", target=name, version=health.version)
-            log.info("%s", said, extra=CHANGE)
-        elif state == "taken_over":
-            said = t("uplink.taken_over", target=name, client=self._client_id)
-            log.warning("%s", said, extra=CHANGE)
-        elif state in {"offline", "refused"}:
-            key = "uplink.offline" if lost else "uplink.unreachable"
-            log.warning("%s", t(key, target=name, reason=reason), extra=CHANGE)
-        if self._on_change is not None:
-            self._on_change(health)
+        state = self._condition.health.state
+        if state != "taken_over":
+            self._condition.ended(exc, lost=state in {"online", "refused"})
 
 
 async def _close(link: Link) -> None:

@@ -9,8 +9,8 @@ import msgspec
 from gateway.clock import Instant
 from gateway.record import Event, Lost
 from gateway.target_events import CALM_S, ONE_BY_ONE, WINDOW_S, TargetEvents
+from gateway.uplink.condition import PumpHealth
 from gateway.uplink.link import RefusedError, TakenOverError
-from gateway.uplink.pump import PumpHealth
 from tests.support.virtual import run_virtual, virtual
 from tests.support.virtual_site import VirtualSite
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gateway.aggregate import Mark, PeriodKind
-    from gateway.uplink.pump import PumpHealth
+    from gateway.uplink.condition import PumpHealth
 
 MN = "010000A8900016F000169DC0"
 T0_MS = 1_764_547_200_000

@@ -8,13 +8,12 @@ records are resolved as written, and shown as that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from typing import TYPE_CHECKING
 
-from gateway.logs import CHANGE
 from gateway.secrets import SecretError
 from gateway.texts import t
+from gateway.uplink.condition import Condition, PumpHealth
 from gateway.uplink.delivery import Delivery
 from gateway.uplink.hj212.civil import Civil, Numbers
 from gateway.uplink.hj212.connection import Connection
@@ -23,9 +22,7 @@ from gateway.uplink.hj212.exchange import Exchange
 from gateway.uplink.hj212.frames import Frames
 from gateway.uplink.hj212.session import Session
 from gateway.uplink.hj212.wanted import OfStation, Wishes
-from gateway.uplink.lanes import EVENTS, OTHERS
-from gateway.uplink.link import ConnectError, CredentialsError, LinkError, SetupError
-from gateway.uplink.pump import PumpHealth
+from gateway.uplink.link import CredentialsError, LinkError, SetupError
 from gateway.uplink.retry import Reconnect
 
 if TYPE_CHECKING:
@@ -36,10 +33,7 @@ if TYPE_CHECKING:
     from gateway.uplink.delivery import Ledger
     from gateway.uplink.hj212.connection import Open
     from gateway.uplink.hj212.seams import Board, Host, Marks, Sealer, Settings
-    from gateway.uplink.pump import State
     from gateway.uplink.source import Source
-
-log = logging.getLogger(__name__)
 
 
 class Hj212Pump:
@@ -95,7 +89,6 @@ class Hj212Pump:
         self._sealer = sealer
         self._wall_ms = wall_ms
         self._promise = promise
-        self._on_change = on_change
         self._how = how
         self._reconnect = Reconnect(rng or random.Random())  # noqa: S311 - jitter
         self._delivery = Delivery(
@@ -119,35 +112,23 @@ class Hj212Pump:
             promise=promise,
         )
         self._session: Session | None = None
-        self._health = PumpHealth(
+        health = PumpHealth(
             target=target.name,
             since_ms=wall_ms(),
             plaintext=target.exposed,
             version=f"HJ 212-{target.version}",
             proves=target.answer,
         )
+        self._condition = Condition(health, wall_ms, on_change)
 
     def health(self) -> PumpHealth:
         """How this target is doing now."""
-        health, delivery, source = self._health, self._delivery, self._source
-        name, session = self._target.name, self._session
-        backlog = source.backlog(name)
+        source, session = self._source, self._session
         edge = session.records.lanes.edge if session else source.high
+        health = self._condition.look(self._delivery, source, edge)
         health.in_flight = session.records.in_flight if session else 0
-        health.records = delivery.records
         health.messages = self._desk.counts.frames
-        health.written = delivery.unproved_records
-        health.set_aside = delivery.aside.count
-        health.aside = list(delivery.aside.newest)
-        health.last_set_aside = health.aside[-1].reason if health.aside else ""
-        health.backlog = backlog.records
-        health.oldest_t_ms = backlog.oldest_t_ms or None
-        health.lanes = {
-            "event": source.backlog(name, classes=EVENTS).records,
-            "live": source.backlog(name, above=edge, classes=OTHERS).records,
-            "backfill": source.backlog(name, upto=edge, classes=OTHERS).records,
-        }
-        health.filtered = delivery.skipped.count
+        health.written = self._delivery.unproved_records
         return health
 
     def status_changed(self) -> None:
@@ -165,7 +146,8 @@ class Hj212Pump:
             try:
                 await self._connection()
             except LinkError as exc:
-                self._report(exc)
+                lost = self._condition.health.state == "online"
+                self._condition.ended(exc, lost=lost)
                 delay = self._reconnect.delay_s(exc, loop.time())
                 self._promise(loop.time() + delay + 10.0)
                 await asyncio.sleep(delay)
@@ -180,7 +162,7 @@ class Hj212Pump:
         )
         try:
             began_s = loop.time()
-            self._health.connections += 1
+            self._condition.health.connections += 1
             exchange = Exchange(
                 target,
                 self._settings,
@@ -190,7 +172,7 @@ class Hj212Pump:
                 self._desk.counts,
             )
             self._session = Session(self._desk, connection, exchange)
-            self._state("online")
+            self._condition.become("online")
             await self._session.run()
         except CredentialsError:
             raise  # guessing goes slower and slower, however well it connects
@@ -198,7 +180,7 @@ class Hj212Pump:
             self._reconnect.connected(began_s)
             raise
         except asyncio.CancelledError:
-            self._state("stopped")
+            self._condition.become("stopped")
             raise
         finally:
             self._session = None
@@ -216,30 +198,3 @@ class Hj212Pump:
             return self._sealer()
         except SecretError as exc:
             raise SetupError(str(exc), "secret") from exc
-
-    def _report(self, exc: LinkError) -> None:
-        was_online = self._health.state == "online"
-        refused = isinstance(exc, CredentialsError)
-        cause = exc.cause if isinstance(exc, ConnectError) else ""
-        state: State = "refused" if refused else "offline"
-        self._state(state, str(exc), lost=was_online, cause=cause)
-
-    def _state(
-        self, state: State, reason: str = "", *, lost: bool = False, cause: str = ""
-    ) -> None:
-        """Note the state; each change is logged and told once."""
-        health = self._health
-        health.reason = reason
-        if health.state == state and health.cause == cause:
-            return
-        health.cause = cause
-        health.state, health.since_ms = state, self._wall_ms()
-        name = self._target.name
-        if state == "online":
-            said = t("uplink.online", target=name, version=health.version)
-            log.info("%s", said, extra=CHANGE)
-        elif state in {"offline", "refused"}:
-            key = "uplink.offline" if lost else "uplink.unreachable"
-            log.warning("%s", t(key, target=name, reason=reason), extra=CHANGE)
-        if self._on_change is not None:
-            self._on_change(health)
