@@ -18,7 +18,7 @@ from gateway.average.flue_gas import (
     to_dry,
 )
 from gateway.factors.molar import by_molar_mass
-from gateway.factors.number import grained, shown
+from gateway.factors.number import grains, of_grains, shown
 
 F = Fraction
 HOT = Surroundings(
@@ -170,4 +170,4 @@ def test_a_derived_sample_is_rounded_to_its_grain_once():
     # 10 * 15 / (21 - 8.3) = 150 / 12.7 = 11.811023622047|244...
     found = value(converted(F(10), F("8.3"), F(6)))
 
-    assert grained(found) == F("11.811023622047")
+    assert of_grains(grains(found)) == F("11.811023622047")

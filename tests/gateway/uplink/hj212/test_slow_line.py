@@ -6,9 +6,13 @@ import asyncio
 import socket
 import struct
 
+import pytest
+
 from drivers.hj212.frame import FrameFinder
 from gateway.uplink.hj212 import connection, records, session
+from gateway.uplink.link import LinkLostError
 from tests.support.hj212_home import Home
+from tests.support.virtual import run_virtual, running_loop
 
 SECONDS = 2.0
 IN_ITS_SYSTEM = 100
@@ -62,12 +66,46 @@ async def test_what_still_waits_for_the_line_is_not_written(monkeypatch):
         assert home.health().written == home.floor
 
 
-async def test_a_line_that_is_slow_is_not_taken_for_dead(monkeypatch):
-    monkeypatch.setattr(connection, "TAKE_S", 1.2)
-    home = Home(answer=False)
-    home.platform = reader = SlowReader()
-    home.minutes(5000)
-    async with home:
-        peer = await reader.read(500, 2 * SECONDS)
-        assert [state for state, _ in home.states] == ["online"]
-        peer.close()
+class Line:
+    """A writer whose line takes ``rate`` bytes a second, until it takes none."""
+
+    def __init__(self, rate: int, seconds: float) -> None:
+        self.transport = self
+        self._rate, self._until = rate, running_loop().time() + seconds
+        self._began, self._given = running_loop().time(), 0
+
+    def set_write_buffer_limits(self, high):
+        self._high = high
+
+    def get_extra_info(self, _name):
+        return None
+
+    def is_closing(self):
+        return False
+
+    def write(self, data):
+        self._given += len(data)
+
+    def get_write_buffer_size(self):
+        taken_s = min(running_loop().time(), self._until) - self._began
+        return max(0, self._given - int(taken_s * self._rate))
+
+    async def drain(self):
+        while self.get_write_buffer_size() > self._high:  # noqa: ASYNC110
+            await asyncio.sleep(1)
+
+
+def test_a_line_that_is_slow_is_not_taken_for_dead_and_one_that_stops_is():
+    async def fill(line):
+        for _ in range(20):
+            await line.write(bytes(1000))
+
+    async def main():
+        began, lasts = running_loop().time(), 10 * connection.TAKE_S
+        with pytest.raises(LinkLostError):
+            await fill(connection.Connection(None, Line(10, lasts)))
+        return running_loop().time() - began - lasts
+
+    late = run_virtual(main())
+
+    assert 0 < late <= 2 * connection.TAKE_S
