@@ -83,6 +83,7 @@ def by_totaliser(
 ) -> dict[str, FactorPeriod]:
     """Water: what the totaliser counted goes before what flows add up to.
 
+    Where it was not there all the time and the flow was, the flow's own sum stays.
     Where there is no flow at all, it weights the concentrations of valid minutes too.
 
     Args:
@@ -99,9 +100,11 @@ def by_totaliser(
     cubic = conversion(conf.cou_unit or conf.unit, "m3")(counted.cou)
     found = dict(factors)
     flow = station.factor(water.flow)
-    if flow is not None and flow.name in found and flow.cou_unit is not None:
+    summed = found.get(flow.name) if flow is not None else None
+    whole = counted.mark == "valid" or summed is None or summed.mark != "valid"
+    if flow is not None and summed is not None and flow.cou_unit and whole:
         cou = conversion("m3", flow.cou_unit)(cubic)
-        found[flow.name] = msgspec.structs.replace(found[flow.name], cou=cou)
+        found[flow.name] = msgspec.structs.replace(summed, cou=cou)
     if flow is not None:
         return found
     for factor in station.factors:

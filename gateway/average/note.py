@@ -20,7 +20,7 @@ from gateway.record import Gap
 
 if TYPE_CHECKING:
     from gateway.average.book import Book
-    from gateway.config.stations import Factor, Station
+    from gateway.config.stations import Factor
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def save(book: Book, longer: dict[str, int]) -> OfStation:
             for reading in minute.slots[inlet.index].values()
         ]
         factors[inlet.name] = OfFactor(
-            _means(book.station, inlet.name),
+            _means(book, inlet.name),
             book.since_ms.get(inlet.name, 0),
             rows,
             book.tails[inlet.index],
@@ -94,7 +94,7 @@ def restore(book: Book, saved: OfStation) -> None:
         book.gap(gap)
     for inlet in book.inlets:
         known = saved.factors.get(inlet.name)
-        if known is None or known.means != _means(book.station, inlet.name):
+        if known is None or known.means != _means(book, inlet.name):
             # Also one that was not there: before, its name may have meant another.
             if book.next_ms is not None:
                 book.since_ms[inlet.name] = book.next_ms
@@ -133,13 +133,15 @@ def _whole(book: Book, t_ms: int) -> int:
     return start if start == t_ms else start + book.calendar.minute_ms
 
 
-def _means(station: Station, name: str) -> str:
+def _means(book: Book, name: str) -> str:
     """What decides the numbers of a factor: all but names and digits."""
+    station, zone = book.station, book.calendar.timezone
     factor = station.factor(name.removesuffix("+"))
     if factor is None:
         return ""
     bare: Factor = msgspec.structs.replace(
         factor, label={}, code=None, decimals=0, cou_decimals=0
     )
-    parts = (station.kind, station.minute_s, bare, station.flue_gas, station.water)
+    around = station.flue_gas, station.water
+    parts = (zone, station.kind, station.minute_s, bare, *around)
     return f"{zlib.crc32(repr(parts).encode()):08x}"

@@ -283,3 +283,47 @@ async def test_an_hour_that_waits_for_its_end_is_not_forgotten_by_a_kill(
     assert (minute.kind, minute.t_ms) == ("minute", begin)
     assert (told.kind, told.t_ms) == ("hour", START - DAY)
     assert told.factors["so2"].n == 1
+
+
+async def test_hours_of_another_zone_make_no_day_together(
+    stack: StationRun, tmp_path: Path
+) -> None:
+    """Hours begin at the half in India: those of before overlap with them."""
+    for n in range(3):
+        feed(stack, START + n * HOUR, START + (n + 1) * HOUR, so2=100.0)
+        await stack.tick(START + (n + 1) * HOUR + GRACE)
+    stack.change(site_of(tmp_path, STACK + "site: {timezone: Asia/Kolkata}\n"))
+    feed(stack, START + 3 * HOUR + GRACE, START + DAY)
+
+    told = await stack.tick(START + DAY + GRACE)
+
+    (day,) = [period for period in told if period.kind == "day"]
+    so2 = day.factors["so2"]
+    assert (so2.min, so2.max, so2.of) == (10, 10, 24)
+
+
+async def test_a_totaliser_that_was_away_leaves_the_flows_own_sum(
+    tmp_path: Path,
+) -> None:
+    """10 L/s all the hour are 36 m3; the totaliser was asked for ten minutes of it."""
+    points = METER + point(1, "flow", "m3/h")
+    text = """
+  DW001:
+    kind: water
+    factors:
+      flow: {from: d.flow, code: w00000, unit: L/s, decimals: 3}
+      volume: {from: d.volume, unit: m3, cou_unit: m3, decimals: 3}
+    water: {volume: volume}
+"""
+    run = station(tmp_path, points, text)
+    for n, t in enumerate(due(run, "flow", START, START + 2 * HOUR)):
+        if START + 10 * MINUTE <= t < START + 80 * MINUTE:
+            run.scan("d", t, {"flow": 36.0}, bad={"volume": "timeout"})
+        else:
+            run.scan("d", t, {"flow": 36.0, "volume": 100 + n // 20})
+
+    first, _ = [p for p in await run.tick(START + 2 * HOUR + GRACE) if p.kind == "hour"]
+
+    assert first.flags["flow"] == "N"
+    assert first.factors["flow"].cou == 36
+    assert first.factors["volume"].mark == "link"
