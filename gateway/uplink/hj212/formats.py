@@ -11,10 +11,11 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.config.stations import Factor
 from gateway.factors.output import Output, over_oxygen, resolve
-from gateway.factors.units import SAME, Conversion, UnitError, conversion
+from gateway.factors.units import SAME, Conversion, UnitError, conversion, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ class Form(msgspec.Struct, frozen=True):
         """
         shown: dict[str, str] = {}
         output = self.output
-        way = _way(found.cou_unit, self.factor.cou_unit)
+        way = _way(found.cou_unit, _told_in(self.factor))
         if found.cou is not None and output.cou_unit is not None and way is not None:
             written = figures.get("cou") if self.own_cou and way == SAME else None
             shown["cou"] = written or output.cou_digits(way(found.cou))
@@ -99,8 +100,7 @@ class Form(msgspec.Struct, frozen=True):
     def as_now(self, found: FactorPeriod) -> bool:
         """Whether its numbers are in the factor's units of now."""
         return found.unit in (self.factor.unit, "") and found.cou_unit in (
-            self.factor.cou_unit or "",
-            self.factor.unit if self.factor.counter else "",
+            _told_in(self.factor),
             "",
         )
 
@@ -113,6 +113,19 @@ class Form(msgspec.Struct, frozen=True):
         if self.over_oxygen is None or "zs_avg" in numbers:
             return {}
         return dict.fromkeys(_CONVERTED, self.over_oxygen)
+
+
+def _in_hours(output: Output, factor: Factor) -> Output:
+    """Of a facility a total of time is told, in hours, and no other."""
+    own = _told_in(factor)
+    if own is None or unit(own).row != "time":
+        return replace(output, cou_unit=None)
+    return replace(output, cou_unit="h", cou_convert=conversion(own, "h"))
+
+
+def _told_in(factor: Factor) -> str | None:
+    """The unit of its total; None: it has none."""
+    return factor.cou_unit or (factor.unit if factor.counter else None)
 
 
 def _way(said: str, now: str | None) -> Conversion | None:
@@ -142,6 +155,8 @@ def forms(target: Hj212Target, station: Station) -> dict[str, Form]:
         if target.only and factor.name not in target.only:
             continue
         output = resolve(factor, target.factors.get(factor.name), target.version)
+        if output is not None and FACILITY.match(output.code):
+            output = _in_hours(output, factor)
         if output is not None:
             found[factor.name] = Form(
                 factor,

@@ -217,7 +217,9 @@ class Frames:
                 items += self._of_factor(kind, form, *found)
         hours: list[Item] = []
         for name, form in self._facilities.items():
-            if kind == "day" and (found := told.get(name)) and "cou" in found[0]:
+            if kind != "day" or form.output.cou_unit is None:
+                continue
+            if (found := told.get(name)) and "cou" in found[0]:
                 hours.append(((f"{form.code}-RT", found[0]["cou"]),))
         when = self._when(t_ms)
         return [

@@ -330,3 +330,38 @@ def test_a_platform_of_the_version_gets_the_stations_own_marks():
 
     assert names(told)["a21026-Flag"] == "F"
     assert names(other)["a21026-Flag"] == "D"
+
+
+@pytest.mark.parametrize(
+    ("keys", "ran", "said"),
+    [
+        ({"unit": "min", "counter": True}, Fraction(1410), "23.500"),
+        ({"unit": "h", "counter": True}, Fraction(47, 2), "23.500"),
+        ({"unit": "h", "cou_unit": "s"}, Fraction(84600), "23.500"),
+        ({"unit": "kW.h", "counter": True}, Fraction(47, 2), None),
+    ],
+)
+@pytest.mark.parametrize("kept", [False, True])
+def test_running_time_is_told_in_hours_or_not_at_all(keys, ran, said, kept):
+    """A counter of minutes was told as so many hours."""
+    fan = factor("fan", "SB1", decimals=0, **keys)
+    made = frames(replace(STATION, factors=(fan,)))
+    number = FactorPeriod(
+        cou=ran,
+        n=24,
+        of=24,
+        mark="valid",
+        unit=fan.unit,
+        cou_unit=fan.cou_unit or fan.unit,
+    )
+    day = replace(
+        period(kind="day"),
+        factors={"fan": number},
+        figures={"fan": {"cou": str(float(ran))}},
+    )
+
+    uploads = made.stored(encode(day, "00000001")).uploads if kept else made.period(day)
+
+    told = [names(upload).get("SB1-RT") for upload in uploads if upload.cn == 2041]
+    own = str(float(ran)) if keys["unit"] == "h" and "cou_unit" not in keys else said
+    assert told == ([] if said is None else [own])
