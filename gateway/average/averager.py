@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,12 +25,10 @@ from gateway.average.book import Book, Feed
 from gateway.average.finish import finish
 from gateway.average.note import Saved, packed, restore, save, unpacked
 from gateway.average.past import LONGER, Longer, Past, Stored, longer
-from gateway.events import utc_text
-from gateway.logs import CHANGE
+from gateway.average.telling import Teller
 from gateway.periods import periods
 from gateway.record import Gap, Scan
 from gateway.schedule import Place, phase_s
-from gateway.texts import t
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -44,21 +41,12 @@ if TYPE_CHECKING:
     from gateway.config.model import Bus, Device, Site
     from gateway.record import DatedTime, Record
 
-log = logging.getLogger(__name__)
-
 KEEP_S = 10.0
 """So often what is open is noted in the store."""
 MOST_WAITING = 10_000
 """Scans of an untrusted clock that are kept until they are dated; the oldest go."""
 _HOLD_MS = 10_000
 """So long after the clock is trusted what came before is waited for."""
-_AGAIN_MS = 15_000
-"""What was told so shortly before the last note may not have been stored."""
-_LOOK_BACK_MS: dict[PeriodKind, int] = {
-    "minute": 2 * 3_600_000,
-    "hour": 4 * 3_600_000,
-    "day": 50 * 3_600_000,
-}
 _LONGEST_AWAY_MS = 62 * 86_400_000
 
 
@@ -96,7 +84,7 @@ class Averager:
         """
         self.board = board or Board()
         self._history = history
-        self._record = record
+        self._teller = Teller(history, record, now())
         self._meta = meta
         self._now = now
         self._when = when
@@ -105,7 +93,6 @@ class Averager:
         self._declared = declared
         self._saved = unpacked(recalled)
         self._again = self._saved is not None and not self._saved.clean
-        self._began = now()
         self._restored = dict(self._saved.stations) if self._saved else {}
         self._books: dict[str, Book] = {}
         self._pasts: dict[str, Past] = {}
@@ -118,11 +105,8 @@ class Averager:
         self._trusted_ms: int | None = None
         self._again_ms: int | None = None
         self._changed = asyncio.Event()
-        self._troubled = False
-        self._unsaid: list[Stored] = []
         self.dropped = 0
         """Readings that came too late for any period."""
-        self._refused = 0
 
     # -- the site ------------------------------------------------------------
 
@@ -260,7 +244,7 @@ class Averager:
             if self._waiting and now.mono_ms < self._trusted_ms + _HOLD_MS:
                 return
         for name in list(self._books):
-            await self._over(name, now, self._unsaid)
+            await self._over(name, now, self._teller.out)
             await self._tell(now)
 
     def keep(self, *, clean: bool = False) -> None:
@@ -299,13 +283,13 @@ class Averager:
             return {}
         return {
             "dropped": self.dropped,
-            "refused": self._refused,
+            "refused": self._teller.refused,
             "waiting": len(self._waiting),
         }
 
     async def close(self) -> None:
         """The gateway stops: what was worked out is told, what is open is noted."""
-        if self._unsaid:
+        if self._teller.out:
             await self._tell(self._now())
         self.keep(clean=True)
 
@@ -354,7 +338,7 @@ class Averager:
         except DiskTroubleError as exc:
             # What is longer waits: a part of it may be kept, and cannot be read now.
             self._touched[name] = touched
-            self._trouble(exc)
+            self._teller.trouble(exc)
         book.forget(now.wall_ms)
         past.forget(now.wall_ms)
 
@@ -462,66 +446,20 @@ class Averager:
     # -- told ----------------------------------------------------------------
 
     async def _tell(self, now: Instant) -> None:
-        """To the history, durably; then to everybody."""
-        out = self._unsaid
-        if not out:
+        teller = self._teller
+        if not teller.out:
             return
-        oldest = min(period.t_ms for period, _ in out)
-        if any(p.t_ms < now.wall_ms - _LOOK_BACK_MS[p.kind] for p, _ in out):
-            self._keep_again(oldest)
+        oldest_ms = teller.from_long_ago(now)
+        if oldest_ms is not None:
+            self._keep_again(oldest_ms)
             await self._remembered()
-        refused: Iterable[Stored] = ()
-        try:
-            refused = await self._history.put(out)
-        except DiskTroubleError as exc:
-            self._trouble(exc)
-        else:
-            self._troubled = False
-        refused = list(refused)
-        for one in out:
-            if one not in refused:
-                self._record(*one)
-                continue
-            self._refused += 1
-            period, place = one.period, utc_text(one.period.t_ms)
-            words = {"station": period.station, "kind": period.kind, "rev": period.rev}
-            log.warning("%s", t("log.period_refused", time=place, **words))
-        self._unsaid = []
+        await teller.tell()
         self._again_ms = None
 
-    def _trouble(self, exc: DiskTroubleError) -> None:
-        said = t("log.history_refuses", error=exc)
-        log.error("%s", said, extra=None if self._troubled else CHANGE)
-        self._troubled = True
-
     async def _tell_again(self) -> None:
-        """What the history has of the last moments before a kill: the same once more.
-
-        It may not have reached the store; whoever has it already knows it by its key.
-        """
-        saved = self._saved
-        if saved is None or not self._again:
-            return
-        edge = saved.at.wall_ms - _AGAIN_MS
-        found: list[Stored] = []
-        for name in saved.stations:
-            for kind, back_ms in _LOOK_BACK_MS.items():
-                since = saved.at.wall_ms - back_ms
-                if saved.again_ms is not None:
-                    since = min(since, saved.again_ms - _LOOK_BACK_MS["day"])
-                last = await self._history.last(name, kind)
-                if last is None:
-                    continue
-                found += await self._history.read(name, kind, since, last + 1)
+        if self._again and self._saved is not None:
+            await self._teller.tell_again(self._saved)
         self._again = False
-        for one in found:
-            if edge <= one.period.at.wall_ms and not self._is_ours(one.period.at):
-                self._record(*one)
-
-    def _is_ours(self, at: Instant) -> bool:
-        """Whether this run said it."""
-        began = self._began
-        return at.boot == began.boot and at.mono_ms >= began.mono_ms
 
 
 def _began_ms(book: Book, now: Instant) -> int:
