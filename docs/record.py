@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pyte
 
-COLUMNS, ROWS = 100, 28
+COLUMNS, ROWS = 100, 30
 CELL_W, CELL_H = 8.4, 18
 BACKGROUND, FOREGROUND = "#10151b", "#d5dde5"
 COLOURS = {

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_HINT = (
+    "HJ 212 platform / 监管平台: {at}\n"
+    "type platform: what it holds / 已收到什么; list: devices / 设备;"
+    " kill NAME, revive NAME, spoil NAME FAULT, set NAME POINT NUMBER"
+)
+
+
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
     parser = argparse.ArgumentParser(prog="python -m simulators.site")
@@ -63,7 +70,8 @@ async def main(options: argparse.Namespace) -> None:
             },
         )
         if sys.stdout.isatty():
-            print(following, flush=True)
+            print(following)
+            print(_HINT.format(at=site.hj212), flush=True)
         control = asyncio.create_task(_listen(site), name="control")
         try:
             await until_told(options.for_s)

@@ -55,6 +55,13 @@ _SHAPES: dict[str, tuple[float, float]] = {
 }
 """UCUM unit -> (middle, swing). An unknown unit moves around 100."""
 
+_PARTS: dict[str, tuple[float, float]] = {
+    "pm2_5": (34.0, 10.0),
+    "pm10": (72.0, 18.0),
+    "tsp": (140.0, 32.0),
+}
+"""Dust in ug/m3 by its size: the finer is part of the coarser."""
+
 _PER_S: dict[str, float] = {
     "kW.h": 0.0004,
     "kWh": 0.0004,
@@ -140,8 +147,11 @@ def wave(
         per_s = _PER_S[ucum] * rng.uniform(0.5, 2.0)
         start = per_s * 3e6 * rng.uniform(1.0, 3.0)
         return Wave(start, 0.0, period, phase, per_s, max(low, 0.0), high)
-    middle, swing = _SHAPES.get(ucum, (100.0, 20.0))
-    middle += swing * rng.uniform(-0.5, 0.5)
+    if ucum == "ug/m3" and point in _PARTS:
+        middle, swing = _PARTS[point]
+    else:
+        middle, swing = _SHAPES.get(ucum, (100.0, 20.0))
+        middle += swing * rng.uniform(-0.5, 0.5)
     if math.isfinite(low) and math.isfinite(high) and not low < middle < high:
         middle, swing = (low + high) / 2, (high - low) / 4
     return Wave(middle, swing, period, phase, 0.0, low, high)
