@@ -17,6 +17,7 @@ from gateway.average.readings import Reading, keep
 from gateway.average.tally import Tally
 from gateway.clock import Instant
 from gateway.record import Gap
+from gateway.texts import t
 
 if TYPE_CHECKING:
     from gateway.average.book import Book
@@ -123,7 +124,7 @@ def unpacked(note: bytes | None) -> Saved | None:
     try:
         return msgspec.msgpack.decode(zlib.decompress(note), type=Saved)
     except (zlib.error, msgspec.MsgspecError) as exc:
-        log.error("open averages cannot be read, begun anew: %s", exc)  # noqa: TRY400
+        log.error("%s", t("log.averages_unreadable", error=exc))  # noqa: TRY400
         return None
 
 

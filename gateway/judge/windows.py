@@ -21,7 +21,7 @@ import msgspec
 from gateway.clock import Instant
 from gateway.judge.times import passed_ms
 from gateway.record import Event
-from gateway.texts import LANGUAGES, both
+from gateway.texts import LANGUAGES, both, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -279,5 +279,5 @@ def _read(note: bytes | None) -> list[Window]:
     try:
         return msgspec.msgpack.decode(note, type=list[Window])
     except msgspec.MsgspecError as exc:
-        log.error("what was declared cannot be read: %s", exc)  # noqa: TRY400
+        log.error("%s", t("log.windows_unreadable", error=exc))  # noqa: TRY400
         return []

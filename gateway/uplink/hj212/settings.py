@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.texts import t
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -184,5 +186,5 @@ def _read(note: bytes | None, target: str) -> _Note:
     try:
         return msgspec.json.decode(note, type=_Note)
     except msgspec.MsgspecError:
-        log.warning("target %s: settings of the platform are damaged", target)
+        log.warning("%s", t("log.hj212_settings_unreadable", target=target))
         return _Note()

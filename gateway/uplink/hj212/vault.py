@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.secrets import SecretError, check_modes
+from gateway.texts import t
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,13 @@ class Vault:
             check_modes(path, name)
             kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
         except (OSError, msgspec.MsgspecError, SecretError) as exc:
-            log.warning("target %s: %s is set aside: %s", self._target, name, exc)
+            said = t(
+                "log.hj212_secret_unreadable",
+                target=self._target,
+                path=path,
+                error=exc,
+            )
+            log.warning("%s", said)
             return site, "", 0
         if kept.site != _mark(site):
             return site, "", 0

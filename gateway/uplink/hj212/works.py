@@ -16,6 +16,7 @@ from buffer import DiskTroubleError
 from drivers.hj212.commands import DATA_ANSWER
 from drivers.hj212.seal import SealError
 from gateway.aggregate import Period
+from gateway.texts import t
 from gateway.uplink.hj212 import decide as plans
 from gateway.uplink.hj212 import told
 from gateway.uplink.hj212.civil import Civil
@@ -165,7 +166,8 @@ class Works:
         return ExeRtn.DONE
 
     def _not_kept(self, name: str, exc: OSError) -> ExeRtn:
-        log.warning("target %s: %s cannot be kept: %s", self.conf.name, name, exc)
+        said = t("log.hj212_not_kept", target=self.conf.name, what=name, error=exc)
+        log.warning("%s", said)
         return ExeRtn.SYSTEM
 
     def _set_clock(self, digits: str) -> ExeRtn:
