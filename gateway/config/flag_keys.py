@@ -33,7 +33,7 @@ from drivers.profiles.units import UnitError, parse_duration
 from gateway.config.flagging import PARAMETERS_EVERY_S, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from drivers.profiles.model import Point
 
@@ -70,12 +70,11 @@ def read_flagging(
     if slow:
         points = [slow.get(point.name, point) for point in points]
         periods = periods_of(points, every_s)
+    all_signs = *read_signs(section, periods), *_of_profile(section, signs, periods)
+    _slow_signs(section, all_signs, periods, parameters)
     return {
         "points": tuple(points),
-        "states": (
-            *read_signs(section, periods),
-            *_of_profile(section, signs, periods),
-        ),
+        "states": all_signs,
         "rules": tuple(_rules(section, points, periods)),
         "parameters": parameters,
     }
@@ -111,6 +110,35 @@ def _of_profile(
         elif points or not sign.points:
             every_s = periods[sign.point]
             yield msgspec.structs.replace(sign, points=points, every_s=every_s)
+
+
+def _slow_signs(
+    section: Section,
+    signs: Sequence[Sign],
+    periods: Mapping[str, float],
+    parameters: Collection[str],
+) -> None:
+    """Say which states are seen later than the readings that they concern."""
+    words = {sign.point.partition(".")[0] for sign in signs}
+    told: set[str] = set()
+    for sign in signs:
+        concerned = sign.points or [
+            name
+            for name in periods
+            if "." not in name and name not in words and name not in parameters
+        ]
+        often_s = min((periods[name] for name in concerned), default=sign.every_s)
+        if sign.every_s > often_s and sign.point not in told:
+            told.add(sign.point)
+            section.report.add(
+                section.node,
+                section.path,
+                "state_slow",
+                warning=True,
+                found=sign.point,
+                every=f"{sign.every_s:g} s",
+                often=f"{often_s:g} s",
+            )
 
 
 def _rules(

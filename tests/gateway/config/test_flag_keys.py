@@ -49,7 +49,13 @@ def test_all_of_it_is_read(tmp_path):
         "parameters: {points: [slope]}",
     )
 
-    assert problems == []
+    # The status is read every 10 s, and readings in between are told as valid.
+    assert [(p.code, p.warning) for p in problems] == [("state_slow", True)]
+    assert problems[0].values == {
+        "found": "status.purging",
+        "every": "10 s",
+        "often": "5 s",
+    }
     assert [s.state for s in device.states] == ["fault", "fault", "maintenance"]
     assert device.states[2] == Sign(
         state="maintenance",
