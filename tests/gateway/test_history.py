@@ -101,11 +101,17 @@ async def test_events_and_gaps_are_kept_and_nothing_else(tmp_path) -> None:
     await chronicle.flush()  # after the end: nothing to do, no error
 
 
-async def test_without_a_history_nothing_is_kept() -> None:
-    chronicle = Chronicle(lambda: None)
+async def test_what_came_before_there_was_a_history_is_not_kept(tmp_path) -> None:
+    opened: list[History] = []
+    chronicle = Chronicle(lambda: opened[0] if opened else None)
     gap = Gap("cems", ("so2",), AT, AT, 3, "timeout")
     chronicle(gap, encode(gap, META), START)
+    opened.append(await History.open(tmp_path / "h", 10**8))
+
     await chronicle.flush()
+
+    assert await opened[0].revs("cems", KIND, 0, START * 2) == []
+    await opened[0].close()
 
 
 def questions() -> list[Question]:
@@ -165,9 +171,10 @@ async def test_beside_the_gateway_and_without_it_the_answers_are_one(tmp_path) -
 async def test_a_disk_that_refuses_does_not_stop_what_is_told(
     tmp_path, monkeypatch
 ) -> None:
-    history = await History.open(tmp_path / "h", 10**8)
+    history, asked = await History.open(tmp_path / "h", 10**8), []
 
-    async def put(_entries):
+    async def put(entries):
+        asked.extend(entries)
         raise DiskTroubleError("full")
 
     monkeypatch.setattr(history, "put", put)
@@ -175,4 +182,6 @@ async def test_a_disk_that_refuses_does_not_stop_what_is_told(
     gap = Gap("cems", ("so2",), AT, AT, 3, "timeout")
     chronicle(gap, encode(gap, META), START)
     await chronicle.flush()
+
+    assert [kept.subject for kept in asked] == ["cems"]
     await history.close()
