@@ -76,6 +76,9 @@ def main() -> int:
             out = RESULTS / f"benchmark-{stamp}.json"
             bench = [sys.executable, "-m", "benchmarks", "--out", str(out)]
             status |= _wait([*bench, "--disk-minutes", "0"])
+            out = RESULTS / f"regulatory-{stamp}.json"
+            regulatory = [sys.executable, "-m", "benchmarks.regulatory"]
+            status |= _wait([*regulatory, "--out", str(out)])
             out = RESULTS / f"benchmark-disk-{stamp}.json"
             disk = subprocess.Popen(
                 [*bench[:-1], str(out), "--repeat", "0", "--engines", "own"],

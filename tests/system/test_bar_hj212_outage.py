@@ -147,8 +147,8 @@ class Outage:
 
 @pytest.mark.timeout(600)
 def test_a_day_without_platforms(count, figure):
-    minutes, every_s = count(5, 1), count(30, 5)
-    rate = count(0.25, 1.0)
+    minutes, every_s = count(10, 1), count(60, 5)
+    rate = count(0.05, 1.0)
 
     async def days(folder):
         site = StackSite(

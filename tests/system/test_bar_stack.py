@@ -12,6 +12,8 @@ import random
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from simulators.hj212_platform_faults import Fault
 from tests.support.stack_audit import CHECKPOINT_MS, Audit
 from tests.support.stack_site import (
@@ -190,8 +192,9 @@ class Day:
         return next(n for n, h in self.site.cities.items() if h is host)
 
 
+@pytest.mark.timeout(600)
 def test_days_of_a_stack_are_told_exactly(count, figure, seed):
-    days, every_s, minutes = count(1, 30), count(15, 5), count(5, 1)
+    days, every_s, minutes = count(1, 30), count(20, 5), count(5, 1)
     rng = random.Random(seed)
     memory = Path("/dev/shm")  # noqa: S108 - a month of commits wants no disk
 
