@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.record import RecordError, head
+from gateway.record import PERIOD_AT, RecordError, head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_HEAD_BYTES = 28
 _BETWEEN = b'},"'
 """Between two factors in a period's JSON."""
 _NAMED = b'"agg":{"'
@@ -71,7 +70,7 @@ def shown(data: bytes) -> ShownPeriod:
     if head(data).kind not in ("minute", "hour", "day"):
         raise RecordError(f"expected a period, got a {head(data).kind}")
     try:
-        return _decode(b"{" + data[_HEAD_BYTES : data.index(b"\0", _HEAD_BYTES)])
+        return _decode(b"{" + data[PERIOD_AT : data.index(b"\0", PERIOD_AT)])
     except (msgspec.MsgspecError, ValueError) as exc:
         raise RecordError(f"stored period: {exc}") from exc
 
@@ -81,16 +80,16 @@ def cut(data: bytes) -> Sequence[bytes]:
 
     Whatever else it is given comes back in one part.
     """
-    stop = data.find(b"\0", _HEAD_BYTES)
-    found = data.find(_NAMED, _HEAD_BYTES)
+    stop = data.find(b"\0", PERIOD_AT)
+    found = data.find(_NAMED, PERIOD_AT)
     if stop < 0 or not 0 <= found < stop:
         return (data,)
-    digits = data[_HEAD_BYTES:stop].split(_BETWEEN)
+    digits = data[PERIOD_AT:stop].split(_BETWEEN)
     named = [digits[0], *(_BETWEEN + each for each in digits[1:])]
     places = _exact_places(data, stop, [_name(part) for part in digits[1:]])
     ends = [*places[1:], len(data)]
     exact = [data[low:high] for low, high in zip(places, ends, strict=True)]
-    return [data[:_HEAD_BYTES], *_in(named, 2), *_in(exact, 4)]
+    return [data[:PERIOD_AT], *_in(named, 2), *_in(exact, 4)]
 
 
 def _in(parts: Sequence[bytes], some: int) -> Iterator[bytes]:

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from gateway.chronicle import KIND
-from gateway.record import RecordError, head, to_wire
+from gateway.record import PERIOD_AT, RecordError, head, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from buffer import History, Revision
 
-_HEAD_BYTES = 28
 _encode = msgspec.json.Encoder().encode
 
 What = Literal["periods", "revs", "events", "fates", "span"]
@@ -71,9 +70,9 @@ def _array(items: Iterable[bytes]) -> bytes:
 def _figures(found: Iterable[Revision]) -> Iterable[bytes]:
     """The JSON of each period as it stands: nothing is read."""
     for _, _, data in found:
-        stop = data.find(b"\0", _HEAD_BYTES)
+        stop = data.find(b"\0", PERIOD_AT)
         if stop > 0:
-            yield b"{" + data[_HEAD_BYTES:stop]
+            yield b"{" + data[PERIOD_AT:stop]
 
 
 def _events(found: Iterable[Revision]) -> Iterable[bytes]:

@@ -50,6 +50,8 @@ _LOST, _LEDGER = 3, 5
 _PERIODS = {"minute": 7, "hour": 8, "day": 9}
 _OWN_TIMES = frozenset((_LEDGER, *_PERIODS.values()))
 _HEAD = struct.Struct(">BBBxIIqq")
+PERIOD_AT = _HEAD.size
+"""Where the JSON of a stored period begins, without its brace."""
 _SECOND = struct.Struct(">BIqq")
 _TRUSTED, _HAS_SECOND, _OWN_T = 1, 2, 4
 _JSON = msgspec.json.Encoder()
