@@ -29,6 +29,8 @@ from gateway.uplink.hj212.desk import Counts
 from gateway.uplink.link import CredentialsError, LinkLostError, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.config.model import Hj212Target
     from gateway.uplink.hj212.civil import Numbers
     from gateway.uplink.hj212.connection import Connection
@@ -69,6 +71,7 @@ class Exchange:
         numbers: Numbers,
         sealer: Sealer | None = None,
         counts: Counts | None = None,
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
         """Speak for a target.
 
@@ -79,6 +82,7 @@ class Exchange:
             numbers: Gives QNs.
             sealer: Encrypts; None: nothing is.
             counts: Of the target, over all its connections.
+            answered: Called with each answer of a platform that knows us.
         """
         self._target = target
         self._settings = settings
@@ -88,6 +92,7 @@ class Exchange:
         self._waiting: dict[str, _Question] = {}
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._counts = counts or Counts()
+        self._answered = answered
         self.answers = 0
         """Answers to ours."""
         self.heard_s = float("-inf")
@@ -165,6 +170,8 @@ class Exchange:
                 self._numbers.taken(segment.qn)
             return False
         self.answers += 1
+        if not _blames_us(segment):
+            self._answered()
         if not question.answer.done():
             question.answer.set_result(segment)
         return True
@@ -265,6 +272,10 @@ def _answers(segment: Segment, question: _Question) -> bool:
     if segment.cn == commands.NOTICE_ANSWER:
         return question.cn not in commands.UPLOADS
     return segment.cn in (commands.DATA_ANSWER, _REQUEST_ANSWER)
+
+
+def _blames_us(answer: Segment) -> bool:
+    return answer.cn == _REQUEST_ANSWER and (answer.get("QnRtn") or "") in BLAMES_US
 
 
 def _confirms(answer: Segment) -> bool:

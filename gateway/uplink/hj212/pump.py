@@ -18,7 +18,7 @@ from gateway.uplink.delivery import Delivery
 from gateway.uplink.hj212.civil import Civil, Numbers
 from gateway.uplink.hj212.connection import Connection
 from gateway.uplink.hj212.desk import Desk
-from gateway.uplink.hj212.exchange import Exchange
+from gateway.uplink.hj212.exchange import Exchange, SilentError
 from gateway.uplink.hj212.frames import Frames
 from gateway.uplink.hj212.session import Session
 from gateway.uplink.hj212.wanted import OfStation, Wishes
@@ -112,6 +112,9 @@ class Hj212Pump:
             promise=promise,
         )
         self._session: Session | None = None
+        self._unknown = False
+        """It took a connection and answered nothing on it, or named our PW, MN or ST as
+        wrong: connecting proves nothing, it is online again with its next answer."""
         health = PumpHealth(
             target=target.name,
             since_ms=wall_ms(),
@@ -170,12 +173,19 @@ class Hj212Pump:
                 self._numbers,
                 sealer,
                 self._desk.counts,
+                self._answered,
             )
             self._session = Session(self._desk, connection, exchange)
-            self._condition.become("online")
+            if not self._unknown:
+                self._condition.become("online")
             await self._session.run()
         except CredentialsError:
+            self._unknown = True
             raise  # guessing goes slower and slower, however well it connects
+        except SilentError:
+            self._unknown |= target.answer and not exchange.answers
+            self._reconnect.connected(began_s)
+            raise
         except LinkError:
             self._reconnect.connected(began_s)
             raise
@@ -185,6 +195,11 @@ class Hj212Pump:
         finally:
             self._session = None
             await connection.close()
+
+    def _answered(self) -> None:
+        if self._unknown:
+            self._unknown = False
+            self._condition.become("online")
 
     def _opened(self) -> Sealer | None:
         """What encrypts the next connection; password and key are at hand.

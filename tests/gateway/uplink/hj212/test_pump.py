@@ -98,6 +98,39 @@ async def test_an_unanswered_frame_is_repeated_with_its_qn_then_the_connection_e
 
 
 @virtual
+async def test_a_platform_that_answers_nothing_is_not_online_until_it_does():
+    async with Home(overtime_s=5.0, recount=2) as home:
+        home.platform.mute = lambda _segment: True
+        home.put(period())
+        await home.until(lambda: home.platform.connections == 4)
+
+        assert [state for state, _ in home.states] == ["online", "offline"]
+        assert home.health().state == "offline"
+        assert all(word in home.health().reason for word in ("MN", "PW", "ST"))
+
+        home.platform.mute = lambda _segment: False
+        await home.until(lambda: home.floor == 1)
+
+        assert [state for state, _ in home.states] == ["online", "offline", "online"]
+        assert home.health().reason == ""
+
+
+@virtual
+async def test_a_platform_that_refuses_us_is_not_online_between_two_tries():
+    async with Home() as home:
+        home.platform.rejects = lambda _segment: "3"
+        home.put(period())
+        await home.until(lambda: home.platform.connections == 4)
+
+        assert [state for state, _ in home.states] == ["online", "refused"]
+
+        home.platform.rejects = lambda _segment: None
+        await home.until(lambda: home.floor == 1)
+
+        assert home.states[-1] == ("online", "")
+
+
+@virtual
 async def test_an_answer_that_comes_late_but_before_the_last_repeat_is_one():
     async with Home(overtime_s=5.0, recount=3) as home:
         home.platform.delay_s = 12.0
