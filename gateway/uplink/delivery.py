@@ -225,7 +225,7 @@ class Delivery:
             self._no_doubt(runs)
         if self._cut_at and any(a <= self._cut_at <= b for a, b in runs):
             self._cut_at = 0
-        if (seq := self._suspicion.accepted(flight.first)) is not None:
+        if (seq := self._suspicion.accepted(flight.first, flight.kind)) is not None:
             self.back_to(seq - 1)
 
     def unproved(self, flight: Flight) -> None:
@@ -374,7 +374,7 @@ class Delivery:
     ) -> None:
         entry = flight.entries[0]
         self.hold_until = now_s + PAUSE_S
-        verdict = self._suspicion.failed(entry.seq, answered=answered)
+        verdict = self._suspicion.failed(entry.seq, answered=answered, kind=flight.kind)
         if verdict == "set_aside":
             self.put_aside(entry, reason, len(entry.data))
             return

@@ -19,6 +19,7 @@ class Flight:
     __slots__ = (
         "blames_message",
         "entries",
+        "kind",
         "lane",
         "refusal",
         "runs",
@@ -34,6 +35,7 @@ class Flight:
         size: int,
         sent_s: float,
         skipped: Runs = (),
+        kind: str = "",
     ) -> None:
         """A message handed to the link.
 
@@ -43,6 +45,7 @@ class Flight:
             size: Its bytes.
             sent_s: The loop's time.
             skipped: What it tells of besides.
+            kind: What got through says something only about others of its kind.
         """
         self.lane = lane
         self.entries = entries
@@ -51,6 +54,7 @@ class Flight:
         self.sent_s = sent_s
         self.size = size
         self.skipped = skipped
+        self.kind = kind
         self.refusal: str | None = None
         self.blames_message = False
 

@@ -122,6 +122,8 @@ class Suspicion:
     BAD_LUCK = 1e-6
 
     def __init__(self) -> None:
+        self._kinds: dict[int, str] = {}
+        """Of those passed by: what they are, where that matters."""
         self._failures: dict[int, int] = {}
         """By seq: what fails in another lane in between changes nothing."""
         self.passed_by: set[int] = set()
@@ -137,8 +139,13 @@ class Suspicion:
         """Whether any record is suspected: send one at a time."""
         return bool(self.passed_by or self.last_chance)
 
-    def failed(self, seq: int, *, answered: bool) -> Verdict:
+    def failed(self, seq: int, *, answered: bool, kind: str = "") -> Verdict:
         """This record, sent alone, was refused or ended the connection.
+
+        Args:
+            seq: It.
+            answered: Refused; else the connection ended.
+            kind: Only what is of the same kind is compared with it.
 
         Returns:
             ``again``: send it again. ``pass_by``: go on with the next for now.
@@ -151,6 +158,7 @@ class Suspicion:
                 self._cases.pop(seq, None)
                 return "set_aside"
             self.passed_by.add(seq)
+            self._kinds[seq] = kind
             return "pass_by"
         failures = self._failures.pop(seq, 0) + 1
         limit = self.TRIES_REFUSED if answered else self.TRIES_CUT
@@ -161,9 +169,11 @@ class Suspicion:
             return "again"
         if len(self.passed_by) >= self.IN_A_ROW:
             self.passed_by.clear()
+            self._kinds.clear()
             self._cases.clear()
             return "hold"
         self.passed_by.add(seq)
+        self._kinds[seq] = kind
         return "pass_by"
 
     def cut(self, seq: int) -> None:
@@ -194,10 +204,15 @@ class Suspicion:
         """
         first = min(self.passed_by, default=None)
         self.passed_by.clear()
+        self._kinds.clear()
         return first
 
-    def accepted(self, seq: int) -> int | None:
+    def accepted(self, seq: int, kind: str = "") -> int | None:
         """A record got through.
+
+        Args:
+            seq: It.
+            kind: See ``failed``.
 
         Returns:
             The first of those passed by, all of which get a last chance now.
@@ -206,9 +221,11 @@ class Suspicion:
         self._cases.pop(seq, None)
         self._failures.pop(seq, None)
         self._through += 1
-        if not self.passed_by:
+        alike = {one for one in self.passed_by if self._kinds.get(one, "") == kind}
+        if not alike:
             return None
-        first = min(self.passed_by)
-        self.last_chance |= self.passed_by
-        self.passed_by.clear()
-        return first
+        self.last_chance |= alike
+        self.passed_by -= alike
+        for one in alike:
+            self._kinds.pop(one, None)
+        return min(alike)

@@ -25,6 +25,9 @@ class Counts:
     """By command: how many connections in a row ended with it, and the last of them."""
     hung_up: bool = False
     """A connection ended with records that were only written: one is to blame."""
+    edge: int = 0
+    """The newest seq when the platform came back, and until when that stands."""
+    edge_until_s: float = 0.0
     realtime: int = 0
     """Real-time frames sent."""
     unanswered: int = 0

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SETTLE_S = 30.0
 """Longer than the system takes to notice that the other machine is gone."""
+SHORT_S = 60.0
+"""What is made while a connection is away for less is as new as before."""
 CALM_S = 2.0
 """A platform that hangs up because of a record does so within this time."""
 SHELF = Bounds(records=50, payload=256_000)
@@ -50,7 +52,9 @@ class Records:
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._delivery.back = None  # the lanes are new
-        self.lanes = Lanes(desk.source.high)
+        if desk.counts.edge_until_s < self._began_s:
+            desk.counts.edge = desk.source.high
+        self.lanes = Lanes(desk.counts.edge)
         self.sending = (self.lanes.event, self.lanes.live, self.lanes.backfill)
         self._stock = Stock(
             desk.source, desk.target.name, self._delivery, self.lanes, SHELF
@@ -110,6 +114,7 @@ class Records:
         Args:
             ended: The platform, or the network, ended the connection; we did not.
         """
+        self._desk.counts.edge_until_s = self._loop.time() + SHORT_S
         self._settle()
         self._desk.counts.hung_up |= ended and bool(self._written)
         for _, _, flight, _ in self._written:
@@ -167,7 +172,9 @@ class Records:
         self, entry: Entry, key: PeriodKey, uploads: Sequence[Upload], lane: Lane
     ) -> None:
         delivery = self._delivery
-        flight = Flight(lane, [entry], len(entry.data), self._loop.time())
+        flight = Flight(
+            lane, [entry], len(entry.data), self._loop.time(), kind=key.kind
+        )
         lane.flying += 1
         self._flying[lane] = flight
         delivery.published(flight)
@@ -176,6 +183,11 @@ class Records:
         try:
             proved = await self._all(uploads)
         except SilentError as exc:
+            if self._exchange.heard_s > flight.sent_s:
+                # It answers others: this is about the record, not the connection.
+                self._landed(lane)
+                self._refused(flight, RefusedError(str(exc), blames_message=True))
+                return
             self._unconfirmed, self._silence = flight, str(exc)
             raise
         except RefusedError as exc:
@@ -187,11 +199,13 @@ class Records:
             delivery.put_aside(entry, str(exc), len(entry.data))
             return
         if not proved and self._careful:
+            last = self._exchange.handed
             await asyncio.sleep(CALM_S)
-            self._landed(lane)
-            delivery.written(flight)
-            self._mark(key, written=True)
-            return
+            if self._exchange.confirmed >= last:
+                self._landed(lane)
+                delivery.written(flight)
+                self._mark(key, written=True)
+                return
         self._landed(lane)
         if proved:
             delivery.proved(flight, self._loop.time())

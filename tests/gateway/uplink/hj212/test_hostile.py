@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
 
 from buffer import DiskTroubleError, PriorityClass
 from drivers.hj212.build import encode
@@ -12,7 +13,7 @@ from gateway.config.rights import Shown
 from gateway.record import encode as stored
 from gateway.uplink.hj212.seams import Handled, Upload
 from tests.gateway.uplink.hj212.test_pump import change
-from tests.support.hj212_home import MN, T0_MS, Home, period
+from tests.support.hj212_home import MINUTE_MS, MN, T0_MS, Home, Newest, period
 from tests.support.hj212_pair import Pair
 from tests.support.virtual import virtual
 
@@ -134,3 +135,53 @@ async def test_a_history_that_cannot_be_read_ends_a_pull_and_no_connection(tmp_p
         assert (told.qn_rtn, told.exe_rtn) == (1, 6)
         assert pair.host.connections == 1
         assert told.lost is False
+
+
+@virtual
+async def test_old_records_that_end_every_connection_do_not_hold_back_new_ones():
+    async with Home() as home:
+        await home.platform.down()
+        home.minutes(60)
+        home.platform.hangs_up = lambda s: (s.get("DataTime") or "") < "20251201090000"
+        await asyncio.sleep(5)
+        await home.platform.up()
+        await home.until(lambda: home.platform.connections)
+        loop, born_s = asyncio.get_running_loop(), {}
+        for number in range(60, 70):
+            seq = home.put(period(T0_MS + number * MINUTE_MS))
+            born_s[f"2025120109{number - 60:02d}00"] = loop.time()
+            await asyncio.sleep(20.3)
+
+        came_s = {c.segment.get("DataTime"): c.time_s for c in home.platform.came}
+        waits = [came_s[label] - born for label, born in born_s.items()]
+        assert max(waits) < 3
+        assert seq == 70
+
+
+@virtual
+async def test_silence_about_one_record_ends_no_connection_that_answers_others():
+    async with Home(realtime_s=5.0, overtime_s=5.0, recount=1) as home:
+        home.board["so2"] = Newest(Fraction(5))
+        home.platform.mute = lambda s: s.get("a21026-Avg") == "3.0"
+        await home.until(lambda: home.platform.segments(2011))
+        home.minutes(30)
+        await home.until(lambda: home.floor == 30)
+
+        assert [seq for seq, _ in home.aside] == [4]
+        assert home.platform.connections == 1
+
+
+@virtual
+async def test_hours_that_get_through_say_nothing_about_minutes():
+    async with Home() as home:
+        home.platform.rejects = lambda s: "2" if s.cn == 2051 else None
+        for hour in range(3):
+            home.minutes(4, first=60 * hour)
+            await asyncio.sleep(10)
+            home.put(period(T0_MS + 60 * hour * MINUTE_MS, kind="hour"))
+            await asyncio.sleep(10)
+        assert home.aside == []
+
+        home.platform.rejects = lambda _segment: None
+        await home.until(lambda: home.floor == 15)
+        assert home.aside == []
