@@ -119,7 +119,10 @@ class Windows:
 
     def state_at(self, device: str, at: Instant) -> Kind | None:
         """What was declared of a device for an instant; the newest counts."""
+        now = self._now().boot
         for window in reversed((*self._recent, *self._standing)):
+            if at.boot != now == window.since.boot:
+                continue  # nobody had declared it then: that was before this boot
             if window.device == device and begun(window, at) and not over(window, at):
                 return window.state
         return None

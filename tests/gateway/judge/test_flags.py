@@ -275,6 +275,15 @@ def test_a_window_that_is_ended_early_still_holds_for_what_was_read_in_it():
     assert cleared.values["who"] == "Wang"
 
 
+def test_a_window_of_this_boot_says_nothing_of_the_boot_before():
+    run = Run(site(), boot="00000002")
+    before = Instant(run.now().wall_ms - 60_000, 10**9, "00000001", trusted=True)
+    run.take(run.windows.start(["cems"], "maintenance", "Wang", "filter", 3600.0))
+
+    assert run.windows.state_at("cems", before) is None
+    assert run.windows.state_at("cems", run.now()) == "maintenance"
+
+
 def test_the_newer_of_two_windows_counts():
     run = Run(site(device()))
     run.take(run.windows.start(["cems"], "maintenance", "Wang", "filter", 3600.0))
