@@ -12,8 +12,6 @@ from pathlib import Path
 
 import yaml
 
-SYSTEMS = frozenset(map(str, (*range(21, 28), *range(31, 40), 41, 51, 52, 91)))
-SYSTEMS_2025 = SYSTEMS | {"44", "45"}
 INTERACTION = "91"
 """ST of 9011 to 9014."""
 
@@ -66,15 +64,6 @@ QN_RTN = {
     8: "CN",
     9: "CRC",
     100: "unknown",
-}
-EXE_RTN = {
-    1: "success",
-    2: "failed",
-    3: "condition",
-    4: "timeout",
-    5: "busy",
-    6: "system fault",
-    100: "no data",
 }
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
