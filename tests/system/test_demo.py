@@ -36,9 +36,9 @@ def test_it_ends_by_itself_with_a_clean_verdict(figure, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert verdict["clean"]
     assert (verdict["missing"], verdict["wrong"]) == (0, 0)
-    # Five devices at 1 s for some nine seconds, one start event: nobody was left out.
+    # Five devices at 1 s for what is left of ten seconds: nobody was left out.
     assert len(verdict["devices"]) == 5
-    assert min(verdict["devices"].values()) >= 5
+    assert min(verdict["devices"].values()) >= 2
     # The regulator's side has a judge of its own; a minute may or may not have ended.
     assert verdict["hj212"]["clean"], verdict["hj212"]
     assert verdict["hj212"]["differing"] == 0

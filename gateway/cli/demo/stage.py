@@ -138,29 +138,31 @@ class Stage:
             *("--mn", f"{MN}@{ST}", "--station", STATION, "--password", PASSWORD),
             *("--port", str(broker["port"]), "--every", str(_TICK_S)),
         )
-        self.proxy_facts = await self._child(
+        # All beside each other: the first value waits for the slowest, not for the sum.
+        self._proxy = await self._started(
             "proxy", "--to", f"127.0.0.1:{broker['port']}"
         )
-        self._proxy = self._children[-1]
         start = str(time.monotonic_ns())
         common = ("--start-ns", start, "--seed", str(_SEED))
         peer = (*common, "--engine", "pymodbus")
-        await self._child(
-            "modbus", *_named(LINE), "--pty", str(line), "--baud", str(BAUD), *peer
-        )
-        network = await self._child("modbus", *_named(NETWORK), "--tcp", "0", *peer)
-        check = await self._child(
+        check = await self._started(
             "modbus", "--bench", f"1x{CHECK_POINTS}", "--tcp", "0", *common
         )
+        serial = await self._started(
+            "modbus", *_named(LINE), "--pty", str(line), "--baud", str(BAUD), *peer
+        )
+        network = await self._started("modbus", *_named(NETWORK), "--tcp", "0", *peer)
+        await self._ready(check)
+        judge = await self._judging(broker["port"], check.facts["start_utc_ms"])
+        await self._ready(serial, network)
         self._note("demo.log.devices", count=len(DEVICES))
-        await self._platform(broker["port"], check["start_utc_ms"])
-        # It came up beside the others: the first value waits for nobody.
-        await self._regulator.ready(self._log_of(self._regulator))
+        await self._ready(self._proxy, self._regulator, judge)
         self._regulator.listen(self._hear_regulator)
+        judge.listen(self._hear)
         ports = Ports(
-            network["port"],
-            check["port"],
-            self.proxy_facts["port"],
+            network.facts["port"],
+            check.facts["port"],
+            self._proxy.facts["port"],
             self._regulator.facts["port"],
         )
         site = write_site(self.folder, line, ports)
@@ -173,26 +175,30 @@ class Stage:
         self._gateway = gateway
         self._note("demo.log.gateway")
 
-    async def _platform(self, port: int, start_utc_ms: int) -> None:
+    async def _judging(self, port: int, start_utc_ms: int) -> Child:
         expected = {
             d.name: {"profile": d.profile, "unit": d.unit, "seed": _SEED}
             for d in (*LINE, *NETWORK)
         }
         path = self.folder / "expect.json"
         path.write_bytes(msgspec.json.encode(expected))
-        await self._child(
+        self._judge = await self._started(
             "platform",
             *("--port", str(port), "--expect", str(path), "--json"),
             *("--every", str(_TICK_S), "--start-utc-ms", str(start_utc_ms)),
         )
-        self._judge = self._children[-1]
-        self._judge.listen(self._hear)
+        return self._judge
 
     async def _child(self, kind: str, *options: str) -> dict[str, Any]:
         child = await self._started(kind, *options)
-        await child.ready(self._log_of(child))
-        self._show()
+        await self._ready(child)
         return child.facts
+
+    async def _ready(self, *children: Child) -> None:
+        for child in children:
+            place = self._children.index(child)
+            await child.ready(self.folder / f"{child.name}-{place}.log")
+            self._show()
 
     async def _started(self, kind: str, *options: str) -> Child:
         """Started, and not waited for."""
@@ -200,9 +206,6 @@ class Stage:
         child = await Child.start(kind, f"simulators.{kind}", *options, log=log)
         self._children.append(child)
         return child
-
-    def _log_of(self, child: Child) -> Path:
-        return self.folder / f"{child.name}-{self._children.index(child)}.log"
 
     async def _cut_and_heal(self) -> None:
         """Cut the link for a while, again and again, until the time is up."""
