@@ -13,7 +13,7 @@ import sys
 from importlib.util import find_spec
 
 from gateway.cli.exits import CliError, Exit
-from gateway.texts import t
+from gateway.texts import language, t
 
 KINDS = (
     "modbus",
@@ -46,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the simulator until it ends or Ctrl-C; its exit status is ours."""
     if args.kind in _WRITES_NMEA and find_spec("pynmea2") is None:
         raise CliError(t("simulate.missing_extra", kind=args.kind))
-    # --json was taken out for all verbs; the one simulator that knows it gets it back.
-    json = ["--json"] if args.json and args.kind == "platform" else []
+    # --json and --lang were taken out for all verbs; who knows them gets them back.
+    common = ["--json"] if args.json and args.kind == "platform" else []
+    if args.kind == "hj212-platform":
+        common = ["--lang", language()]
     module = f"simulators.{args.kind.replace('-', '_')}"
     # Ctrl-C reaches the child as well (same terminal): it prints its summary and ends,
     # and we wait for that instead of dying first.
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         child = subprocess.Popen(
             # -P: a http.py in the current folder must not stand in for Python's.
-            [sys.executable, "-P", "-m", module, *args.rest, *json],
+            [sys.executable, "-P", "-m", module, *args.rest, *common],
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
         )
         status = child.wait()
