@@ -23,11 +23,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from buffer import Buffer, DiskTroubleError, Limits, may_pass
-from gateway import events, powercut
+from gateway import events
 from gateway.answers import Answers, health_of
 from gateway.average.averager import Averager
 from gateway.average.board import Board
 from gateway.average.note import NOTE as AVERAGED
+from gateway.between_runs import BetweenRuns
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
 from gateway.clock import SystemClock
@@ -42,13 +43,10 @@ from gateway.logs import CHANGE
 from gateway.losses import state_losses
 from gateway.maintenance import Maintenance
 from gateway.meta import MetaStore, describe
-from gateway.periods import lines
 from gateway.ports import Ports
 from gateway.progress import Beats
-from gateway.recorder import OPEN_GAPS, Recorder
+from gateway.recorder import Recorder
 from gateway.reload import compare
-from gateway.standing import LINES, ends, resume, standing
-from gateway.standing import read as read_standing
 from gateway.supervisor import Fatal, FatalError
 from gateway.target_events import TargetEvents
 from gateway.tend import Tender
@@ -131,7 +129,6 @@ class App:
         self._applying = asyncio.Lock()
         self._why = ""
         self._started = self._reload_due = False
-        self._away: list[powercut.Away] = []
         self.trial = Trial(self)
         self._connector = ports.make_connector()
 
@@ -176,7 +173,14 @@ class App:
             self.tender = self._tender()
             self.tender.on_change = self._status_changed
             self.tender.linked = self._linked
-            self._tell_start()
+            self.runs = BetweenRuns(
+                buffer,
+                self.timekeeper,
+                self.record,
+                self.books.ledger,
+                self.clock.now(),
+            )
+            self.runs.start(site, self.version)
             self._begin_judging()
             await self._begin_averaging()
             async with asyncio.TaskGroup() as group:
@@ -265,9 +269,8 @@ class App:
             async with asyncio.timeout(FLUSH_S):
                 await self.averager.close()
         self.record.flush()
-        self.buffer.remember(powercut.LAST_POLL, b"%d" % self.store_clock())
         now, due = self.clock.now(), self._next_due()
-        self.buffer.remember(LINES, standing(self._began, lines(self.site), due, now))
+        self.runs.stop(self.site, due, now, self.store_clock)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self.buffer.flush()
@@ -412,7 +415,7 @@ class App:
             worker.end_lines(self.devices_of(name))
         for name in (*change.buses_added, *change.buses_restarted):
             self.start_bus(site.buses[name])
-        self.buffer.remember(LINES, standing(self._began, lines(site)))
+        self.runs.polls(site)
         for name, worker in self.workers.items():
             worker.hand_over(self.devices_of(name), self._sink(name))
         for name in (*change.targets_removed, *change.targets_changed):
@@ -462,19 +465,6 @@ class App:
             endurance=self.site.buffer.endurance,
         )
 
-    def _tell_start(self) -> None:
-        """The event of the start, and what was not asked while we were away."""
-        at = self.clock.now()
-        before = self.timekeeper.ended(self.buffer.recall(powercut.LAST_POLL))
-        cause = before.cause if before else "first_start"
-        self.record(events.started(self.site.gateway, self.version, cause, at))
-        self._away = powercut.untold(self.buffer.recall(powercut.AWAY))
-        if before is not None:
-            self.buffer.remember(powercut.LAST_POLL, None)
-            self._tell_away(before, at)
-        self._began, self.began_ms = at, at.wall_ms
-        self.buffer.remember(LINES, standing(at, lines(self.site)))
-
     def _begin_judging(self) -> None:
         """Take up what earlier runs knew of doors, counters and fences."""
         remember = self.buffer.remember
@@ -510,29 +500,6 @@ class App:
     def _history_damaged(self, damage: Damage) -> None:
         self.record(events.history_damaged(damage, self.clock.now()))
 
-    def _tell_away(self, before: powercut.Before, at: Instant) -> None:
-        """What the run before left open; and what passed since, once it is dated."""
-        note = self.buffer.recall(OPEN_GAPS)
-        closed = list(powercut.left_open(note, before))
-        for gap in closed:
-            self.record(gap)
-        self.timekeeper.used(before.last)
-        if note:
-            self.buffer.remember(OPEN_GAPS, None)
-        was = read_standing(self.buffer.recall(LINES))
-        left = None
-        if was is not None and before.last is not None:
-            clean = before.cause == "maintenance"
-            left = list(resume(was, before.last, closed, clean=clean))
-        if before.last is not None:
-            self._away.append(powercut.Away(before.cause, before.last, at, left))
-            self.buffer.remember(powercut.AWAY, powercut.noted(self._away))
-        if was is not None:
-            self.books.ledger.know(was.points())
-            old = [stand.line for stand in was.stands]
-            for gap in ends(old, lines(self.site), at):
-                self.record(gap)
-
     def _next_due(self) -> dict[Key, Instant]:
         """Where every line of slots goes on."""
         due: dict[Key, Instant] = {}
@@ -543,14 +510,7 @@ class App:
     def _dated(self) -> None:
         """More instants can be dated: what waited for that goes on."""
         self.averager.dated()
-        found, left = powercut.known(self._away, self.site, self.timekeeper.when)
-        for gap in found:
-            self.record(gap)
-            self.timekeeper.used(gap.since)
-            self.timekeeper.used(gap.until)
-        if len(left) < len(self._away):
-            self._away = left
-            self.buffer.remember(powercut.AWAY, powercut.noted(left))
+        self.runs.dated(self.site)
         for pump in self.pumps.values():
             pump.wake()
         self._status_changed()

@@ -53,7 +53,7 @@ def make_pump(
         timezone=site.info.timezone,
         wall_ms=clock.wall_ms,
         trusted=lambda: clock.now().trusted,
-        started_ms=app.began_ms,
+        started_ms=app.runs.began.wall_ms,
         sealer=received.access.open,
         promise=promise,
         on_change=app.told.changed,
