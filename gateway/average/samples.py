@@ -37,6 +37,8 @@ Sort = Literal["plain", "gas", "flow", "water", "states"]
 PERIODS_OLD = 2
 """So many of its periods a reading may be old to be used in a formula."""
 _MS_PER_S = 1000
+_ONE = Fraction(1)
+"""Formulas are linear in the concentration, and exact: what one is times what."""
 _NUMBER = Literal["temperature", "pressure", "atmosphere", "moisture"]
 _UNITS: dict[_NUMBER, str] = {
     "temperature": "Cel",
@@ -72,6 +74,10 @@ class Beside:
         Args:
             readings: Any; those that are not valid are left out.
         """
+        self.flows: dict[int, Fraction | None] = {}
+        self.drying: dict[int, Fraction | None] = {}
+        self.converting: dict[int, Derived] = {}
+        """By time, once worked out: all gases of an instant have the same."""
         self._times: dict[int, list[int]] = {}
         self._raw: dict[int, list[Raw]] = {}
         for place, found in readings.items():
@@ -270,10 +276,12 @@ class Sampler:
         """The flow beside a sample: m3/h of flue gas, L/s of water."""
         if self.flow is None or self._flow_way is None:
             return None
-        found = self._flow_way.beside(others, t_ms)
-        if found is None or self.station.factors[self.flow].formula != "flow":
-            return found
-        return self._out_of_velocity(found, others, t_ms)
+        if t_ms not in others.flows:
+            found = self._flow_way.beside(others, t_ms)
+            if found is not None and self.station.factors[self.flow].formula == "flow":
+                found = self._out_of_velocity(found, others, t_ms)
+            others.flows[t_ms] = found
+        return others.flows[t_ms]
 
     def _of_water(
         self,
@@ -371,10 +379,21 @@ class _Around:
         state = self.conf.measured
         if state == "dry_standard":
             return measured
-        return gas.dry_standard(measured, state, self.now(others, t_ms)).value
+        if t_ms not in others.drying:
+            one = gas.dry_standard(_ONE, state, self.now(others, t_ms))
+            others.drying[t_ms] = one.value
+        times = others.drying[t_ms]
+        return None if times is None else measured * times
 
     def converted(self, dry: Fraction, others: Beside, t_ms: int) -> Derived:
         """The same at the reference oxygen."""
+        if t_ms not in others.converting:
+            others.converting[t_ms] = self._times_at(others, t_ms)
+        times = others.converting[t_ms]
+        return times if times.value is None else Derived(dry * times.value)
+
+    def _times_at(self, others: Beside, t_ms: int) -> Derived:
+        """How many times a concentration it is at the reference oxygen."""
         reference = self.conf.reference_oxygen
         if self._oxygen is None or reference is None:
             return lacking("empty")
@@ -384,7 +403,7 @@ class _Around:
             oxygen = gas.to_dry(oxygen, moisture).value
         if oxygen is None:
             return lacking("empty")
-        return gas.converted(dry, oxygen, reference)
+        return gas.converted(_ONE, oxygen, reference)
 
     def _number(self, key: _NUMBER, others: Beside, t_ms: int) -> Fraction | None:
         said = self._numbers[key]
