@@ -33,6 +33,10 @@ Source: HJ 212-2017, table 5; 44 and 45 (2025) by public implementations.
 """
 
 
+_NEVER_OF_OTHERS = frozenset(("31", "32"))
+"""Dust is told as 22 or 39 from city to city; flue gas and water are not mixed up."""
+
+
 def finish_hj212(
     report: Report,
     root: Node,
@@ -53,6 +57,7 @@ def finish_hj212(
         check_rights(report, node, path, target, devices)
         if station is not None:
             _check_factors(report, node, path, target, station)
+            _check_st(report, node, path, target, station)
             if not target.st:
                 finished[name] = replace(target, st=SYSTEM[station.kind])
     _check_twice(report, root, finished)
@@ -140,6 +145,7 @@ def _check_factors(
             sent += 1
             continue
         if output is None:
+            report.add(place, where, "hj212_no_code", warning=True, found=factor.name)
             continue
         sent += 1
         for remark in output.remarks:
@@ -154,6 +160,24 @@ def _check_factors(
             )
     if not sent:
         report.add(node, path, "hj212_no_codes", station=station.name)
+
+
+def _check_st(
+    report: Report, node: Node, path: str, target: Hj212Target, station: Station
+) -> None:
+    """Another kind's ST is a slip of the pen more often than a platform's wish."""
+    usual = SYSTEM[station.kind]
+    mixed = _NEVER_OF_OTHERS & {target.st, usual}
+    if target.st and target.st != usual and mixed:
+        report.add(
+            node.get("st") or node,
+            f"{path}.st",
+            "hj212_st_of_other",
+            warning=True,
+            found=target.st,
+            kind=station.kind,
+            usual=usual,
+        )
 
 
 def _check_twice(report: Report, root: Node, targets: dict[str, Target]) -> None:

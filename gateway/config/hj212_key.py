@@ -1,4 +1,4 @@
-"""The SM4 key of an HJ 212 target, looked at by ``check``: a form, and no pattern.
+"""PW and SM4 key of an HJ 212 target, looked at by ``check``: a form, and no pattern.
 
 All of it is warnings: who checks may be another user, or on another machine, than the
 gateway that runs.
@@ -15,6 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drivers.profiles.reading import Section
+
+
+PW_CHARACTERS = 6
+"""Source: HJ 212-2017, table 3."""
+
+
+def check_password(section: Section, values: Mapping[str, object]) -> None:
+    """Say where PW has not the standard's length; it is never shown.
+
+    Args:
+        section: The target's.
+        values: ``password_file``, ``password_env`` and ``password_credential``.
+    """
+    for way in ("file", "env", "credential"):
+        place = values.get(f"password_{way}")
+        if place is None:
+            continue
+        key = f"password_{way}"
+        try:
+            text = read_secret(Secret(key, **{way: place}))  # type: ignore[arg-type]
+        except SecretError:
+            continue  # told by whoever read where it is
+        if len(text) != PW_CHARACTERS:
+            section.wrong(key, "hj212_password_form", warning=True, found=len(text))
 
 
 def check_key(section: Section, values: Mapping[str, object]) -> None:
@@ -37,11 +61,13 @@ def check_key(section: Section, values: Mapping[str, object]) -> None:
 
 def _look(section: Section, key: str, secret: Secret) -> None:
     try:
-        patterned = is_patterned(read_key(read_secret(secret)))
+        text = read_secret(secret)
     except SecretError:
         return  # told by whoever read where it is
+    try:
+        patterned = is_patterned(read_key(text))
     except SealError:
-        section.wrong(key, "hj212_seal_key", warning=True)
+        section.wrong(key, "hj212_seal_key", warning=True, found=len(text))
         return
     if patterned:
         section.wrong(key, "hj212_key_pattern", warning=True)

@@ -135,6 +135,16 @@ def check_rights(
     devices: dict[str, Device],
 ) -> None:
     """Every point that an order writes or a platform reads is there."""
+    ordered = {order.command for order in target.orders}
+    for command in target.allow:
+        if command not in ordered:
+            report.add(
+                node.get("allow") or node,
+                f"{path}.allow",
+                "hj212_no_order",
+                warning=True,
+                found=command,
+            )
     rights: tuple[tuple[str, str, Sequence[Order | Shown]], ...] = (
         ("orders", "write", target.orders),
         ("shown", "read", target.shown),

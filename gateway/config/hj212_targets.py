@@ -20,7 +20,7 @@ from drivers.profiles.reading import Section, Word, closest, shown
 from gateway.aggregate import PERIODS
 from gateway.config.buses import split_host_port
 from gateway.config.filters import read_rate
-from gateway.config.hj212_key import check_key
+from gateway.config.hj212_key import check_key, check_password
 from gateway.config.hj212_rights import HARDWARE, read_allow, read_orders, read_shown
 from gateway.config.model import FactorMap, Hj212Target, is_loopback
 from gateway.config.security import read_secret_place
@@ -123,6 +123,7 @@ def _secrets(section: Section, folder: Path, version: int) -> dict[str, object]:
     for way in ways:
         if section.has(f"key_{way}") and version != _2025:
             section.wrong(f"key_{way}", "hj212_only_2025", name=f"key_{way}")
+    check_password(section, values)
     check_key(section, values)
     return values
 

@@ -215,10 +215,41 @@ def _flue_gas(
         if said.get(key) is None:
             usual = [f.name for f in factors if f.code == code]
             said[key] = usual[0] if usual else None
+    _check_reference(section, inner, said, factors)
     worked_out = [f for f in factors if f.formula == "flow"]
     if worked_out and said.get("area") is None:
         section.wrong("flue_gas", "flow_area", found=worked_out[0].name)
     return FlueGas(**{key: value for key, value in said.items() if value is not None})
+
+
+def _check_reference(
+    section: Section,
+    inner: Section | None,
+    said: dict[str, Any],
+    factors: list[Factor],
+) -> None:
+    """An oxygen without its reference converts nothing; a share is no percentage."""
+    if inner is not None and inner.has("reference_oxygen"):
+        reference = said.get("reference_oxygen")
+        if reference is not None and reference < 1:
+            inner.wrong(
+                "reference_oxygen",
+                "reference_is_percent",
+                warning=True,
+                found=inner.at("reference_oxygen").text,
+            )
+        return
+    pollutants = [
+        f.name for f in factors if not f.states and unit(f.unit).row == "concentration"
+    ]
+    if said.get("oxygen") is not None and pollutants:
+        section.wrong(
+            "flue_gas",
+            "nothing_converted",
+            warning=True,
+            found=", ".join(pollutants),
+            oxygen=said["oxygen"],
+        )
 
 
 def _water(

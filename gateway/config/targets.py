@@ -36,6 +36,9 @@ def read_target(
 ) -> Target | None:
     """Read one target; paths are relative to ``folder``, the site file's own."""
     if node.get(hj212_targets.KEY) is not None:
+        if node.get("mqtt") is not None:
+            report.add(node, path, "hj212_value_or_field", one="mqtt", two="hj212")
+            return None
         section = _open(report, node, path, hj212_targets.KEYS)
         return None if section is None else read_hj212_target(section, name, folder)
     section = _open(report, node, path, KEYS)

@@ -138,4 +138,6 @@ class Access:
                 wall_ms=self._wall_ms,
             )
         except SealError as exc:
-            raise SecretError(t(f"config.hj212_seal_{exc.cause}")) from None
+            raise SecretError(
+                t(f"config.hj212_seal_{exc.cause}", found=len(text))
+            ) from None
