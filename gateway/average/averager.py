@@ -318,7 +318,8 @@ class Averager:
         due = book.over_by(now.wall_ms, _began_ms(book, now))
         for kind in LONGER:
             first = book.calendar.of(kind, book.next_ms or now.wall_ms)
-            self._longer[name].setdefault(kind, first.start_ms)
+            pointers = self._longer[name]
+            pointers[kind] = min(pointers.get(kind, first.start_ms), first.start_ms)
         for start in due:
             rev = await past.rev("minute", start)
             if self._books.get(name) is not book:
@@ -328,6 +329,11 @@ class Averager:
             if rev is None:
                 past.told("minute", start, found, 0)
                 out.append(self._told(book, "minute", bounds, found, now))
+                for kind in LONGER:
+                    # By a clock that was ahead they were over already, and told.
+                    longer_ms = book.calendar.of(kind, start).start_ms
+                    if await past.rev(kind, longer_ms) is not None:
+                        book.again[kind].setdefault(longer_ms, "clock")
             else:
                 book.disown(start, found, await past.found("minute", start))
         touched = self._touched.pop(name, {})

@@ -236,10 +236,28 @@ class Book:
             self.next_ms = min([self.calendar.minute(since_ms), *self.minutes])
             if self.fresh:
                 self.since_ms = {inlet.name: self.next_ms for inlet in self.inlets}
+        if now_ms < self.next_ms - KEEP_MS:
+            self._set_back(now_ms)
         first = max(self.next_ms, self.calendar.minute(since_ms))
         due = {start for start in self.minutes if self.next_ms <= start < edge}
         due.update(range(first, edge, length))
         return sorted(due)
+
+    def _set_back(self, now_ms: int) -> None:
+        """The clock was far ahead: go on from now; nothing of the future counts."""
+        self.next_ms = next_ms = self.calendar.minute(now_ms)
+        for start, minute in self.minutes.items():
+            if start >= next_ms and not minute.known:
+                minute.over, minute.known = False, True
+                self.late.pop(start, None)
+        edge = next_ms + self.calendar.minute_ms
+        for found in (self.newest, self.tails):
+            for place, reading in enumerate(found):
+                if reading is not None and reading.t_ms >= edge:
+                    found[place] = None
+        for tally in self.tallies.values():
+            if tally.state.at is not None and tally.state.at.wall_ms >= edge:
+                tally.begin_anew()
 
     def close(self, start_ms: int) -> dict[str, FactorPeriod]:
         """Work out a minute that is over: its factors by name."""
