@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 SETTLE_S = 30.0
 """Longer than the system takes to notice that the other machine is gone."""
 SHORT_S = 60.0
-"""What is made while a connection is away for less is as new as before."""
+"""What is made while a platform that speaks is away for less does not wait behind what
+is old: it may be just that which ends its connections."""
 CALM_S = 2.0
 """A platform that hangs up because of a record does so within this time."""
 SHELF = Bounds(records=50, payload=256_000)
@@ -52,8 +53,9 @@ class Records:
         self._loop = asyncio.get_running_loop()
         self._began_s = self._loop.time()
         self._delivery.back = None  # the lanes are new
+        self._high = desk.source.high
         if desk.counts.edge_until_s < self._began_s:
-            desk.counts.edge = desk.source.high
+            desk.counts.edge = self._high
         self.lanes = Lanes(desk.counts.edge)
         self.sending = (self.lanes.event, self.lanes.live, self.lanes.backfill)
         self._stock = Stock(
@@ -90,7 +92,7 @@ class Records:
                 await self._until(delivery.bucket.next_s)
                 delivery.bucket.take(self._loop.time())
             await self._until(delivery.hold_until)
-            await self._send(lane, entry, late=backfill)
+            await self._send(lane, entry, late=entry.seq <= self._high)
             if backfill:
                 self.wake()  # what was parked may be free now
 
@@ -114,7 +116,8 @@ class Records:
         Args:
             ended: The platform, or the network, ended the connection; we did not.
         """
-        self._desk.counts.edge_until_s = self._loop.time() + SHORT_S
+        if self._unconfirmed is None or self._exchange.answers:
+            self._desk.counts.edge_until_s = self._loop.time() + SHORT_S
         self._settle()
         self._desk.counts.hung_up |= ended and bool(self._written)
         for _, _, flight, _ in self._written:
