@@ -71,14 +71,15 @@ class Maintenance:
         kind: Kind = state
         who, why = _text("who", wish.who), _text("why", wish.why)
         if not SHORTEST_S <= wish.for_s <= LONGEST_S:
-            raise ControlError("bad_span", t("maintain.bad_span"))
+            text = t("maintain.bad_span", found=f"{wish.for_s:g} s")
+            raise ControlError("bad_span", text)
         devices = self._named(request.devices or [])
         before = {window.id for window in self.windows.standing()}
         for record in self.windows.start(devices, kind, who, why, wish.for_s):
             self._app.record(record)
         new = [w for w in self.windows.standing() if w.id not in before]
         await self._app.buffer.remembered()
-        return {"windows": [self._shown(window) for window in new]}
+        return self._told([self._shown(window) for window in new])
 
     async def end(self, request: Request) -> dict[str, Any]:
         """End windows before their time."""
@@ -97,11 +98,14 @@ class Maintenance:
         for record in self.windows.end(devices, who):
             self._app.record(record)
         await self._app.buffer.remembered()
-        return {"windows": shown}
+        return self._told(shown)
 
     async def listed(self, _request: Request) -> dict[str, Any]:
         """What is in force."""
-        return {"windows": [self._shown(w) for w in self.windows.standing()]}
+        return self._told([self._shown(w) for w in self.windows.standing()])
+
+    def _told(self, windows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"windows": windows, "timezone": self._app.site.info.timezone}
 
     def _shown(self, window: Window) -> dict[str, Any]:
         at = self._app.clock.now()
@@ -119,8 +123,13 @@ class Maintenance:
         }
 
     def _named(self, devices: list[str]) -> list[str]:
-        known = self._app.site.devices
+        known, stations = self._app.site.devices, self._app.site.stations
         for name in devices:
+            if name in stations:
+                feeding = {f.device for f in stations[name].factors}
+                names = " ".join(sorted(feeding))
+                text = t("maintain.a_station", found=name, names=names)
+                raise ControlError("no_device", text)
             if name not in known:
                 names = ", ".join(known)
                 text = t("control.no_device", found=name, names=names)

@@ -7,7 +7,9 @@ ecogate maintain list
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from gateway.cli.arguments import add_site, duration
 from gateway.cli.exits import CliError, Exit
@@ -15,7 +17,6 @@ from gateway.cli.output import print_json, table
 from gateway.cli.reach import connect
 from gateway.cli.status import span
 from gateway.control import ControlError
-from gateway.events import utc_text
 from gateway.judge.windows import KINDS
 from gateway.texts import t
 
@@ -69,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
             found = client.call(f"maintain-{args.action}", **_fields(args))
         except ControlError as exc:
             raise CliError(str(exc), Exit.FAILED) from exc
-    windows = found["windows"]
+    windows, zone = found["windows"], ZoneInfo(found["timezone"])
     if args.json:
         print_json(found)
     elif args.action == "list":
-        _list(windows)
+        _list(windows, zone)
     else:
         for window in windows:
-            print(_said(args.action, window))
+            print(_said(args.action, window, zone))
     return Exit.OK
 
 
@@ -95,16 +96,20 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
     return {}
 
 
-def _said(action: str, window: dict[str, Any]) -> str:
+def _said(action: str, window: dict[str, Any], zone: ZoneInfo) -> str:
     return t(
         "maintain.started" if action == "start" else "maintain.ended",
         device=window["device"],
         state=t(f"state.{window['state']}"),
-        until=utc_text(window["until"]),
+        until=_time(window["until"], zone),
     )
 
 
-def _list(windows: list[dict[str, Any]]) -> None:
+def _time(wall_ms: int, zone: ZoneInfo) -> str:
+    return f"{datetime.fromtimestamp(wall_ms / 1000, zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _list(windows: list[dict[str, Any]], zone: ZoneInfo) -> None:
     if not windows:
         print(t("maintain.none"))
         return
@@ -114,7 +119,7 @@ def _list(windows: list[dict[str, Any]]) -> None:
             t(f"state.{window['state']}"),
             window["who"],
             window["why"],
-            utc_text(window["since"]),
+            _time(window["since"], zone),
             span(window["left_s"]),
         ]
         for window in windows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -49,6 +50,7 @@ async def test_a_window_marks_its_device_and_no_other_and_ends_by_itself(tmp_pat
 
     (window,) = answer["windows"]
     assert listed["windows"][0]["id"] == window["id"]
+    assert listed["timezone"] == "Asia/Shanghai"
     assert window["until"] - window["since"] == 600_000
     assert after["windows"] == []
     raised, cleared = windows(site)
@@ -131,6 +133,7 @@ async def test_what_is_asked_for_wrongly_is_refused(tmp_path):
             with pytest.raises(ControlError) as refused:
                 await ask(site, "start", devices, **(WANG | change))
             assert refused.value.code == code
+            assert code != "bad_span" or "--for" in str(refused.value)
         with pytest.raises(ControlError) as refused:
             await ask(site, "end", [ONE])
         assert refused.value.code == "no_window"
@@ -169,11 +172,13 @@ def test_what_people_read(capsys):
         "device": ONE, "state": "stopped", "who": "王工", "why": "停产",
         "since": 1_763_712_000_000, "until": 1_763_719_200_000, "left_s": 7200.0,
     }  # fmt: skip
-    _list([window])
-    _list([])
+    beijing = ZoneInfo("Asia/Shanghai")
+    _list([window], beijing)
+    _list([], beijing)
     listed = capsys.readouterr().out
 
-    assert "out of service" in _said("start", window)
-    assert "10:00:00Z" in _said("start", window)
+    assert "out of service" in _said("start", window, beijing)
+    assert "18:00:00" in _said("start", window, beijing)
+    assert "16:00:00" in listed
     assert "王工" in listed
     assert "nothing is declared" in listed
