@@ -16,6 +16,7 @@ from gateway.uplink.link import ConnectError, CredentialsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from buffer import PriorityClass
     from gateway.uplink.delivery import Delivery
     from gateway.uplink.link import LinkError
     from gateway.uplink.source import Backlog, Source
@@ -126,23 +127,35 @@ class Condition:
         cause = exc.cause if isinstance(exc, ConnectError) else ""
         self.become(state, str(exc), lost=lost, cause=cause)
 
-    def look(self, delivery: Delivery, source: Source, edge: int) -> PumpHealth:
+    def look(
+        self,
+        delivery: Delivery,
+        source: Source,
+        edge: int,
+        others: frozenset[PriorityClass] = OTHERS,
+    ) -> PumpHealth:
         """With what the store and the delivery know now; see ``backlogs``."""
         health = self.health
-        backlog = source.backlog(health.target)
+        classes = None if others is OTHERS else EVENTS | others
+        backlog = source.backlog(health.target, classes=classes)
         health.records = delivery.records
         health.set_aside = delivery.aside.count
         health.aside = list(delivery.aside.newest)
         health.last_set_aside = health.aside[-1].reason if health.aside else ""
         health.backlog = backlog.records
         health.oldest_t_ms = backlog.oldest_t_ms or None
-        lanes = backlogs(source, health.target, edge)
+        lanes = backlogs(source, health.target, edge, others)
         health.lanes = {name: part.records for name, part in lanes.items()}
         health.filtered = delivery.skipped.count
         return health
 
 
-def backlogs(source: Source, target: str, edge: int) -> dict[LaneName, Backlog]:
+def backlogs(
+    source: Source,
+    target: str,
+    edge: int,
+    others: frozenset[PriorityClass] = OTHERS,
+) -> dict[LaneName, Backlog]:
     """What a target is owed, by lane.
 
     Args:
@@ -150,9 +163,11 @@ def backlogs(source: Source, target: str, edge: int) -> dict[LaneName, Backlog]:
         target: Its name.
         edge: The highest seq when it connected; without a connection the highest of
             all: what is no event is old then.
+        others: Which classes beside events are for this target at all. What waits in
+            the store and will be passed by is owed to nobody.
     """
     return {
         "event": source.backlog(target, classes=EVENTS),
-        "live": source.backlog(target, above=edge, classes=OTHERS),
-        "backfill": source.backlog(target, upto=edge, classes=OTHERS),
+        "live": source.backlog(target, above=edge, classes=others),
+        "backfill": source.backlog(target, upto=edge, classes=others),
     }

@@ -11,6 +11,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
+from buffer import PriorityClass
 from gateway.secrets import SecretError
 from gateway.texts import t
 from gateway.uplink.condition import Condition, PumpHealth
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from gateway.uplink.hj212.connection import Open
     from gateway.uplink.hj212.seams import Board, Host, Marks, Sealer, Settings
     from gateway.uplink.source import Source
+
+
+PERIODS = frozenset({PriorityClass.AGGREGATE})
+"""No reading ever travels: none is owed, however long the platform is away."""
 
 
 class Hj212Pump:
@@ -128,7 +133,7 @@ class Hj212Pump:
         """How this target is doing now."""
         source, session = self._source, self._session
         edge = session.records.lanes.edge if session else source.high
-        health = self._condition.look(self._delivery, source, edge)
+        health = self._condition.look(self._delivery, source, edge, PERIODS)
         health.in_flight = session.records.in_flight if session else 0
         health.messages = self._desk.counts.frames
         health.written = self._delivery.unproved_records

@@ -357,6 +357,20 @@ async def test_records_of_others_are_passed_by_and_counted():
 
 
 @virtual
+async def test_what_is_never_sent_here_is_no_backlog_while_the_platform_is_away():
+    async with Home() as home:
+        await home.until(lambda: home.health().state == "online")
+        await home.platform.down()
+        await home.until(lambda: home.health().state == "offline")
+        for _ in range(20):
+            home.source.append(b"scan", PriorityClass.LIVE, "cems", T0_MS)
+        home.minutes(3)
+
+        assert home.health().backlog == 3
+        assert sum(home.health().lanes.values()) == 3
+
+
+@virtual
 async def test_noise_and_strange_answers_change_nothing():
     async with Home(overtime_s=2.0) as home:
         await home.until(lambda: home.health().state == "online")
