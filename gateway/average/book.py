@@ -21,7 +21,7 @@ from gateway.average.calendar import Bounds, Calendar
 from gateway.average.finish import by_totaliser
 from gateway.average.minute import minute_of
 from gateway.average.readings import EARLY_MS, Inlet, Reading, Slots, keep
-from gateway.average.samples import Beside, Sampler
+from gateway.average.samples import PERIODS_OLD, Beside, Sampler
 from gateway.average.tally import Tally
 from gateway.clock import Instant
 from gateway.factors.number import of_grains
@@ -368,13 +368,16 @@ class Book:
         )
 
     def _near(self, place: int, bounds: Bounds) -> Iterator[Reading]:
-        """Readings of a minute, of the one before it, and the last before that."""
+        """Readings of a minute, and those before it that may still be near enough.
+
+        Not the last one only: a minute may be worked out again, when there is a newer.
+        """
         tail = self.tails[place]
         if tail is not None:
             yield tail
-        for start in (bounds.start_ms - bounds.ms, bounds.start_ms):
-            minute = self.minutes.get(start)
-            if minute is not None:
+        old_ms = max(PERIODS_OLD * self.inlets[place].every_ms, bounds.ms)
+        for start, minute in self.minutes.items():
+            if bounds.start_ms - bounds.ms - old_ms < start <= bounds.start_ms:
                 yield from minute.slots[place].values()
 
     def _unseen(self, place: int, slots: Slots, bounds: Bounds) -> dict[Mark, int]:

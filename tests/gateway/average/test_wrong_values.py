@@ -378,3 +378,38 @@ async def test_a_clock_that_was_far_ahead_spoils_nothing_of_what_comes_after(
     (first,) = last
     assert first.factors["flow"].n == 10 + 33
     assert first.reason == ("clock" if first.rev else "")
+
+
+async def test_a_minute_worked_out_again_keeps_what_it_had_of_slow_readings(
+    tmp_path: Path,
+) -> None:
+    """Its new revision had no converted value and no total: there was a newer reading
+    of oxygen and flow by then."""
+    text = STACK.replace('unit: "%"}', 'unit: "%", every: 5m}').replace(
+        "unit: m3/h}", "unit: m3/h, every: 5m}", 1
+    )
+    text = text.replace("{from: cems.o2, code", "{from: cems.o2, holds: 6m, code")
+    text = text.replace("{from: cems.flow, code", "{from: cems.flow, holds: 6m, code")
+    run = StationRun(site_of(tmp_path, text), START)
+    moments = slots(run, START, START + 10 * MINUTE)
+    late = next(t for t in moments if t >= START + 8 * MINUTE)
+    for t in moments:
+        if t != late:
+            run.scan("cems", t, {"so2": 10.0})
+        if (t - moments[0]) % (5 * MINUTE) == 0:
+            run.scan("cems", t + 100, {"o2": 11.0, "flow": 36000.0})
+    told = await run.tick(START + 10 * MINUTE + GRACE)
+    for t in slots(run, START + 10 * MINUTE, START + 12 * MINUTE):
+        run.scan("cems", t, {"so2": 10.0, "o2": 11.0, "flow": 36000.0})
+    await run.tick(START + 12 * MINUTE + GRACE)
+    run.scan("cems", late, {"so2": 10.0})
+
+    again = await run.tick(START + 12 * MINUTE + 2 * GRACE)
+
+    (before,) = [p for p in told if p.t_ms == START + 8 * MINUTE]
+    (after,) = [p for p in again if p.kind == "minute"]
+    first, second = before.factors["so2"], after.factors["so2"]
+    assert (after.t_ms, after.rev) == (before.t_ms, 1)
+    assert (first.zs_avg, second.zs_avg) == (15, 15)
+    assert first.cou is not None
+    assert second.cou == first.cou * Fraction(12, 11)
