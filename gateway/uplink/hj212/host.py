@@ -254,7 +254,9 @@ class CommandHost:
 
     def _told_refused(self, cn: int, why: str) -> None:
         at = self._works.now()
-        count = self._refusals.count(cn, why, at.mono_ms)
+        # Who does not know the password may name ten thousand commands.
+        which = 0 if why == "password" else cn
+        count = self._refusals.count(which, why, at.mono_ms)
         if count:
             self._works.tell(told.refused(self._conf.name, cn, why, count, at))
 

@@ -185,3 +185,27 @@ async def test_hours_that_get_through_say_nothing_about_minutes():
         home.platform.rejects = lambda _segment: None
         await home.until(lambda: home.floor == 15)
         assert home.aside == []
+
+
+@virtual
+async def test_who_does_not_know_the_password_makes_one_event_a_minute(tmp_path):
+    async with Pair(tmp_path, strict=False) as pair:
+        await pair.host.arrived(MN)
+        for number in range(200):
+            pair.host.links[-1].send(
+                pack(
+                    encode(
+                        Segment(
+                            qn=f"20251201080000{number:03d}",
+                            st="31",
+                            cn=1000 + number,
+                            pw="nobody",
+                            mn=MN,
+                            flag=4,
+                        )
+                    )
+                )
+            )
+        await asyncio.sleep(30)
+
+        assert [event.type for event in pair.events] == ["platform_refused"]
