@@ -1,5 +1,6 @@
 """`status` says what is wrong, and its exit status says whether anything is."""
 
+import msgspec
 import pytest
 
 from gateway.cli.output import display_width
@@ -165,3 +166,35 @@ def test_a_platform_that_sends_no_receipts_is_told_of():
     assert "99 records were sent and no receipt came, for the oldest in 5 min" in (
         report(health)
     )
+
+
+def test_what_is_in_no_average_and_a_history_that_lost_records_are_said():
+    health = msgspec.structs.replace(
+        a_health(a_device()),
+        averages={"dropped": 3, "refused": 0, "waiting": 7},
+        history={
+            "bytes": 12_000_000,
+            "max_bytes": 10**9,
+            "trouble": None,
+            "waiting": 0,
+            "damages": [],
+            "dropped": 5,
+        },
+    )
+
+    shown = report(health)
+
+    assert "3 readings came too late" in shown
+    assert "7 polls wait" in shown
+    assert "told to nobody" not in shown
+    assert "5 records lost" in shown
+    assert well(health)
+
+
+def test_a_history_that_cannot_be_opened_is_not_well():
+    health = msgspec.structs.replace(
+        a_health(a_device()), history={"trouble": "the disk refuses"}
+    )
+
+    assert not well(health)
+    assert "the disk refuses" in report(health)
