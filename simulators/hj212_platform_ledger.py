@@ -142,7 +142,7 @@ class Ledger:
                 count = f" ×{seen}"
             told.append(
                 f"[{words[line.standing]}]{count} {name} {about[lang]}"
-                f" ({about['source']})"
+                f" ({_source(about['source'], lang)})"
             )
             for wrong, frame in line.examples if line.standing != "passed" else ():
                 told.append(f"    {wrong}")
@@ -189,3 +189,10 @@ def shown(frame: bytes) -> str:
     text = frame[:_FRAME_SHOWN].decode("utf-8", "backslashreplace")
     cut = "" if len(frame) <= _FRAME_SHOWN else f"... ({len(frame)} bytes)"
     return text.replace("\r", "\\r").replace("\n", "\\n") + cut
+
+
+def _source(text: str, lang: str) -> str:
+    """Where it stands, as the standard's readers call it."""
+    if lang != "zh":
+        return text
+    return text.replace("table ", "表 ").replace("annex ", "附录 ")

@@ -199,4 +199,4 @@ def test_the_command_starts_it(monkeypatch):
 
     monkeypatch.setattr("gateway.cli.simulate.subprocess.Popen", Child)
     assert cli_main(["simulate", "hj212-platform", "--mn", MN]) == 0
-    assert started[0][-3:] == ["simulators.hj212_platform", "--mn", MN]
+    assert started[0][3:6] == ["simulators.hj212_platform", "--mn", MN]

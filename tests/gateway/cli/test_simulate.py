@@ -31,6 +31,14 @@ def started(monkeypatch):
             ["platform", "--port", "1", "--json"],
             ["simulators.platform", "--port", "1", "--json"],
         ),
+        (
+            ["hj212-platform", "--lang", "en", "--strict"],
+            ["simulators.hj212_platform", "--strict", "--lang", "en"],
+        ),
+        (
+            ["hj212-platform", "--lang", "zh"],
+            ["simulators.hj212_platform", "--lang", "zh"],
+        ),
         (["proxy", "--help"], ["simulators.proxy", "--help"]),
     ],
 )
