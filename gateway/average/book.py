@@ -20,7 +20,7 @@ from gateway.average.board import Live
 from gateway.average.calendar import Bounds, Calendar
 from gateway.average.finish import by_totaliser
 from gateway.average.minute import minute_of
-from gateway.average.readings import EARLY_MS, Inlet, Reading, Slots, keep
+from gateway.average.readings import Inlet, Reading, Slots, keep
 from gateway.average.samples import PERIODS_OLD, Beside, Sampler
 from gateway.average.tally import Tally
 from gateway.clock import Instant
@@ -152,7 +152,6 @@ class Book:
             scan.states,
             scan.sampled,
         )
-        minute_of_due = self.calendar.minute
         for inlet in self.by_device.get(scan.device, ()):
             point = inlet.point
             value = values.get(point)
@@ -175,8 +174,8 @@ class Book:
                 elif taken_ms > t_ms:
                     shown_ms = t_ms
             reading = Reading(t_ms, value, mark, taken_ms, shown_ms)
-            slot = (t_ms + EARLY_MS - inlet.phase_ms) // inlet.every_ms
-            start = minute_of_due(slot * inlet.every_ms + inlet.phase_ms)
+            slot = inlet.slot(t_ms)
+            start = self.calendar.minute(inlet.due(slot))
             minute = self.minutes.get(start)
             if minute is None:
                 minute = self._open(start)
