@@ -42,10 +42,22 @@ NORMAL, CALIBRATION, MAINTENANCE, FAULT = range(4)
 STATES = ("normal", "calibration", "maintenance", "fault")
 CITIES = {"a": 2017, "b": 2025}
 DAY_S = 86_400
+_ROOM = 1_000_000_000
 MIDNIGHT_MS = 1_780_243_200_000
 """2026-06-01 00:00 in Beijing."""
 
 SITE = Path(__file__).with_suffix(".yaml")
+
+
+def in_memory():
+    """A folder where a commit costs no wait, if it has room; None: it does not matter.
+
+    A virtual month commits as often as a real one.
+    """
+    folder = Path("/dev/shm")  # noqa: S108 - folders of our own are made in it
+    if folder.is_dir() and shutil.disk_usage(folder).free > _ROOM:
+        return folder
+    return None
 
 
 class Instrument:

@@ -24,6 +24,7 @@ from tests.support.stack_site import (
     MIDNIGHT_MS,
     NORMAL,
     StackSite,
+    in_memory,
 )
 from tests.support.virtual import run_virtual
 
@@ -196,7 +197,6 @@ class Day:
 def test_days_of_a_stack_are_told_exactly(count, figure, seed):
     days, every_s, minutes = count(1, 30), count(20, 5), count(5, 1)
     rng = random.Random(seed)
-    memory = Path("/dev/shm")  # noqa: S108 - a month of commits wants no disk
 
     async def month(folder):
         site = StackSite(folder, every_s=every_s, meter_s=2 * every_s, minutes=minutes)
@@ -211,13 +211,16 @@ def test_days_of_a_stack_are_told_exactly(count, figure, seed):
             await site.stop()
         return audit
 
-    place = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=place) as folder:
+    with tempfile.TemporaryDirectory(dir=in_memory()) as folder:
         audit = run_virtual(month(Path(folder)), limit_s=(days + 1) * DAY_S)
 
     for name, number in sorted(audit.counts.items()):
         figure(name, number)
     figure("worst_lost_ms", audit.worst_lost_ms)
+    for city, host in audit.site.cities.items():
+        figure(f"{city} frames", host.uploads.frames)
+        figure(f"{city} frames repeated", host.uploads.repeats)
+        figure(f"{city} connections", host.connections)
     said = f"seed {seed}"
     missing, both = audit.seqs()
     assert audit.complaints() == {"a": {}, "b": {}}, said
