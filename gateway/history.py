@@ -40,6 +40,9 @@ class Shown(msgspec.Struct, gc=False):
     ld: str | None = None
     ln: str | None = None
     ldn: str | None = None
+    unit: str = ""
+    """Of all figures but the total; empty: kept before units were told."""
+    cou_unit: str = ""
     n: int = 0
     of: int = 0
     flag: str = ""

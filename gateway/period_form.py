@@ -95,7 +95,9 @@ def read(kind: PeriodKind, at: Instant, body: bytes) -> Period:
     )
 
 
-_BESIDE = frozenset(("n", "of", "marks", "flag", "mark", "over_oxygen"))
+_BESIDE = frozenset(
+    ("unit", "cou_unit", "n", "of", "marks", "flag", "mark", "over_oxygen")
+)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -124,6 +126,9 @@ def shown(kind: PeriodKind, body: bytes) -> Shown:
 def _shown(period: Period, name: str) -> dict[str, Any]:
     factor = period.factors[name]
     shown: dict[str, Any] = {**period.figures.get(name, {})}
+    for key in ("unit", "cou_unit"):
+        if unit := getattr(factor, key):
+            shown[key] = unit
     shown["n"], shown["of"] = factor.n, factor.of
     if name in period.flags:
         shown["flag"] = period.flags[name]

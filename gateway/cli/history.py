@@ -12,6 +12,7 @@ import csv
 import sys
 import time
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ from gateway.cli.output import (
 from gateway.cli.plot import NOTHING, Dot, plot, titled
 from gateway.cli.reach import load
 from gateway.cli.when import moment
+from gateway.factors.units import UnitError, convert
 from gateway.judge.marks import letter
 from gateway.texts import language, t
 
@@ -168,7 +170,7 @@ def charts(
             sign = mark_letter(one, "")
             if sign:
                 seen.add((sign, one.mark))
-            value = None if text is None else float(text)
+            value = None if text is None else _in_unit(text, one, factor)
             dots.append(Dot(period.t, period.until, value, sign))
         lines = plot(
             dots,
@@ -210,7 +212,7 @@ def tables(
         row = [_label(period.t, kind, zone)]
         for factor in factors:
             one = period.agg.get(factor.name)
-            row.append("" if one is None else _mean(one, station.rules))
+            row.append("" if one is None else _mean(one, station.rules, factor))
         cells.append(row)
     heads = [t(f"history.column.{kind}")]
     heads += [f"{factor.name} {factor.unit}".strip() for factor in factors]
@@ -254,7 +256,7 @@ def _one(
                 *figures,
                 f"{one.n}/{one.of}" if one else "",
                 paint(sign, "yellow") if sign else (one.flag if one else ""),
-                _words(one, period),
+                _words(one, period, factor),
             ]
         )
     heads = [t(f"history.column.{kind}")]
@@ -276,8 +278,10 @@ def _noted(body: str, notes: dict[int, str]) -> str:
     return "\n".join(lines)
 
 
-def _words(one: Shown | None, period: ShownPeriod) -> str:
+def _words(one: Shown | None, period: ShownPeriod, factor: Factor) -> str:
     words = []
+    if one is not None and (units := _other_units(one, factor)):
+        words.append(t("history.in_unit", unit=units))
     if one is not None and one.mark != "valid":
         words.append(t(f"history.mark.{one.mark}"))
     if one is not None:
@@ -290,10 +294,32 @@ def _words(one: Shown | None, period: ShownPeriod) -> str:
     return "; ".join(words)
 
 
-def _mean(one: Shown, rules: str) -> str:
+def _mean(one: Shown, rules: str, factor: Factor) -> str:
     text = one.avg if one.avg is not None else (one.cou or "-")
+    if units := _other_units(one, factor):
+        text = f"{text} {units}"
     sign = mark_letter(one, rules)
     return paint(f"{text} {sign}", "yellow") if sign else f"{text}  "
+
+
+def _other_units(one: Shown, factor: Factor) -> str:
+    """The units it was worked out in, where the site file has others now."""
+    told = [(one.unit, factor.unit), (one.cou_unit, factor.cou_unit or "")]
+    return ", ".join(was for was, now in told if was not in ("", now))
+
+
+def _in_unit(text: str, one: Shown, factor: Factor) -> float | None:
+    """A figure in the unit of the chart; None: it cannot be drawn there."""
+    total = one.avg is None
+    was, now = (
+        (one.cou_unit, factor.cou_unit or "") if total else (one.unit, factor.unit)
+    )
+    if was in ("", now):
+        return float(text)
+    try:
+        return float(convert(Fraction(text), was, now))
+    except UnitError:
+        return None
 
 
 def _with_gaps(
@@ -366,8 +392,9 @@ def _csv(
             first = (at.isoformat(), station.name, kind, factor.name, factor.code or "")
             values = ("" if (v := getattr(one, f)) is None else v for f in figures)
             others = (getattr(one, name) for name in beside)
-            tail = (factor.cou_unit or "", *others, period.rev, period.reason)
-            out.writerow([*first, factor.unit, *values, *tail])
+            total = one.cou_unit or factor.cou_unit or ""
+            tail = (total, *others, period.rev, period.reason)
+            out.writerow([*first, one.unit or factor.unit, *values, *tail])
 
 
 def _chosen(period: ShownPeriod, factors: Sequence[Factor]) -> dict[str, Any]:

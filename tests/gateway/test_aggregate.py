@@ -22,6 +22,8 @@ SO2 = FactorPeriod(
     of=12,
     marks={"valid": 11, "missing": 1},
     mark="valid",
+    unit="mg/m3",
+    cou_unit="kg",
 )
 MINUTE = Period(
     kind="minute",
@@ -61,6 +63,8 @@ def test_the_wire_has_the_digits_and_no_more() -> None:
                 "min": "11.9",
                 "max": "12.8",
                 "cou": "0.045",
+                "unit": "mg/m3",
+                "cou_unit": "kg",
                 "n": 11,
                 "of": 12,
                 "flag": "N",
