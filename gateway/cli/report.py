@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(msgspec.to_builtins(report))
     else:
         print("\n\n".join(_parts(report, zone, terminal_columns())))
+        if args.date is None and args.length == "day" and not report.total.expected:
+            print(t("report.try_today", station=station.name), file=sys.stderr)
     return Exit.OK
 
 

@@ -34,7 +34,10 @@ def state_said(state: str) -> str:
 def remarks(report: Report, zone: ZoneInfo) -> list[str]:
     """What a reader must know of how it was counted."""
     said = [t("report.how", unit=t(f"report.counted.{report.kind}"))]
-    if report.from_ms > report.since_ms:
+    if report.from_ms >= report.made_ms:
+        unit = t(f"report.counted.{report.kind}")
+        said.append(t("report.nothing_kept", unit=unit))
+    elif report.from_ms > report.since_ms:
         said.append(t("report.begins", since=when(report.from_ms, zone)))
     if report.made_ms < report.until_ms:
         said.append(t("report.unfinished", now=when(report.made_ms, zone)))

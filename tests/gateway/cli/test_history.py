@@ -7,7 +7,10 @@ import csv
 import io
 import json
 import re
+from datetime import datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -151,6 +154,18 @@ def test_a_days_report_counts_what_the_day_had(said) -> None:
     assert re.search(r"power off or gateway stopped unexpectedly\s+≤ 720", out)
     assert re.search(r"maintenance\s+王工\s+更换气路滤芯", out)
     assert "the door was open for 97 min" in out
+
+
+def test_a_report_of_a_first_day_names_today(site, capsys, monkeypatch) -> None:
+    noon = datetime(2025, 11, 20, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
+    now = SimpleNamespace(time_ns=lambda: round(noon.timestamp()) * 10**9)
+    monkeypatch.setattr("gateway.cli.report.time", now)
+
+    assert main(["--lang", "en", "report", "day", "DA001", "--site", str(site)]) == 0
+    told = capsys.readouterr()
+
+    assert "ecogate report day DA001 today" in told.err
+    assert "nothing is expected before" in told.out
 
 
 def test_a_months_report_counts_hours_from_the_first_that_is_kept(said) -> None:
