@@ -1,12 +1,15 @@
 """`status` says what is wrong, and its exit status says whether anything is."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from gateway.cli.output import display_width
-from gateway.cli.status import report, span, well
+from gateway.cli.status import report, span, state, well
 from gateway.health import BusHealth, DeviceHealth, Health
-from gateway.texts import set_language
+from gateway.texts import set_language, t
+from gateway.uplink.condition import State
 
 NOW = 1_795_300_000_000
 
@@ -198,3 +201,10 @@ def test_a_history_that_cannot_be_opened_is_not_well():
 
     assert not well(health)
     assert "the disk refuses" in report(health)
+
+
+@pytest.mark.parametrize("code", ["zh", "en"])
+def test_every_state_of_a_target_has_its_word(code):
+    set_language(code)
+    for word in get_args(State):
+        assert t(f"status.state.{word}") in state(word)
