@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -64,14 +64,16 @@ def test_every_verb_has_help_in_both_languages(capsys, verb, code):
 
 
 def test_help_is_quick():
-    """The bar is 0.3 s; a busy machine gets the best of three and some room."""
+    """The bar is 0.3 s on a quiet machine; what counts here is its own processor time,
+    the best of three, with room for the measurement of coverage."""
     took = []
     for _ in range(3):
-        begun = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         ecogate("--help")
-        took.append(time.monotonic() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    assert min(took) < 1.0
+    assert 0 < min(took) < 1.0
 
 
 def test_help_imports_no_verb_and_nothing_heavy():
