@@ -2,8 +2,10 @@
 # Installs this checkout (or the wheel given) as a service. Run as root, as often as you
 # like: it replaces the program and the units, never the site file or the stored data.
 #
-#   sudo systemd/install.sh [FILE.whl]
+#   sudo [EXTRAS=hj212,gpio] systemd/install.sh [FILE.whl]
 #
+# EXTRAS (hj212: SM4 of HJ 212-2025; gpio: this machine's own pins) are remembered in
+# /etc/ecogate/extras, so that an update has them too; EXTRAS= forgets them.
 # DESTDIR=/some/root only lays out the files there: nothing is fetched or started.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,6 +13,7 @@ source=${1:-$(dirname "$here")}
 root=${DESTDIR:-}
 say() { printf 'ecogate install: %s\n' "$*"; }
 fail() { say "$*" >&2; exit 1; }
+extras=${EXTRAS-$(cat "$root/etc/ecogate/extras" 2>/dev/null || true)}
 
 if [ -z "$root" ]; then
     [ "$(id -u)" -eq 0 ] || fail "run it as root: sudo $0"
@@ -30,6 +33,11 @@ if [ -z "$root" ]; then
     $pip install --quiet --require-hashes -r "$(dirname "$here")/requirements.lock" ||
         fail "packages could not be fetched; nothing was changed"
     $pip install --quiet --no-deps "$source" || fail "$source could not be installed"
+    if [ -n "$extras" ]; then
+        say "fetching what $extras needs (pinned by constraints.txt)"
+        $pip install --quiet -c "$(dirname "$here")/constraints.txt" "$source[$extras]" ||
+            fail "the packages of $extras could not be fetched; nothing was changed"
+    fi
     "$release/bin/ecogate" --version >/dev/null || fail "the new release does not start"
     trap - EXIT
     before=$(readlink -f /opt/ecogate || true)
@@ -46,6 +54,7 @@ put ecogate.sysusers /usr/lib/sysusers.d/ecogate.conf
 put ecogate.tmpfiles /usr/lib/tmpfiles.d/ecogate.conf
 put 70-ecogate.rules /etc/udev/rules.d/70-ecogate.rules
 install -d -m 0750 "$root/etc/ecogate"
+printf '%s\n' "$extras" > "$root/etc/ecogate/extras"
 [ -e "$root/etc/ecogate/site.yaml" ] ||
     install -m 0640 "$here/site.yaml" "$root/etc/ecogate/site.yaml"
 [ -z "$root" ] || exit 0

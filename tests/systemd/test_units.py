@@ -138,6 +138,18 @@ def test_install_lays_the_files_out_and_keeps_the_site_file(tmp_path):
     assert (tmp_path / "etc/udev/rules.d/70-ecogate.rules").exists()
 
 
+def test_an_update_has_the_extras_of_before_unless_told_otherwise(tmp_path):
+    env = {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    kept = tmp_path / "etc/ecogate/extras"
+
+    said = []
+    for more in ({}, {"EXTRAS": "hj212"}, {}, {"EXTRAS": ""}, {}):
+        assert run("sh", UNITS / "install.sh", env=env | more).returncode == 0
+        said.append(kept.read_text().strip())
+
+    assert said == ["", "hj212", "hj212", "", ""]
+
+
 def test_modules_load_where_memory_may_not_be_written_and_run():
     # prctl(PR_SET_MDWE), kernel 6.3: what MemoryDenyWriteExecute= does, inherited.
     code = (
