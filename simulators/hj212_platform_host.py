@@ -91,7 +91,8 @@ class Host:
     ) -> None:
         self.accounts = {one.mn: one for one in accounts}
         self.faults = faults or Faults()
-        self.ledger = Ledger(strict=strict)
+        versions = {one.version for one in self.accounts.values()}
+        self.ledger = Ledger(strict=strict, versions=versions)
         self.held = Held(realtime)
         self.uploads = Uploads(
             self.ledger, self.held, backfill_after_s=backfill_after_s

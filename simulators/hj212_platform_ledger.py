@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from simulators.hj212_segment import Deviation
 
 _EXAMPLES = 3
 _FRAME_SHOWN = 400
+_LATEST = 2025
 _WORDS = {
     "zh": {
         "title": "HJ 212 符合性报告",
@@ -25,9 +26,10 @@ _WORDS = {
         "noted": "偏差（已接受）",
         "refused": "设备拒绝",
         "not seen": "未见",
+        "not asked": "不适用",
         "frame": "帧",
         "sum": "{passed} 条通过，{failed} 条不通过，{noted} 条有偏差，"
-        "{refused} 条被设备拒绝，{unseen} 条未见",
+        "{refused} 条被设备拒绝，{unseen} 条未见，{unasked} 条不适用于此版本",
     },
     "en": {
         "title": "HJ 212 conformance report",
@@ -36,9 +38,11 @@ _WORDS = {
         "noted": "deviates (accepted)",
         "refused": "refused by it",
         "not seen": "not seen",
+        "not asked": "not asked",
         "frame": "frame",
         "sum": "{passed} passed, {failed} failed, {noted} with deviations,"
-        " {refused} refused by the device, {unseen} not seen",
+        " {refused} refused by the device, {unseen} not seen,"
+        " {unasked} not asked of this version",
     },
 }
 
@@ -76,8 +80,11 @@ class Line:
 class Ledger:
     """Counts by clause; ``strict`` fails what a lenient platform only notes."""
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(
+        self, *, strict: bool = False, versions: Collection[int] = (_LATEST,)
+    ) -> None:
         self.strict = strict
+        self._latest = _LATEST in versions
         self.lines = {name: Line() for name in clauses()}
 
     def judged(
@@ -141,18 +148,19 @@ class Ledger:
             if seen == line.passed and seen:
                 count = f" ×{seen}"
             told.append(
-                f"[{words[line.standing]}]{count} {name} {about[lang]}"
+                f"[{words[self._told(name)]}]{count} {name} {about[lang]}"
                 f" ({_source(about['source'], lang)})"
             )
             for wrong, frame in line.examples if line.standing != "passed" else ():
                 told.append(f"    {wrong}")
                 if frame:
                     told.append(f"    {words['frame']}: {frame}")
-        standings = list(self.standing().values())
+        standings = [self._told(name) for name in self.lines]
         told += [
             "",
             words["sum"].format(
                 unseen=standings.count("not seen"),
+                unasked=standings.count("not asked"),
                 **{
                     name: standings.count(name)
                     for name in ("passed", "failed", "noted", "refused")
@@ -160,6 +168,14 @@ class Ledger:
             ),
         ]
         return "\n".join(told)
+
+    def _told(self, name: str) -> str:
+        """``not asked``: what came with 2025, where every device is of 2017."""
+        standing = self.lines[name].standing
+        newer = clauses()[name]["source"].startswith(f"{_LATEST} ")
+        if standing == "not seen" and newer and not self._latest:
+            return "not asked"
+        return standing
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: what was seen, by clause."""

@@ -229,6 +229,16 @@ def test_a_segment_without_its_cp_is_broken(bad):
     assert [one.clause for one in found.deviations] == ["segment.read"]
 
 
+def test_what_came_with_2025_is_not_asked_of_devices_of_2017():
+    old, both = Ledger(versions={2017}), Ledger(versions={2017, 2025})
+
+    assert "[not asked] cmd.1001" in old.text("en")
+    assert "[不适用] cmd.1001" in old.text("zh")
+    assert "[not seen] cmd.1011" in old.text("en")
+    assert "[not seen] cmd.1001" in both.text("en")
+    assert "0 not asked of this version" in both.text("en")
+
+
 def test_strict_refuses_what_lenient_notes():
     found = held_to(frame(GOOD)[:-2] + b"\\r\\n").deviations
     lenient, strict = Ledger(), Ledger(strict=True)
