@@ -58,6 +58,16 @@ CHECKPOINT_MS = 12_000
 _STORE_MS = 1_500
 _LATE_MS = 61_000
 """The gap of a run that was killed begins up to a minute early (docs/mqtt.md)."""
+UNITS = {
+    "o2": "%",
+    "temperature": "Cel",
+    "pressure": "kPa",
+    "moisture": "%",
+    "velocity": "m/s",
+    "flow": "m3/h",
+    "energy": "kW.h",
+}
+"""As the site file asks for them; the others in mg/m3."""
 
 
 def shown(device, raw):
@@ -336,6 +346,8 @@ class Audit:
             for name, fed in FACTORS.items():
                 expected = found[name].digits(fed)
                 came = plain(record["agg"][name])
+                if record["agg"][name]["unit"] != UNITS.get(name, "mg/m3"):
+                    self._say(f"{kind} {start} {name}: unit {record['agg'][name]}")
                 if expected != came:
                     self._say(
                         f"{kind} {start} {name}: expected {expected}, told {came}"
@@ -425,5 +437,6 @@ def _no_cou(name, digits):
 
 
 def plain(told):
-    """A factor's record without what says the same in other words."""
-    return {key: told[key] for key in told if key not in {"mark", "marks"}}
+    """A factor's record without what says the same in other words, and the units."""
+    beside = {"mark", "marks", "unit", "cou_unit"}
+    return {key: told[key] for key in told if key not in beside}
