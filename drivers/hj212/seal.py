@@ -215,7 +215,9 @@ def _cipher(key: bytes) -> Cipher[modes.ECB]:
         )
     except ImportError:
         raise SealError(
-            "encryption needs the package cryptography: pip install 'ecogate[hj212]'",
+            "encryption needs the package cryptography (extra ecogate[hj212]); of a"
+            " service: sudo EXTRAS=hj212 systemd/install.sh; in a checkout:"
+            " .venv/bin/pip install -e '.[hj212]'",
             "package",
         ) from None
     try:
