@@ -46,8 +46,9 @@ CN: dict[PeriodKind, int] = {"minute": 2051, "hour": 2061, "day": 2031}
 NOISE = "23"
 _PATIENCE = 3
 """A value older than so many intervals of its factor is no real-time value."""
-_AHEAD_MS = 60_000
-"""A time further ahead than this is wrong."""
+_AHEAD_MS = 1_000
+"""A time further ahead is still to come: the clock was set back since. No frame tells
+of the future; the next reading that is not ahead is a real-time value again."""
 _LEVELS = "l10"
 """Only a noise station's equivalent level has it."""
 

@@ -315,6 +315,18 @@ def test_a_newest_value_in_another_unit_is_no_realtime_value():
     assert "a21026-Rtd" not in said
 
 
+def test_after_a_clock_was_set_back_no_frame_tells_of_the_future():
+    """Seen in a virtual month: DataTime eleven seconds behind its QN."""
+    board = FixedBoard(so2=Newest(Fraction(12), T0_MS + 11_000))
+
+    early = names(frames(board=board).realtime(T0_MS))
+    then = names(frames(board=board).realtime(T0_MS + 11_000))
+
+    assert "a21026-Rtd" not in early
+    assert early["DataTime"] < then["DataTime"]
+    assert then["a21026-Rtd"] == "12.0"
+
+
 def test_a_platform_of_the_version_gets_the_stations_own_marks():
     """It was told D where MQTT had the F of ``2017-commonest``."""
     still = period(mark="stopped")
