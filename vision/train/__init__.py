@@ -1,0 +1,1 @@
+"""Rendering of training pictures, the training loop and the export of the model."""

@@ -1,0 +1,99 @@
+"""Banks of tileable noise, made once a process, from which every cloud is cut.
+
+* ``fractal``: clouds with slopes of several spectra (spectral synthesis: white noise
+  filtered to 1/f^b), the plain stuff of haze, smoke and soil.
+* ``billow``: cauliflower, as rising smoke shows it: spheres around scattered points,
+  several sizes over one another (an inverted cellular noise after Worley 1996).
+* ``static``: a sensor's noise.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from vision.train import raster
+from vision.train.chance import Dice, between, dice
+
+SIDE = 512
+_SEED = 20_260_601
+_COUNT = 6
+
+
+@cache
+def fractal_bank(slope: float) -> tuple[raster.Field, ...]:
+    """Tiles of 1/f^slope noise, mean 0, deviation 1."""
+    rng = dice(_SEED, int(slope * 100))
+    y = np.fft.fftfreq(SIDE)[:, None]
+    x = np.fft.rfftfreq(SIDE)[None, :]
+    reach = np.hypot(x, y)
+    reach[0, 0] = 1
+    tiles = []
+    for _ in range(_COUNT):
+        white = np.fft.rfft2(rng.standard_normal((SIDE, SIDE)))
+        tile = np.fft.irfft2(white * np.maximum(reach, 2 / SIDE) ** -slope, (SIDE, SIDE))
+        tile -= tile.mean()
+        tiles.append((tile / tile.std()).astype(np.float32))
+    return tuple(tiles)
+
+
+@cache
+def billow_bank() -> tuple[raster.Field, ...]:
+    """Tiles of cauliflower, 0..1."""
+    rng = dice(_SEED, 7)
+    return tuple(_cauliflower(rng) for _ in range(_COUNT))
+
+
+@cache
+def _static_bank() -> tuple[raster.Field, ...]:
+    rng = dice(_SEED, 11)
+    return tuple(rng.standard_normal((SIDE, SIDE, 3), np.float32) for _ in range(2))
+
+
+def static(
+    rng: Dice, height: int, width: int, coarse: float, grey: bool  # noqa: FBT001
+) -> raster.Field:
+    """Sensor noise (h, w, 3) of deviation about 1; ``coarse`` blurs it, as cameras do."""
+    tile = _static_bank()[int(rng.integers(2))]
+    y, x = (int(rng.integers(SIDE)) for _ in "yx")
+    cut = np.take(np.take(tile, range(y, y + height), 0, mode="wrap"), range(x, x + width), 1, mode="wrap")
+    if grey:
+        cut = np.repeat(cut[..., :1], 3, axis=2)
+    else:
+        cut = 0.75 * cut[..., :1] + 0.5 * cut
+    return raster.blurred(cut, coarse) * (1 + coarse)
+
+
+def fractal(
+    rng: Dice, height: int, width: int, size: float, slope: float = 1.6
+) -> raster.Field:
+    """Fractal noise (h, w), deviation about 1, largest shapes about ``size`` pixels."""
+    tile = fractal_bank(slope)[int(rng.integers(_COUNT))]
+    x, y = raster.grid(height, width)
+    step = SIDE / 2 / size
+    x0, y0 = between(rng, 0, SIDE), between(rng, 0, SIDE)
+    return raster.looked_up(tile, x * np.float32(step) + np.float32(x0), y * np.float32(step) + np.float32(y0))
+
+
+def _cauliflower(rng: Dice) -> raster.Field:
+    total = np.zeros((SIDE, SIDE), np.float32)
+    weight = 0.0
+    for spacing, share in ((110, 1.0), (52, 0.55), (25, 0.3), (12, 0.16)):
+        total += np.float32(share) * _spheres(rng, spacing)
+        weight += share
+    return total / np.float32(weight)
+
+
+def _spheres(rng: Dice, spacing: float) -> raster.Field:
+    """Domes of height 0..1 around points about ``spacing`` apart, wrapped."""
+    count = int((SIDE / spacing) ** 2)
+    points = rng.integers(0, SIDE, (count, 2))
+    empty = np.full((3 * SIDE, 3 * SIDE), 255, np.uint8)
+    for dy in (0, SIDE, 2 * SIDE):
+        for dx in (0, SIDE, 2 * SIDE):
+            empty[points[:, 0] + dy, points[:, 1] + dx] = 0
+    far = cv2.distanceTransform(empty, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = far[SIDE : 2 * SIDE, SIDE : 2 * SIDE] / np.float32(spacing)
+    return np.sqrt(np.clip(1 - far * far, 0, 1)).astype(np.float32)
