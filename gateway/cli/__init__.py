@@ -37,6 +37,7 @@ VERBS = (
     "clock",
     "buffer",
     "profile",
+    "vision",
     "simulate",
     "demo",
 )

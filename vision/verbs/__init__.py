@@ -1,0 +1,1 @@
+"""What ``python -m vision VERB`` can do, one module a verb; see ``vision.__main__``."""
