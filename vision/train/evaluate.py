@@ -1,0 +1,197 @@
+"""What a model makes of whole pictures: thresholds, and figures per kind.
+
+One rule for a picture: it is called positive if any class's score reaches its threshold.
+numpy only; who ran the model, torch or onnxruntime, does not matter here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vision.train import figures, frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from vision.train.book import Page
+    from vision.train.figures import Figure
+    from vision.train.frames import Truth
+
+DARK, LIGHT, DUST = 0, 1, 2
+_STEPS = 200  # of the search for a common rate
+
+
+class Thresholds(NamedTuple):
+    """Image scores from which a class is called."""
+
+    dark_smoke: float
+    light_smoke: float
+    dust: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pictures, what they show and what a model says of them.
+
+    Attributes:
+        scores: (n,3) image scores of dark smoke, light smoke, dust.
+        smoke: (n,) image score of all smoke, dark and light together.
+        truths: n.
+        kinds: n.
+        scenes: n.
+    """
+
+    scores: NDArray[np.float32]
+    smoke: NDArray[np.float32]
+    truths: tuple[Truth, ...]
+    kinds: NDArray[np.str_]
+    scenes: NDArray[np.str_]
+
+    def flags(self, name: str) -> NDArray[np.bool_]:
+        """Return where an attribute of the truth is known and true."""
+        return np.array([getattr(t, name) is True for t in self.truths], bool)
+
+    def only(self, which: NDArray[np.bool_]) -> Judged:
+        """Return some of the pictures."""
+        picked = np.flatnonzero(which)
+        return Judged(
+            self.scores[picked],
+            self.smoke[picked],
+            tuple(self.truths[i] for i in picked),
+            self.kinds[picked],
+            self.scenes[picked],
+        )
+
+
+def judged(
+    cells: NDArray[np.float32],
+    truths: Sequence[Truth],
+    kinds: Sequence[str],
+    scenes: Sequence[str],
+) -> Judged:
+    """Score cells (n,3,h,w) and put them beside the truth."""
+    return Judged(
+        figures.image_score(cells),
+        figures.image_score(cells[:, DARK] + cells[:, LIGHT]),
+        tuple(truths),
+        np.array(kinds, np.str_),
+        np.array(scenes, np.str_),
+    )
+
+
+def judged_pages(cells: NDArray[np.float32], pages: Sequence[Page]) -> Judged:
+    """Score cells of the book's pictures."""
+    return judged(
+        cells,
+        [frames.truth(p) for p in pages],
+        [p.kind for p in pages],
+        [p.scene for p in pages],
+    )
+
+
+def join(first: Judged, second: Judged) -> Judged:
+    """Put two sets of pictures together."""
+    return Judged(
+        np.concatenate([first.scores, second.scores]),
+        np.concatenate([first.smoke, second.smoke]),
+        first.truths + second.truths,
+        np.concatenate([first.kinds, second.kinds]),
+        np.concatenate([first.scenes, second.scenes]),
+    )
+
+
+def called(seen: Judged, at: Thresholds) -> NDArray[np.bool_]:
+    """Return (n,3): which classes are called for each picture."""
+    return np.asarray(seen.scores >= np.array(at, np.float32))
+
+
+def calibrate(negatives: Judged, rate: float) -> Thresholds:
+    """Set thresholds so that at most ``rate`` of the negatives are called anything.
+
+    All classes are given the same rate of their own, the largest for which the rate over
+    all classes holds. Scenes weigh the same.
+
+    Args:
+        negatives: Pictures that show nothing.
+        rate: 0..1.
+    """
+    scenes = list(negatives.scenes)
+    weight = scene_weights(scenes)
+    best = None
+    for own in np.linspace(0, rate, _STEPS + 1):
+        at = Thresholds(
+            *(figures.threshold(negatives.scores[:, c], scenes, own) for c in range(3))
+        )
+        if best is None or weight @ called(negatives, at).any(1) <= rate:
+            best = at
+    assert best is not None  # noqa: S101 - the search has at least one step
+    return best
+
+
+def scene_weights(scenes: Sequence[str]) -> NDArray[np.float64]:
+    """Return weights that sum to 1, the same for every scene."""
+    names = np.asarray(scenes)
+    weight = np.zeros(len(names))
+    for name in set(scenes):
+        weight[names == name] = 1 / (names == name).sum()
+    return np.asarray(weight / weight.sum())
+
+
+def highest(*several: Thresholds) -> Thresholds:
+    """Return, class by class, the strictest of several thresholds."""
+    return Thresholds(*(max(values) for values in zip(*several, strict=True)))
+
+
+def report(seen: Judged, at: Thresholds) -> dict[str, Figure]:
+    """State the figures of a set of pictures.
+
+    Recall of smoke counts a picture as found when either class of smoke is called;
+    ``named`` figures want the right class.
+    """
+    calls = called(seen, at)
+    negative = seen.flags("negative")
+    out: dict[str, Figure] = {}
+
+    def share(name: str, hits: NDArray[np.bool_], which: NDArray[np.bool_]) -> None:
+        if which.any():
+            scenes = list(seen.scenes[which])
+            out[name] = figures.share_by_scene(hits[which], scenes)
+
+    def area(name: str, scores: NDArray[np.float32], which: NDArray[np.bool_]) -> None:
+        if which.any() and negative.any():
+            both = which | negative
+            out[name] = figures.auroc_by_scene(
+                scores[both], which[both], list(seen.scenes[both])
+            )
+
+    share("false_positives", calls.any(1), negative)
+    for index, name in enumerate(Thresholds._fields):
+        share(f"false_positives_{name}", calls[:, index], negative)
+    for kind in sorted(set(seen.kinds[negative])):
+        here = negative & (seen.kinds == kind)
+        share(f"false_positives_kind_{kind}", calls.any(1), here)
+    smoke, far = calls[:, DARK] | calls[:, LIGHT], seen.flags("far")
+    areas = {
+        "smoke": (seen.smoke, smoke),
+        "dark": (seen.smoke, smoke),
+        "light": (seen.smoke, smoke),
+        "dust": (seen.scores[:, DUST], calls[:, DUST]),
+    }
+    for name, (scores, hits) in areas.items():
+        which = seen.flags(name)
+        area(f"auroc_{name}", scores, which & ~far)
+        share(f"recall_{name}", hits, which & ~far)
+        for kind in sorted(set(seen.kinds[which])):
+            here = which & ~far & (seen.kinds == kind)
+            area(f"auroc_{name}_{kind}", scores, here)
+            share(f"recall_{name}_{kind}", hits, here)
+    share("named_dark", calls[:, DARK], seen.flags("dark") & ~far)
+    share("named_light", calls[:, LIGHT], seen.flags("light") & ~far)
+    share("recall_far_smoke", smoke, seen.flags("smoke") & far)
+    area("auroc_far_smoke", seen.smoke, seen.flags("smoke") & far)
+    return out
