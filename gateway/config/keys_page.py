@@ -10,6 +10,8 @@ import sys
 from drivers.profiles import bases, points, signs, watches
 from gateway.config import (
     buses,
+    camera_keys,
+    camera_zones,
     devices,
     factor_keys,
     flag_keys,
@@ -20,6 +22,7 @@ from gateway.config import (
     site_info,
     station_keys,
     targets,
+    vision_keys,
 )
 from gateway.texts import both
 
@@ -96,6 +99,24 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         station_keys.FLUE_GAS_KEYS,
     ),
     ("water", "`water` of a station / 站点的 `water`", station_keys.WATER_KEYS),
+    ("camera", "`cameras.<name>`", camera_keys.CAMERA_KEYS),
+    (
+        "camera_rule",
+        "`rules.<label>` of a camera / 摄像机的 `rules.<label>`",
+        camera_keys.RULE_KEYS,
+    ),
+    (
+        "zone",
+        "`zones.<name>` of a camera / 摄像机的 `zones.<name>`",
+        camera_zones.ZONE_KEYS,
+    ),
+    ("mount", "`mount` of a camera / 摄像机的 `mount`", camera_zones.MOUNT_KEYS),
+    ("vision", "`vision`", vision_keys.VISION_KEYS),
+    (
+        "evidence",
+        "`evidence` of `vision` / `vision` 的 `evidence`",
+        vision_keys.EVIDENCE_KEYS,
+    ),
 )
 _REQUIRED = {
     "top": {"gateway", "buffer"},
@@ -114,6 +135,8 @@ _REQUIRED = {
     "mobile": {"position"},
     "station": {"kind", "factors"},
     "factor": {"from"},
+    "camera": {"url"},
+    "zone": {"area"},
 }
 
 _HEAD = """\

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from drivers.profiles.document import no_collection, read_document
 from drivers.profiles.reading import Problem, Report, Section
 from gateway.config.buses import check_name, read_bus
+from gateway.config.camera_keys import CameraReader, check_values
 from gateway.config.crosscheck import (
     check_addresses,
     check_load,
@@ -26,6 +27,7 @@ from gateway.config.problems import SiteError
 from gateway.config.site_info import read_assets, read_site_info
 from gateway.config.station_keys import read_stations
 from gateway.config.targets import read_target
+from gateway.config.vision_keys import check_vision, read_vision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "gateway", "site", "assets", "buffer", "clock", "buses", "devices", "targets",
-    "fences", "mobile", "stations", "history",
+    "fences", "mobile", "stations", "history", "cameras", "vision",
 )  # fmt: skip
 BUFFER_KEYS = ("path", "max_bytes", "keep_free", "write_through", "endurance")
 HISTORY_KEYS = ("max_bytes",)
@@ -118,6 +120,10 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     fences = _fences(section)
     mobile = read_mobile(section)
     stations = read_stations(section, devices, assets)
+    vision = read_vision(section, buffer, folder)
+    cameras = CameraReader(section, info, folder).read_all()
+    named = {name: {p.name for p in device.points} for name, device in devices.items()}
+    check_values(section, cameras.values(), named)
     targets = finish_hj212(report, root, targets, stations, devices)
     check_references(report, root)
     check_devices(report, root)
@@ -127,6 +133,8 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
     check_positions(report, root, devices)
     check_edges(report, root, devices)
     check_lines(report, root, devices, buses)
+    if buffer is not None and vision is not None:
+        check_vision(section, vision, cameras, buffer, history)
     if report.failed or gateway is None or buffer is None:
         return None
     if not targets:
@@ -143,6 +151,8 @@ def _load(path: Path, folder: Path, report: Report, library: Library) -> Site | 
         mobile=mobile,
         stations=stations,
         history=history,
+        cameras=cameras,
+        vision=vision if cameras else None,
         clock_trust=trust,
         clock_wait_s=wait_s,
         source=path.absolute(),

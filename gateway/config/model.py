@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from drivers.profiles.model import Point, Profile, Protocol
+from gateway.config.cameras import SiteCamera, Vision
 from gateway.config.flagging import Rules, Sign
 from gateway.config.places import Fence, Mobile, Reception, Track
 from gateway.config.rights import Order, Shown
@@ -359,6 +360,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, Target] = {}
     stations: dict[str, Station] = {}
     history: HistoryLimits = HistoryLimits()
+    cameras: dict[str, SiteCamera] = {}
+    vision: Vision | None = None
+    """What its cameras share; None where there are none."""
     fences: dict[str, Fence] = {}
     mobile: Mobile | None = None
     """Set where the station moves."""

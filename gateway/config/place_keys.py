@@ -150,7 +150,7 @@ def _shape(section: Section) -> dict[str, Any]:
         section.report.add(section.node, section.path, "way_missing", choices=choices)
         return {}
     section.get("radius_m", required=True)
-    circle = _place(section.report, section.at("circle"), section.path_of("circle"))
+    circle = read_place(section.report, section.at("circle"), section.path_of("circle"))
     return {
         "circle": circle,
         "radius_m": _metres(section, "radius_m", _LEAST_M, _MOST_M),
@@ -160,7 +160,7 @@ def _shape(section: Section) -> dict[str, Any]:
 def _polygon(section: Section) -> tuple[Place, ...] | None:
     path = section.path_of("polygon")
     nodes = section.items("polygon")
-    read = [_place(section.report, node, path) for node in nodes]
+    read = [read_place(section.report, node, path) for node in nodes]
     corners = [place for place in read if place is not None]
     if len(corners) < len(nodes) or not isinstance(section.at("polygon").value, list):
         return None
@@ -178,7 +178,7 @@ def _polygon(section: Section) -> tuple[Place, ...] | None:
     return tuple(corners)
 
 
-def _place(report: Report, node: Node, path: str) -> Place | None:
+def read_place(report: Report, node: Node, path: str) -> Place | None:
     """Longitude, latitude; a pair that only fits swapped is told so."""
     if not isinstance(node.value, list):
         report.add(node, path, "type", expected=Word("list"), found=shown(node))

@@ -31,6 +31,9 @@ from drivers.profiles.units import DURATION_UNITS, SIZE_UNITS
 from gateway.aggregate import PERIODS
 from gateway.config import (
     buses,
+    camera_keys,
+    camera_url,
+    camera_zones,
     devices,
     filters,
     flag_keys,
@@ -43,12 +46,14 @@ from gateway.config import (
     site_info,
     station_keys,
     targets,
+    vision_keys,
 )
 from gateway.config.factor_keys import FACTOR_KEYS, MOST_DECIMALS
 from gateway.config.stations import FORMULAS, MINUTES, STATION_KINDS
 from gateway.factors.table import molar_masses
 from gateway.judge import validity
 from gateway.texts import both
+from vision.messages import LABELS
 
 Schema = dict[str, Any]
 
@@ -97,6 +102,8 @@ def site_schema() -> Schema:
         "mobile": _object("mobile", place_keys.MOBILE_KEYS, _MOBILE, ("position",)),
         "stations": _map(_station(), NAME_PATTERN),
         "history": _object("history", loader.HISTORY_KEYS, {"max_bytes": _SIZE}, ()),
+        "cameras": _map(_camera(), NAME_PATTERN),
+        "vision": _vision(),
     }
     root = _object("top", loader.KEYS, top, ("gateway", "buffer"))
     return {
@@ -414,6 +421,102 @@ _WATER: Schema = {
     "volume": _TEXT,
     "mean": {"enum": list(station_keys.MEANS)},
 }
+
+
+_LABELS: Schema = {"type": "array", "items": {"enum": list(LABELS)}, "minItems": 1}
+_SHARE_OF_ONE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_CORNER: Schema = {
+    "type": "array",
+    "prefixItems": [_SHARE_OF_ONE, _SHARE_OF_ONE],
+    "minItems": 2,
+    "maxItems": 2,
+}
+_PAIR: Schema = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_CAMERA: Schema = {
+    "url": {
+        **_TEXT,
+        "examples": ["rtsp://192.168.1.64/Streaming/Channels/102", "/dev/video0"],
+    },
+    "kind": {"enum": list(camera_url.KINDS)},
+    "username": _TEXT,
+    "password_file": _TEXT,
+    "password_env": _VARIABLE,
+    "password_credential": _CREDENTIAL,
+    "transport": {"enum": list(camera_keys.TRANSPORTS)},
+    "every": _DURATION,
+    "loop": _BOOLEAN,
+    "labels": _LABELS,
+    "night": {"enum": list(camera_keys.NIGHTS)},
+    "tiles": {**_PAIR, "examples": [[4, 2]]},
+    "heartbeat": {
+        **_TEXT,
+        "pattern": f"^(([01][0-9]|2[0-3]):[0-5][0-9]|{camera_keys.NEVER})$",
+    },
+    "clip": _DURATION,
+    "group": {**_TEXT, "pattern": NAME_PATTERN},
+    "asset": _TEXT,
+    "grid": _TEXT,
+    "values": {"type": "array", "items": {**_TEXT, "examples": ["cems-1.so2"]}},
+}
+_CAMERA_RULE: Schema = {
+    "threshold": {"type": "number", "minimum": 0.01, "maximum": 0.99},
+    "confirm": {"type": "integer", "minimum": camera_keys.LEAST_CONFIRM, "maximum": 60},
+    "of": {"type": "integer", "minimum": camera_keys.LEAST_CONFIRM, "maximum": 120},
+    "clear": _DURATION,
+    "cooldown": _DURATION,
+    "off": _BOOLEAN,
+}
+_ZONE: Schema = {
+    "area": {
+        "type": "array",
+        "items": _CORNER,
+        "minItems": camera_zones.LEAST_CORNERS,
+    },
+    "use": {"enum": list(camera_zones.USES)},
+    "labels": _LABELS,
+}
+_MOUNT: Schema = {
+    "position": _PLACE,
+    "bearing": {"type": "number", "minimum": 0, "maximum": 360},
+    "view": {"type": "number", "minimum": 1, "maximum": 360},
+}
+_EVIDENCE: Schema = {
+    "path": _TEXT,
+    "max_bytes": _SIZE,
+    "keep": _DURATION,
+    "picture_bytes": _SIZE,
+}
+_VISION: Schema = {
+    "model": {**_TEXT, "pattern": r"\.[oO][nN][nN][xX]$"},
+    "head": {"enum": list(vision_keys.HEADS)},
+    "classes": {"type": "object", "additionalProperties": {"enum": list(LABELS)}},
+    "size": _PAIR,
+    "threads": {"type": "integer", "minimum": 1, "maximum": 4},
+    "memory": _SIZE,
+}
+
+
+def _camera() -> Schema:
+    rule = _object("camera_rule", camera_keys.RULE_KEYS, _CAMERA_RULE, ())
+    zone = _object("zone", camera_zones.ZONE_KEYS, _ZONE, ("area",))
+    shapes = {
+        **_CAMERA,
+        "rules": {**_map(rule), "propertyNames": {"enum": list(LABELS)}},
+        "zones": _map(zone, NAME_PATTERN),
+        "mount": _object("mount", camera_zones.MOUNT_KEYS, _MOUNT, ()),
+    }
+    return _object("camera", camera_keys.CAMERA_KEYS, shapes, ("url",))
+
+
+def _vision() -> Schema:
+    evidence = _object("evidence", vision_keys.EVIDENCE_KEYS, _EVIDENCE, ())
+    shapes = {**_VISION, "evidence": evidence}
+    return _object("vision", vision_keys.VISION_KEYS, shapes, ())
 
 
 def _station() -> Schema:
