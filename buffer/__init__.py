@@ -17,9 +17,10 @@ from buffer.errors import (
 from buffer.history import Fate, History, HistoryStats
 from buffer.history_block import Revision
 from buffer.intervals import Intervals
-from buffer.model import Backlog, Entry, Limits, Loss, PriorityClass, Stats
+from buffer.model import BULKY, Backlog, Entry, Limits, Loss, PriorityClass, Stats
 
 __all__ = [
+    "BULKY",
     "Backlog",
     "Buffer",
     "BufferClosedError",

@@ -6,7 +6,8 @@ that ordinary tools can read, its body is
     msgpack [subjects, seq steps | nil, time steps, subject numbers, data]
 
 (steps from the row's ``first`` and ``t_min``; nil = consecutive), compressed by zstd
-unless that made it grow: a body begins with 0x95 (plain) or 0x28 (zstd).
+unless that made it grow, or is a waste of time, as it is with pictures: a body begins
+with 0x95 (plain) or 0x28 (zstd).
 ``sum`` = 31 bits CRC-32 of the head << 32 | CRC-32 of the body, so that a row with a
 damaged body still says which seqs and whose records it held.
 """
@@ -22,7 +23,7 @@ import msgspec
 import zstandard
 
 from buffer.errors import DamagedError
-from buffer.model import Entry, PriorityClass
+from buffer.model import BULKY, Entry, PriorityClass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +98,10 @@ def pack(entries: Sequence[Entry], before: int, control: bytes | None) -> Row:
     t_min, t_max = min(times), max(times)
     steps = None if count == last - first + 1 else [e.seq - first for e in entries]
     plain = _encode((list(numbers), steps, [t - t_min for t in times], whose, data))
-    packed = _codec.compress(plain)
-    body = packed if len(packed) < len(plain) else plain
+    body = plain
+    if entries[0].cls not in BULKY:
+        packed = _codec.compress(plain)
+        body = packed if len(packed) < len(plain) else plain
     head = Row(
         first,
         last,

@@ -235,7 +235,8 @@ class Committer:
         self._supply.ask_for_oldest()
         wall_ms = safe_ms = self._wall_ms()
         water = memory.high
-        first = None if groups else memory.pending.first()
+        # With a group: what did not fit in it.
+        first = memory.pending.left()
         if first is not None:
             water = first - 1
             waited_s = self._loop.time() - memory.pending.since(first)
@@ -245,7 +246,7 @@ class Committer:
             cursors=memory.copies(),
             high=memory.high,
             water=water,
-            window=pace.window,
+            window=pace.window + memory.pending.left_bulky(),
             ceiling=pace.ceiling(memory.high, memory.ceiling or 0),
             wall_ms=wall_ms,
             safe_ms=safe_ms,
@@ -265,7 +266,7 @@ class Committer:
         memory.dropped, memory.avoided = [], []
         if work.notes:
             self._notes = {}
-        self._save = False
+        self._save = self._save and bool(self._notes)  # held back: see ``work``
         if (work.groups or work.save) and self._settle_timer is not None:
             self._settle_timer.cancel()
             self._settle_timer = None

@@ -21,6 +21,15 @@ class PriorityClass(IntEnum):
     """Events, audit, statements of loss."""
     AGGREGATE = 1
     LIVE = 2
+    EVIDENCE = 3
+    """Pictures of alarms: a picture weighs as much as a day of scans, and the alarm
+    itself is told without it."""
+    MEDIA = 4
+    """Other pictures: that a camera sees anything, what somebody wanted to see."""
+
+
+BULKY = frozenset({PriorityClass.EVIDENCE, PriorityClass.MEDIA})
+"""Large records, compressed before they come here."""
 
 
 class Entry(NamedTuple):

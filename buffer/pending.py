@@ -6,7 +6,8 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from buffer import ring
-from buffer.model import PriorityClass
+from buffer.batch import ROW_BYTES
+from buffer.model import BULKY, PriorityClass
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _MARK_S = 0.05
 """How finely the age of records is known; events exactly."""
+BULKY_BYTES = ROW_BYTES
+"""Of pictures in one commit: an event waits for no more than this to be written, and
+making room for one commit never costs a small store all it holds."""
 
 
 class Pending:
@@ -65,10 +69,19 @@ class Pending:
         return self._ages[at - 1][0] if at else float("-inf")
 
     def begin(self, oldest: float) -> dict[PriorityClass, list[Entry]]:
-        """Hand everything to a commit; ages before ``oldest`` are forgotten."""
-        self.inflight = {cls: found for cls, found in self.waiting.items() if found}
-        for cls in self.inflight:
-            self.waiting[cls] = []
+        """Hand to a commit what it takes; ages before ``oldest`` are forgotten.
+
+        That is everything, but of bulky records only what fits in ``BULKY_BYTES``: the
+        rest waits for the next commit, which follows at once.
+        """
+        self.inflight, room = {}, BULKY_BYTES
+        for cls, found in self.waiting.items():
+            count = len(found)
+            if cls in BULKY and found:
+                count = _fitting(found, room, first=room == BULKY_BYTES)
+                room -= sum(len(entry.data) for entry in found[:count])
+            if count:
+                self.inflight[cls], self.waiting[cls] = found[:count], found[count:]
         # In order of time: only the front is looked at, however many there are.
         del self._ages[: bisect_left(self._ages, oldest - _MARK_S, key=_time_of)]
         return self.inflight
@@ -145,12 +158,30 @@ class Pending:
                     lowest = found[0].seq
         return lowest
 
+    def left(self) -> int | None:
+        """The lowest seq that is in no commit yet."""
+        return min((w[0].seq for w in self.waiting.values() if w), default=None)
+
+    def left_bulky(self) -> int:
+        """How many bulky records are in no commit yet."""
+        return sum(len(self.waiting[cls]) for cls in BULKY)
+
     def __len__(self) -> int:
         return self.count
 
     def _gone(self, entry: Entry) -> None:
         self.count -= 1
         self.size -= len(entry.data)
+
+
+def _fitting(entries: list[Entry], room: int, *, first: bool) -> int:
+    """How many of them fit in ``room`` bytes; one at least if ``first``."""
+    size = 0
+    for count, entry in enumerate(entries):
+        size += len(entry.data)
+        if size > room and (count or not first):
+            return count
+    return len(entries)
 
 
 def _seq_of(age: tuple[float, int]) -> int:

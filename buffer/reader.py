@@ -15,6 +15,7 @@ from buffer import losses
 from buffer.batch import unpack
 from buffer.errors import DamagedError, DiskTroubleError
 from buffer.intervals import Intervals
+from buffer.model import BULKY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,8 @@ class Reader:
         try:
             for row in segment.rows(at, high):
                 entries = unpack(row, segment.cls)
-                self._remember(segment, row, entries)
+                if segment.cls not in BULKY:  # they would push out all the rest
+                    self._remember(segment, row, entries)
                 yield entries
         except DamagedError as exc:
             raise _DamageError(segment) from exc

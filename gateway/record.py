@@ -5,7 +5,7 @@ only joins bytes:
 
     0   u8   version, 1
     1   u8   kind: 1 scan, 2 gap, 3 lost, 4 event, 5 ledger, 6 track, 7 minute, 8 hour,
-             9 day
+             9 day, 10 media
     2   u8   flags: bit 0 the wall clock was trusted, bit 1 a second instant follows,
              bit 2 the JSON names a ``t`` of its own
     3   u8   0
@@ -14,7 +14,8 @@ only joins bytes:
     20  i64  monotonic clock, ms since boot
     28  [u8 trusted, u32 boot, i64 wall, i64 monotonic: the end of a gap, event, track]
     ..  UTF-8: a JSON object without its opening brace; of a minute, hour or day then a
-        zero byte and its exact numbers (see ``period_form``), which stay here
+        zero byte and its exact numbers (see ``period_form``), which stay here; of a
+        part of a picture a zero byte and its bytes (see ``media``)
 
 The date is worked out when a record is sent (``to_wire``), never in the stored bytes.
 """
@@ -29,16 +30,27 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from drivers.values import Flaw, Value
+from gateway import media as media_form
 from gateway import period_form
 from gateway.aggregate import Period
 from gateway.clock import Instant
+from gateway.media import Media, MediaRef
 
 VERSION = 1
 EXACT_INT = 2**53
 """Largest integer every JSON reader keeps exactly (IEEE 754 double, RFC 8259, 6)."""
 
 Kind = Literal[
-    "scan", "gap", "lost", "event", "ledger", "track", "minute", "hour", "day"
+    "scan",
+    "gap",
+    "lost",
+    "event",
+    "ledger",
+    "track",
+    "minute",
+    "hour",
+    "day",
+    "media",
 ]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
@@ -48,6 +60,7 @@ When = Callable[[Instant], "DatedTime | None"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _LOST, _LEDGER = 3, 5
 _PERIODS = {"minute": 7, "hour": 8, "day": 9}
+_MEDIA = 10
 _OWN_TIMES = frozenset((_LEDGER, *_PERIODS.values()))
 _HEAD = struct.Struct(">BBBxIIqq")
 PERIOD_AT = _HEAD.size
@@ -137,6 +150,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The same sentence in ``zh`` and ``en``."""
     of: tuple[str, ...] = ()
     """The ids of the events it stands for, where it stands for many."""
+    media: tuple[MediaRef, ...] = ()
+    """Its pictures, as far as they are known when it is told."""
 
 
 class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +196,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     datum: str
 
 
-Record = Scan | Gap | Lost | Event | DayLedger | Track | Period
+Record = Scan | Gap | Lost | Event | DayLedger | Track | Period | Media
 
 
 class DatedTime(msgspec.Struct, frozen=True):
@@ -245,6 +260,7 @@ class _EventTail(msgspec.Struct, omit_defaults=True):
     values: dict[str, Value] = {}
     text: dict[str, str] = {}
     of: tuple[str, ...] = ()
+    media: tuple[MediaRef, ...] = ()
 
 
 class _TrackTail(msgspec.Struct):
@@ -367,6 +383,7 @@ def _event_form(event: Event) -> _Form:
         _wire_values(event.values),
         event.text,
         event.of,
+        event.media,
     )
     return 4, event.at, event.until, _JSON.encode(tail)
 
@@ -386,6 +403,10 @@ def _period_form(period: Period) -> _Form:
     return _PERIODS[period.kind], period.at, None, period_form.tail(period)
 
 
+def _media_form(media: Media) -> _Form:
+    return _MEDIA, media.at, None, media_form.tail(media)
+
+
 _FORMS: dict[type, Callable[[Any], _Form]] = {
     Gap: _gap_form,
     Lost: _lost_form,
@@ -393,6 +414,7 @@ _FORMS: dict[type, Callable[[Any], _Form]] = {
     DayLedger: _ledger_form,
     Track: _track_form,
     Period: _period_form,
+    Media: _media_form,
 }
 
 
@@ -478,9 +500,34 @@ def to_wire(seq: int, data: bytes, when: When = dated_as_read) -> bytes:
         parts.append(_bounds(b"noted" if flags & _OWN_T else b"t", dated))
     if end is not None:
         parts.append(_bounds(b"until", end))
-    stop = period_form.wire_end(data, start) if kind in _PERIODS.values() else None
+    stop: int | None = None
+    if kind in _PERIODS.values():
+        stop = period_form.wire_end(data, start)
+    elif kind == _MEDIA:
+        stop = _media_cut(data)
     parts.extend((b",", data[start:stop]))
     return b"".join(parts)
+
+
+def media_topic(data: bytes) -> str:
+    """Where a stored part of a picture goes: ``{event}/{n}``.
+
+    Raises:
+        RecordError: Damaged.
+    """
+    try:
+        return media_form.topic_end(b"{" + data[_HEAD.size : _media_cut(data)])
+    except msgspec.MsgspecError as exc:
+        raise RecordError(f"stored media: {exc}") from exc
+
+
+def media_bytes(data: bytes) -> bytes:
+    """The picture's bytes in a stored part of it; ``to_wire`` says the rest.
+
+    Raises:
+        RecordError: Damaged.
+    """
+    return data[_media_cut(data) + 1 :]
 
 
 def decode(data: bytes) -> tuple[Record, str]:
@@ -565,6 +612,8 @@ def _record(first: Head, until: Instant | None, body: bytes) -> Record:
                 msgspec.json.decode(body, type=_EventTail)
             )
             found = Event(at=at, until=until, **fields)
+        case "media":
+            found = media_form.read(at, body)
         case kind:
             found = period_form.read(kind, at, body)
     return found
@@ -596,6 +645,13 @@ def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
     if not 1 <= kind <= len(_KINDS):
         raise RecordError(f"expected a kind of 1..{len(_KINDS)}, got {kind}")
     return kind, flags, boot, meta, wall, mono
+
+
+def _media_cut(data: bytes) -> int:
+    try:
+        return media_form.wire_end(data, _HEAD.size)
+    except ValueError as exc:
+        raise RecordError("stored media: the bytes of the picture are missing") from exc
 
 
 def _instant2(data: bytes) -> Instant:

@@ -11,6 +11,7 @@ from buffer import PriorityClass
 from gateway.aggregate import Period
 from gateway.fold import EventFold
 from gateway.ledger import DeliveryLedger
+from gateway.media import OF_ALARMS, Media
 from gateway.record import (
     DayLedger,
     Event,
@@ -107,6 +108,10 @@ class Recorder:
             cls, subject, at = PriorityClass.AGGREGATE, record.device, record.until
         elif isinstance(record, Period):
             cls, subject, at = PriorityClass.AGGREGATE, record.station, record.at
+        elif isinstance(record, Media):
+            alarm = record.role in OF_ALARMS
+            cls = PriorityClass.EVIDENCE if alarm else PriorityClass.MEDIA
+            subject, at = record.camera, record.at
         elif isinstance(record, DayLedger):
             cls, subject, at = PriorityClass.AGGREGATE, record.device, record.at
         else:
@@ -146,7 +151,9 @@ class Recorder:
             self._remember(OPEN_GAPS, msgspec.json.encode(list(self._open.values())))
 
     def _show(self, record: Record, wire: bytes) -> None:
-        device = getattr(record, "device", None) or getattr(record, "station", None)
+        device: str | None = None
+        for name in ("device", "station", "camera"):
+            device = device or getattr(record, name, None)
         for queue in self._watchers:
             if not queue.full():
                 queue.put_nowait((device, wire))

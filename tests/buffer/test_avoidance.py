@@ -13,7 +13,7 @@ from buffer import Intervals, Limits, PriorityClass
 from buffer.absent import TOO_MANY, from_steps, steps
 from tests.support.virtual import virtual
 
-EVENT, AGGREGATE, LIVE = PriorityClass
+EVENT, AGGREGATE, LIVE, _, _ = PriorityClass
 AVOID = Limits(max_bytes=50_000_000, keep_free=0)
 THROUGH = Limits(max_bytes=50_000_000, keep_free=0, write_through=True)
 

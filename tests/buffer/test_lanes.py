@@ -11,7 +11,7 @@ from buffer import Intervals, Limits, PriorityClass
 from tests.support.store_home import put
 from tests.support.virtual import virtual
 
-EVENT, AGGREGATE, LIVE = PriorityClass
+EVENT, AGGREGATE, LIVE, EVIDENCE, MEDIA = PriorityClass
 EVENTS = frozenset({EVENT})
 VALUES = frozenset({AGGREGATE, LIVE})
 
@@ -30,7 +30,7 @@ async def fill(buffer, n, seed=1):
     """Records of all classes in all batch sizes; returns seqs by class."""
     rng, seqs = Random(seed), {cls: [] for cls in PriorityClass}
     for _ in range(n):
-        (cls,) = rng.choices(list(PriorityClass), [1, 2, 9])
+        (cls,) = rng.choices(list(PriorityClass), [1, 2, 9, 2, 1])
         seqs[cls] += put(buffer, rng.randint(1, 4), cls)
         if rng.random() < 0.1:
             await buffer.flush()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.values import Flaw, Quality
 from gateway.clock import Instant
+from gateway.media import Media, MediaRef
 from gateway.record import (
     DatedTime,
     Event,
@@ -97,6 +98,34 @@ records = st.one_of(
         asset=st.none() | texts,
         values=values,
         text=st.dictionaries(st.sampled_from(["zh", "en"]), texts),
+        media=st.lists(
+            st.builds(
+                MediaRef,
+                st.integers(0, 99),
+                texts,
+                st.integers(0, 2**40),
+                st.sampled_from(["before", "at", "heartbeat"]),
+                annotated=st.booleans(),
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+    st.builds(
+        Media,
+        event=texts,
+        n=st.integers(0, 99),
+        part=st.integers(1, 9),
+        parts=st.integers(1, 9),
+        offset=st.integers(0, 2**40),
+        size=st.integers(0, 2**40),
+        sha256=texts,
+        type=st.sampled_from(["image/jpeg", "video/mp4"]),
+        role=st.sampled_from(["at", "snapshot"]),
+        annotated=st.booleans(),
+        camera=texts,
+        name=texts,
+        at=instants,
+        data=st.binary(max_size=50),
     ),
 )
 
@@ -218,8 +247,8 @@ def test_the_end_of_a_gap_is_dated_by_its_own_boot():
     ("byte", "value", "said"),
     [
         (0, 2, "expected stored version 1, got 2: written by another release"),
-        (1, 0, "expected a kind of 1..9, got 0"),
-        (1, 12, "expected a kind of 1..9, got 12"),
+        (1, 0, "expected a kind of 1..10, got 0"),
+        (1, 12, "expected a kind of 1..10, got 12"),
     ],
 )
 def test_what_another_release_wrote_gives_a_clear_error(byte, value, said):
