@@ -95,6 +95,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """The file's own class names or numbers -> ours; what is not named is ignored."""
     size: tuple[int, int] | None = None
     """Width, height it is fed with, where the file leaves that open."""
+    pixels: Literal["auto", "rgb255", "rgb1", "bgr255", "imagenet"] = "auto"
+    """What a value of the input is; auto: as the head's own tools have it."""
     threads: int = 1
 
 
