@@ -1,0 +1,130 @@
+"""A camera's RTSP stream, decoded by FFmpeg.
+
+H.264 cannot be decoded one frame a second: each frame needs those before it. So every
+frame is grabbed (decoded), and only the one that is due is converted to a picture; and
+because grabbing goes on all the time, nothing queues up behind us.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import cv2
+import numpy as np
+
+from vision.sources.capture import open_stream
+from vision.sources.describe import describe
+from vision.sources.pace import Pace
+from vision.sources.source import OPEN_S, READ_S, Grabbed, SourceError
+
+if TYPE_CHECKING:
+    import threading
+
+    from vision.messages import Camera
+
+_LAG_S = 0.5
+"""So far behind the stream's own clock there is a queue somewhere: drain it."""
+_DRAIN_S = 2.0
+
+
+class Rtsp:
+    """An opened stream.
+
+    Args:
+        camera: Address, transport, login and rate.
+        stop: Set by who closes.
+        read_s: Silent after so long without a frame.
+
+    Raises:
+        SourceError: See ``describe``; ``gone`` where FFmpeg finds no video.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        stop: threading.Event | None = None,
+        read_s: float = READ_S,
+    ) -> None:
+        self._address = urlsplit(camera.url).netloc
+        self._pace = Pace(camera.every_s, stop)
+        describe(camera, OPEN_S)
+        options = f"rtsp_transport;{camera.transport}"
+        if camera.transport == "udp":
+            # Packets out of order are waited for, at most 0.3 s.
+            options += "|max_delay;300000"
+        capture = open_stream(_with_login(camera), options, OPEN_S, read_s)
+        if capture is None:
+            raise SourceError("gone", "vision.source.no_video", address=self._address)
+        self._capture: cv2.VideoCapture | None = capture
+        self._read_s = read_s
+        self._lag = _Lag()
+
+    def read(self, timeout_s: float = READ_S) -> Grabbed:
+        """See ``Source.read``; the time-out is the one given when opened."""
+        del timeout_s
+        capture = self._capture
+        if capture is None:
+            raise SourceError("gone", "vision.source.closed", address=self._address)
+        drained_s = time.monotonic() + self._pace.every_s + _DRAIN_S
+        while True:
+            asked = time.monotonic()
+            if not capture.grab():
+                late = time.monotonic() - asked > 0.9 * self._read_s
+                raise SourceError(
+                    "silent" if late else "gone",
+                    "vision.source.silent" if late else "vision.source.closed",
+                    address=self._address,
+                )
+            now, stream_s = time.monotonic(), capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+            behind = self._lag.step(now, stream_s)
+            if self._pace.stopped:
+                raise SourceError("silent", "vision.source.closing")
+            if behind > _LAG_S and now < drained_s:
+                continue
+            if self._pace.due():
+                break
+        ok, image = capture.retrieve()
+        if not ok or image is None or not image.size:
+            raise SourceError("corrupt", "vision.source.undecodable", bytes="0")
+        return Grabbed(np.asarray(image, np.uint8), stream_s)
+
+    def close(self) -> None:
+        """Give the stream back."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+
+class _Lag:
+    """How far the frames at hand are behind the newest the camera has sent.
+
+    The least distance seen between our clock and the stream's is none; it may grow by
+    0.1 %, for two clocks never agree. A camera that sets its clock starts anew.
+    """
+
+    def __init__(self) -> None:
+        self._least: float | None = None
+        self._then = (0.0, 0.0)
+
+    def step(self, now_s: float, stream_s: float) -> float:
+        """Seconds behind, after a frame of this stream time."""
+        distance = now_s - stream_s
+        then_s, then_stream_s = self._then
+        self._then = (now_s, stream_s)
+        jumped = not -0.01 < stream_s - then_stream_s < 10.0  # noqa: PLR2004
+        if self._least is None or jumped:
+            self._least = distance
+        self._least = min(self._least + 0.001 * max(0.0, now_s - then_s), distance)
+        return distance - self._least
+
+
+def _with_login(camera: Camera) -> str:
+    """The address as FFmpeg wants it; never logged, never told."""
+    if not camera.username:
+        return camera.url
+    parts = urlsplit(camera.url)
+    user = quote(camera.username, safe="")
+    password = quote(camera.password or "", safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
