@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from drivers.profiles.model import Point
     from drivers.profiles.watches import Contact, Counter
+    from gateway.config.cameras import SiteCamera
     from gateway.config.model import Device, Site
     from gateway.config.places import Fence, Mobile
     from gateway.config.stations import Station
@@ -236,6 +237,7 @@ def describe(site: Site, software: str, serial: str | None = None) -> dict[str, 
             fences=[_fence(fence) for fence in site.fences.values()],
             mobile=_mobile(site.mobile) if site.mobile else None,
             stations=[_station(station) for station in site.stations.values()],
+            cameras=[_camera(camera) for camera in site.cameras.values()],
         ),
     }
 
@@ -251,6 +253,20 @@ def _device(device: Device) -> dict[str, Any]:
         profile=f"{profile.profile}@{profile.revision}" if profile else None,
         evidence=profile.evidence if profile else None,
         datum=profile.datum if profile and profile.protocol == "gnss" else None,
+    )
+
+
+def _camera(camera: SiteCamera) -> dict[str, Any]:
+    told, mount = camera.camera, camera.camera.mount
+    return _said(
+        id=camera.name,
+        asset=camera.asset,
+        grid=camera.grid,
+        labels=list(told.labels),
+        pos=list(mount.position) if mount.position else None,
+        bearing=mount.bearing,
+        view=mount.view,
+        zones=[zone.name for zone in told.zones if zone.use == "watch"],
     )
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -54,6 +54,8 @@ Kind = Literal[
 ]
 Severity = Literal["info", "warning", "alarm"]
 EventState = Literal["raised", "updated", "acknowledged", "cleared"]
+Told = Value | tuple[float | str, ...] | dict[str, Value]
+"""What an event may say of one thing: a value, several of a kind, values by name."""
 When = Callable[[Instant], "DatedTime | None"]
 """Dates an instant of an untrusted clock; None: not yet, its record waits."""
 
@@ -145,7 +147,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None = None
     bus: str | None = None
     asset: str | None = None
-    values: dict[str, Value] = {}
+    values: Mapping[str, Told] = {}
     text: dict[str, str] = {}
     """The same sentence in ``zh`` and ``en``."""
     of: tuple[str, ...] = ()
@@ -257,7 +259,7 @@ class _EventTail(msgspec.Struct, omit_defaults=True):
     device: str | None = None
     bus: str | None = None
     asset: str | None = None
-    values: dict[str, Value] = {}
+    values: Mapping[str, Told] = {}
     text: dict[str, str] = {}
     of: tuple[str, ...] = ()
     media: tuple[MediaRef, ...] = ()
@@ -380,7 +382,7 @@ def _event_form(event: Event) -> _Form:
         event.device,
         event.bus,
         event.asset,
-        _wire_values(event.values),
+        _wire_told(event.values),
         event.text,
         event.of,
         event.media,
@@ -700,10 +702,32 @@ def _wire_values(values: dict[str, Value]) -> dict[str, Value]:
     }
 
 
-def _refuse_not_finite(values: dict[str, Value], where: str) -> None:
+def _wire_told(values: Mapping[str, Told]) -> dict[str, Told]:
+    """The same of an event, whose values may have names of their own inside."""
+    plain: dict[str, Value] = {}
+    nested: dict[str, Told] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            nested[name] = _wire_values(value)
+        elif isinstance(value, tuple):
+            nested[name] = value
+        else:
+            plain[name] = value
+    wire = _wire_values(plain)
+    if not nested:
+        return dict(wire)
+    return {name: nested[name] if name in nested else wire[name] for name in values}
+
+
+def _refuse_not_finite(values: Mapping[str, Told], where: str) -> None:
     # msgspec writes NaN and infinities as null: "null" in a text is the other reason.
     for name, value in values.items():
-        if type(value) is float and not math.isfinite(value):
+        if isinstance(value, dict):
+            _refuse_not_finite(value, f"{where}, {name}")
+        elif isinstance(value, tuple):
+            several = {f"{name}[{i}]": one for i, one in enumerate(value)}
+            _refuse_not_finite(several, where)
+        elif type(value) is float and not math.isfinite(value):
             raise RecordError(
                 f"{where}, {name}: expected a finite number, got {value!r}: "
                 "say BAD with a reason instead"

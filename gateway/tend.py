@@ -66,6 +66,8 @@ class Tender:
         self._started = 0.0
         self.linked: Callable[[], bool] = lambda: False
         """Whether a platform could take records now."""
+        self.cameras: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """How many cameras see, and how many do not."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when another number of devices answers."""
 
@@ -109,6 +111,7 @@ class Tender:
     def vitals(self) -> Vitals:
         """What ``status`` tells the platform."""
         good, bad = self._devices()
+        see, blind = self.cameras()
         disk = self.disk()
         return Vitals(
             clock=self._timekeeper.state,
@@ -122,6 +125,8 @@ class Tender:
             uptime_s=self.uptime_s(),
             devices_good=good,
             devices_bad=bad,
+            cameras_good=see,
+            cameras_bad=blind,
         )
 
     def disk(self) -> wear.Disk:

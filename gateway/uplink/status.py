@@ -27,6 +27,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: int = 0
     devices_good: int = 0
     devices_bad: int = 0
+    cameras_good: int = 0
+    cameras_bad: int = 0
 
 
 class LaneBacklog(msgspec.Struct, frozen=True):
@@ -115,8 +117,14 @@ def online(
             "versions": {"ecogate": version, "format": 1},
             "meta": meta,
             "devices": {"good": vitals.devices_good, "bad": vitals.devices_bad},
+            **_cameras(vitals),
         }
     )
+
+
+def _cameras(vitals: Vitals) -> dict[str, object]:
+    good, bad = vitals.cameras_good, vitals.cameras_bad
+    return {"cameras": {"good": good, "bad": bad}} if good + bad else {}
 
 
 def _said(**fields: object) -> dict[str, object]:
