@@ -1,0 +1,136 @@
+"""What each cell scores when nothing happens: the rise over it is the signal.
+
+A stained wall that always scores 0.6 and a steam pipe that puffs all day have a high
+mean and a wide spread; smoke stands above both. The mean is learned over minutes, and
+not from cells that are suspected (for a minute) or stand in an alarm (for half an
+hour): smoke is not learned away, but a new white roof is, in the end.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FAST_S = 10.0
+"""Of the short mean: the life of a puff. A gust or a bird is over sooner."""
+SLOW_S = 300.0
+"""Of the background: longer than smoke needs to grow, shorter than the sun needs to
+move a shadow."""
+LEARN_S = 60.0
+LEARN_FRAMES = 20
+"""Known after both: a minute sees a traffic light's round, twenty frames give a mean
+its meaning also where a tower is seen once in ten seconds."""
+YOUNG_S = 3.0
+YOUNG_FRAMES = 3
+"""Before both nothing can be said to have risen."""
+SUSPECT_S = 60.0
+ALARM_S = 1800.0
+_LONGEST_STEP_S = 60.0
+
+
+class Background:
+    """Short mean, background mean and spread of every cell and label.
+
+    Args:
+        shape: (labels, rows, columns).
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.fast = np.zeros(shape, np.float32)
+        self.mean = np.zeros(shape, np.float32)
+        self.spread = np.zeros(shape, np.float32)
+        """Mean absolute deviation from the mean."""
+        self.age_s = 0.0
+        self.frames = 0
+        self._kept_s = np.zeros(shape, np.float32)
+
+    @property
+    def learning(self) -> bool:
+        """Too little was seen to know what is usual here."""
+        return self.age_s < LEARN_S or self.frames < LEARN_FRAMES
+
+    @property
+    def young(self) -> bool:
+        """So little was seen that no rise can be told at all."""
+        return self.age_s < YOUNG_S or self.frames < YOUNG_FRAMES
+
+    @property
+    def known(self) -> float:
+        """How much of the learning is done, 0 to 1."""
+        return min(1.0, self.age_s / LEARN_S, self.frames / LEARN_FRAMES)
+
+    def rise(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far each cell is above its background."""
+        return np.asarray(scores - self.mean, dtype=np.float32)
+
+    def step(
+        self,
+        scores: NDArray[np.float32],
+        dt_s: float,
+        suspected: NDArray[np.bool_],
+        alarmed: NDArray[np.bool_],
+    ) -> None:
+        """Take in one frame.
+
+        Args:
+            scores: Of the shape given; 0 to 1.
+            dt_s: Seconds since the frame before.
+            suspected: Cells of a candidate: not learned from, for a minute.
+            alarmed: Cells of an open alarm: not learned from, for half an hour.
+        """
+        dt_s = min(max(dt_s, 0.0), _LONGEST_STEP_S)
+        self.frames += 1
+        self.age_s += dt_s
+        first = self.frames == 1
+        self.fast += (scores - self.fast) * (1.0 if first else _weight(dt_s, FAST_S))
+
+        kept = suspected | alarmed
+        self._kept_s = np.where(kept, self._kept_s + np.float32(dt_s), np.float32(0))
+        frozen = (suspected & (self._kept_s <= SUSPECT_S)) | (
+            alarmed & (self._kept_s <= ALARM_S)
+        )
+        # A plain mean until it is as long as the exponential one, but no faster than
+        # the short mean once a few frames are in: one odd second is no background.
+        weight = max(1.0 / self.frames, _weight(dt_s, SLOW_S))
+        learned = np.where(frozen, np.float32(0), np.float32(weight))
+        off = scores - self.mean
+        self.mean += off * learned
+        if not first:
+            self.spread += (np.abs(off) - self.spread) * learned
+
+    def forget(self) -> None:
+        """Begin anew: another scene, or the same one in another light."""
+        for part in (self.fast, self.mean, self.spread, self._kept_s):
+            part.fill(0)
+        self.age_s, self.frames = 0.0, 0
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What a restart must not lose."""
+        kept = {"fast": self.fast, "mean": self.mean, "spread": self.spread}
+        return {**kept, "kept_s": self._kept_s}
+
+    def restore(
+        self, arrays: dict[str, NDArray[np.float32]], age_s: float, frames: int
+    ) -> bool:
+        """Take up where another left; False where it was of another shape."""
+        names = self.arrays()
+        if any(
+            name not in arrays
+            or arrays[name].shape != own.shape
+            or not np.isfinite(arrays[name]).all()
+            for name, own in names.items()
+        ):
+            return False
+        for name, own in names.items():
+            own[...] = arrays[name]
+        self.age_s, self.frames = age_s, frames
+        return True
+
+
+def _weight(dt_s: float, tau_s: float) -> float:
+    return 1.0 - math.exp(-dt_s / tau_s)

@@ -1,0 +1,78 @@
+"""Small operations on maps of cells, as (..., rows, columns) arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STRONGEST = 4
+"""Cells a score is the mean of, as the model's card calibrates it."""
+
+
+def blur(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of each 2x2 window: one cell alone is mostly noise.
+
+    Args:
+        maps: (..., rows, columns).
+
+    Returns:
+        The same shape; the window of a cell reaches one to the right and one down, so
+        that the last row and column are 0 (the windows before them cover them). Grids
+        too small for windows come back as they are.
+    """
+    if small(maps):
+        return maps
+    blurred = np.zeros_like(maps)
+    blurred[..., :-1, :-1] = 0.25 * (
+        maps[..., :-1, :-1]
+        + maps[..., 1:, :-1]
+        + maps[..., :-1, 1:]
+        + maps[..., 1:, 1:]
+    )
+    return blurred
+
+
+def small(maps: NDArray[np.float32]) -> bool:
+    """Whether a grid has too few windows to choose four of."""
+    rows, columns = maps.shape[-2:]
+    return bool((rows - 1) * (columns - 1) <= STRONGEST)
+
+
+def dilate(mask: NDArray[np.bool_], cells: int = 1) -> NDArray[np.bool_]:
+    """The mask and all that lies at most so many cells beside it, diagonals too."""
+    for axis in (-1, -2):
+        spread = mask.copy()
+        for shift in range(1, cells + 1):
+            ahead = [slice(None)] * mask.ndim
+            behind = [slice(None)] * mask.ndim
+            ahead[axis], behind[axis] = slice(shift, None), slice(None, -shift)
+            spread[tuple(ahead)] |= mask[tuple(behind)]
+            spread[tuple(behind)] |= mask[tuple(ahead)]
+        mask = spread
+    return mask
+
+
+def block_means(
+    picture: NDArray[np.float32], rows: int, columns: int
+) -> NDArray[np.float32]:
+    """Mean of a picture's pixels in each cell of a grid that covers it.
+
+    Args:
+        picture: (height, width), at least rows x columns.
+        rows: Of the grid; need not divide the height.
+        columns: Of the grid.
+    """
+    height, width = picture.shape
+    if height % rows == 0 and width % columns == 0:
+        blocks = picture.reshape(rows, height // rows, columns, width // columns)
+        return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+    top = np.arange(rows) * height // rows
+    left = np.arange(columns) * width // columns
+    sums = np.add.reduceat(np.add.reduceat(picture, top, axis=0), left, axis=1)
+    tall = np.diff(np.append(top, height))
+    broad = np.diff(np.append(left, width))
+    return np.asarray(sums / (tall[:, None] * broad[None, :]), dtype=np.float32)

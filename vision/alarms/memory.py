@@ -1,0 +1,62 @@
+"""What a restart must not lose of one camera: its background and its alarms, as bytes.
+
+Without it a process that is recycled during a fire would learn the smoke as usual, and
+the alarm it had raised would never be cleared. A NumPy ``.npz`` (no pickles) of the
+background's maps and of a head in JSON.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import msgspec
+import numpy as np
+
+from vision.alarms.book import Alarm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VERSION = 1
+LIVES_S = 1800.0
+"""A background tells of now for so long; then light and shadows have moved."""
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a stored state."""
+
+    version: int
+    t_ms: int
+    """UTC when it was stored."""
+    model: str
+    """Hash of the model: another one scores differently."""
+    shape: tuple[int, int, int]
+    age_s: float
+    frames: int
+    alarms: list[Alarm]
+    """Their ``cleared_s`` counts from the storing, below 0."""
+
+    def fresh(self, model: str, t_ms: int) -> bool:
+        """Whether the background still tells of now."""
+        return self.model == model and 0 <= t_ms - self.t_ms <= LIVES_S * 1000
+
+
+def pack(head: Memory, arrays: dict[str, NDArray[np.float32]]) -> bytes:
+    """One state as bytes: some tens of kB."""
+    file = io.BytesIO()
+    text = np.frombuffer(msgspec.json.encode(head), np.uint8)
+    np.savez_compressed(file, allow_pickle=False, head=text, **dict(arrays))
+    return file.getvalue()
+
+
+def unpack(state: bytes) -> tuple[Memory, dict[str, NDArray[np.float32]]] | None:
+    """What ``pack`` made; None: damaged, or of another version."""
+    try:
+        with np.load(io.BytesIO(state), allow_pickle=False) as stored:
+            head = msgspec.json.decode(stored["head"].tobytes(), type=Memory)
+            arrays = {name: stored[name] for name in stored.files if name != "head"}
+    except (BadZipFile, ValueError, KeyError, OSError, EOFError, msgspec.MsgspecError):
+        return None
+    return (head, arrays) if head.version == VERSION else None

@@ -1,0 +1,426 @@
+"""One camera's alarms, frame by frame.
+
+    maps of cells --zones--> blurred --rise over the background--> warm cells
+      --connected--> regions --score over the threshold--> hits
+      --n of m, over time, with motion--> confirmed --merge, cool-down--> Sight
+
+What is held (a fault, a change of the whole picture, night by policy) raises nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from vision.alarms.background import Background
+from vision.alarms.bearing import bearing
+from vision.alarms.book import Alarm, Book
+from vision.alarms.candidates import RISE, WARM, Candidates, candidates
+from vision.alarms.grid import blur
+from vision.alarms.memory import LIVES_S, VERSION, Memory, pack, unpack
+from vision.alarms.motion import Motion, Moved
+from vision.alarms.night import Night
+from vision.alarms.persistence import Window
+from vision.alarms.regions import box_of, find
+from vision.alarms.steady import Steady
+from vision.alarms.zones import Zones
+from vision.messages import LABELS, Camera, Label, Rule, Sight
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from numpy.typing import NDArray
+
+    from vision.frame import Cells
+    from vision.messages import Fault
+
+LOWER = 0.7
+"""Of the threshold: an alarm stands until its place falls below."""
+_GRID = (24, 40)
+"""For motion, before the first map tells the model's own."""
+
+
+class Seen(Protocol):
+    """What is asked of the small picture of a frame; see ``vision.look``."""
+
+    @property
+    def grey(self) -> NDArray[np.uint8]:
+        """(height, width) uint8, always of one size."""
+
+    @property
+    def mean(self) -> float:
+        """Mean grey, 0 to 255."""
+
+    @property
+    def colour(self) -> float:
+        """Colourfulness, 0 and up."""
+
+
+class SecondLook(Protocol):
+    """A closer look at one region of the frame that is being judged."""
+
+    def __call__(self, label: Label, box: tuple[float, float, float, float]) -> float:
+        """The score of a label there; the box from 0 to 1 of the picture."""
+
+
+class Verdict(NamedTuple):
+    """What one step found, beside its sights: for heartbeats and for pictures of it."""
+
+    sights: list[Sight]
+    held: bool = False
+    night: bool = False
+    warm: NDArray[np.bool_] | None = None
+    """(labels, rows, columns); None: the frame was not judged."""
+    scores: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """The strongest region of each label, after zones and background."""
+
+
+class _Moment(NamedTuple):
+    t_ms: int
+    mono_s: float
+    dt_s: float
+    night: bool
+    frame: str
+
+
+class _Scene:
+    """All that has the shape of the model's grid."""
+
+    def __init__(self, camera: Camera, prefix: str, shape: tuple[int, ...]) -> None:
+        _, rows, columns = shape
+        self.scores = np.zeros(shape, np.float32)
+        self.background = Background(shape)
+        self.zones = Zones(camera.zones, rows, columns)
+        self.book = Book(prefix, rows, columns)
+
+
+class Watcher:
+    """Follows one camera.
+
+    Args:
+        camera: With its rules, zones, policy and mount.
+        thresholds: Image-level, by the model's card; a rule's own goes first.
+        id_prefix: Of alarm ids; unique for this start, for example camera and time.
+        model: Its id, told with each sight.
+        model_sha256: Its hash.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        thresholds: Mapping[Label, float],
+        id_prefix: str,
+        *,
+        model: str = "",
+        model_sha256: str = "",
+    ) -> None:
+        self._camera, self._prefix = camera, id_prefix
+        self._model, self._sha256 = model, model_sha256
+        rules = {label: camera.rules.get(label, Rule()) for label in camera.labels}
+        self._rules = {label: rule for label, rule in rules.items() if not rule.off}
+        self.thresholds: dict[Label, float] = {
+            label: thresholds[label] if rule.threshold is None else rule.threshold
+            for label, rule in self._rules.items()
+            if rule.threshold is not None or label in thresholds
+        }
+        # Frames go missing; what is three windows old tells of another time.
+        self._windows = {
+            label: Window(
+                rule.confirm,
+                rule.of,
+                longest_s=3 * max(2 * rule.of * camera.every_s, 10.0),
+            )
+            for label, rule in self._rules.items()
+        }
+        self._motion, self._steady = Motion(), Steady()
+        self._night = Night(camera.night, camera.mount)
+        self._scene: _Scene | None = None
+        self._last_s: float | None = None
+        self._blind_s: float | None = None
+        self.verdict = Verdict([])
+
+    @property
+    def learning(self) -> bool:
+        """The background is not known yet: only strong sights alarm."""
+        return self._scene is None or self._scene.background.learning
+
+    @property
+    def busy(self) -> bool:
+        """Something is half confirmed or open: the next frame should be judged."""
+        return bool(self.open) or any(w.pending for w in self._windows.values())
+
+    @property
+    def open(self) -> list[Alarm]:
+        """The alarms that are raised."""
+        return self._scene.book.open if self._scene else []
+
+    def region(self, alarm: Alarm) -> tuple[float, float, float, float]:
+        """Where an alarm is: x0, y0, x1, y1 from 0 to 1 of the picture."""
+        return box_of(self._mask(alarm))
+
+    def step(
+        self,
+        t_ms: int,
+        mono_s: float,
+        cells: Cells | None,
+        look: Seen,
+        faults: Collection[Fault] = (),
+        *,
+        frame: str = "",
+        second_look: SecondLook | None = None,
+    ) -> list[Sight]:
+        """Take in one frame; what is to be told of it.
+
+        Args:
+            t_ms: UTC of the frame.
+            mono_s: The monotonic clock at the frame; never goes back.
+            cells: The model's maps; None: not judged, the picture had not changed.
+            look: The small picture of the same frame.
+            faults: What is wrong with the camera now: with any, nothing is told, and
+                open alarms neither rise nor fall.
+            frame: Id of the frame.
+            second_look: Asked before a region is raised: its score in a closer look at
+                the same frame. Below the threshold it must be confirmed anew.
+        """
+        dt_s = 0.0 if self._last_s is None else max(0.0, mono_s - self._last_s)
+        self._last_s = mono_s
+        if faults:
+            self._go_blind(dt_s, relearn="moved" in faults)
+            return self._said(Verdict([], held=True, night=self.verdict.night))
+        if self._blind_s is not None and self._blind_s > LIVES_S:
+            self._forget()
+        self._blind_s = None
+
+        if cells is not None:
+            self._fit(cells.scores.shape)
+        rows, columns = self._scene.scores.shape[1:] if self._scene else _GRID
+        moved = self._motion.step(look.grey, dt_s, rows, columns)
+        phase = self._night.step(t_ms, mono_s, look.colour, look.mean)
+        if phase.relearn:
+            self._forget()
+        if cells is None or self._scene is None:
+            self._rest(dt_s)
+            scores = self.verdict.scores
+            return self._said(Verdict([], phase.hold, phase.night, scores=scores))
+        moment = _Moment(t_ms, mono_s, dt_s, phase.night, frame)
+        maps = np.nan_to_num(cells.scores.astype(np.float32, copy=False))
+        return self._judge(self._scene, moment, maps, moved, phase.hold, second_look)
+
+    def _judge(
+        self,
+        scene: _Scene,
+        moment: _Moment,
+        maps: NDArray[np.float32],
+        moved: Moved,
+        held: bool,
+        second_look: SecondLook | None,
+    ) -> list[Sight]:
+        scores = scene.scores = blur(np.where(scene.zones.allowed, maps, np.float32(0)))
+        found = candidates(scores, scene.background, self.thresholds)
+        # The whole picture is asked before any part of it.
+        held = self._steady.step(moment.mono_s, moved, found.warm) or held
+        sights: list[Sight] = []
+        if held:
+            scene.book.wait(moment.dt_s)
+            for window in self._windows.values():
+                window.clear()
+        else:
+            for label in self.thresholds:
+                i = LABELS.index(label)
+                self._windows[label].push(
+                    moment.mono_s,
+                    moment.t_ms,
+                    found.by_rise[i],
+                    found.plain[i],
+                    moved.cells,
+                )
+            self._follow(scene, moment)
+            sights += self._raised(scene, moment, found, second_look)
+            sights += self._changed(scene, moment)
+        suspected = (found.by_rise | found.plain) & moved.cells
+        scene.background.step(scores, moment.dt_s, suspected, scene.book.covered())
+        return self._said(Verdict(sights, held, moment.night, found.warm, found.scores))
+
+    def _follow(self, scene: _Scene, moment: _Moment) -> None:
+        """Where the open alarms are now, those that still stand."""
+        background = scene.background
+        for alarm in scene.book.open:
+            i = LABELS.index(alarm.label)
+            lower = LOWER * alarm.threshold
+            there = scene.book.place(alarm) & (scene.scores[i] >= WARM * lower)
+            if not background.learning:
+                there &= background.rise(scene.scores)[i] >= WARM * RISE * lower
+            standing = [r for r in find(there, scene.scores[i]) if r.score >= lower]
+            if standing:
+                mask = np.any([region.mask for region in standing], axis=0)
+                scene.book.see(alarm, mask, standing[0].score, moment.mono_s)
+
+    def _raised(
+        self,
+        scene: _Scene,
+        moment: _Moment,
+        found: Candidates,
+        second_look: SecondLook | None,
+    ) -> list[Sight]:
+        ready = []
+        for label, regions in found.regions.items():
+            if not regions:
+                continue
+            confirmed = self._windows[label].confirmed()
+            if confirmed is None:
+                continue
+            ready += [
+                (region.score / self.thresholds[label], label, region)
+                for region in regions
+                if (region.mask & confirmed).any()
+            ]
+        sights = []
+        for _, label, region in sorted(ready, key=lambda one: -one[0]):
+            threshold = self.thresholds[label]
+            if scene.book.known(label, region, moment.mono_s, threshold):
+                continue
+            looked = None
+            if second_look is not None:
+                looked = round(second_look(label, region.box), 3)
+                if looked < threshold:
+                    self._windows[label].clear()
+                    continue
+            began_ms = self._windows[label].began_ms(region.mask)
+            alarm = scene.book.confirm(
+                label, region, began_ms, moment.mono_s, threshold
+            )
+            sights.append(self._sight(alarm, "raised", moment, looked))
+        return sights
+
+    def _changed(self, scene: _Scene, moment: _Moment) -> list[Sight]:
+        sights = []
+        for alarm in scene.book.open:
+            if scene.book.changed(alarm, moment.mono_s):
+                scene.book.tell(alarm, moment.mono_s)
+                sights.append(self._sight(alarm, "updated", moment))
+        sights += [
+            self._sight(alarm, "cleared", moment)
+            for alarm in scene.book.clear(self._rules, moment.mono_s)
+        ]
+        return sights
+
+    def _sight(
+        self,
+        alarm: Alarm,
+        state: Any,  # noqa: ANN401 - Sight's own literal
+        moment: _Moment,
+        second_look: float | None = None,
+    ) -> Sight:
+        assert self._scene is not None  # noqa: S101 - for the type checker
+        region = self.region(alarm)
+        return Sight(
+            id=alarm.id,
+            camera=self._camera.name,
+            label=alarm.label,
+            state=state,
+            t_ms=moment.t_ms,
+            began_ms=alarm.began_ms,
+            score=round(alarm.score, 3),
+            peak=round(alarm.peak, 3),
+            threshold=round(alarm.threshold, 3),
+            region=region,
+            cells=alarm.cells,
+            zone=self._scene.zones.name(alarm.label, self._mask(alarm)),
+            bearing=bearing(self._camera.mount, region),
+            model=self._model,
+            model_sha256=self._sha256,
+            night=moment.night,
+            frame=moment.frame,
+            second_look=second_look,
+        )
+
+    def _mask(self, alarm: Alarm) -> NDArray[np.bool_]:
+        assert self._scene is not None  # noqa: S101 - for the type checker
+        mask = np.zeros(self._scene.scores.shape[1:], np.bool_)
+        mask.flat[alarm.now or alarm.first] = True
+        return mask
+
+    def _fit(self, shape: tuple[int, ...]) -> None:
+        """A first map, or one of another size: begin with it."""
+        if self._scene is None or self._scene.scores.shape != shape:
+            self._scene = _Scene(self._camera, self._prefix, shape)
+            self._steady.forget()
+            for window in self._windows.values():
+                window.clear()
+
+    def _rest(self, dt_s: float) -> None:
+        """Nothing changed since a frame was judged: time passes for the background."""
+        if (scene := self._scene) is not None:
+            quiet = np.zeros(scene.scores.shape, np.bool_)
+            scene.background.step(scene.scores, dt_s, quiet, scene.book.covered())
+            scene.book.wait(dt_s)
+
+    def _go_blind(self, dt_s: float, *, relearn: bool) -> None:
+        if self._scene is not None:
+            self._scene.book.wait(dt_s)
+        if self._blind_s is None:
+            self._drop()
+        if relearn:
+            self._forget()
+        self._blind_s = (self._blind_s or 0.0) + dt_s
+
+    def _forget(self) -> None:
+        """Another scene or another light: learn it anew."""
+        if self._scene is not None:
+            self._scene.background.forget()
+        self._drop()
+
+    def _drop(self) -> None:
+        """What frames before now said of the next one no longer holds."""
+        self._motion.forget()
+        self._steady.forget()
+        for window in self._windows.values():
+            window.clear()
+
+    def _said(self, verdict: Verdict) -> list[Sight]:
+        self.verdict = verdict
+        return verdict.sights
+
+    def state(self, t_ms: int) -> bytes:
+        """What a restart must not lose, see ``memory``; empty: nothing yet."""
+        if (scene := self._scene) is None:
+            return b""
+        now_s = self._last_s or 0.0
+        alarms = [
+            msgspec.structs.replace(
+                alarm,
+                cleared_s=None if alarm.cleared_s is None else alarm.cleared_s - now_s,
+            )
+            for alarm in scene.book.alarms
+        ]
+        _, rows, columns = scene.scores.shape
+        head = Memory(
+            version=VERSION,
+            t_ms=t_ms,
+            model=self._sha256,
+            shape=(len(LABELS), rows, columns),
+            age_s=scene.background.age_s,
+            frames=scene.background.frames,
+            alarms=alarms,
+        )
+        return pack(head, scene.background.arrays())
+
+    def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
+        """Take up where the process before left; False: learned anew.
+
+        Open alarms are taken over in any case, so that they are cleared one day; the
+        background only when it is recent, of the same model and the same grid.
+        """
+        if (stored := unpack(state)) is None:
+            return False
+        head, arrays = stored
+        self._fit(head.shape)
+        assert self._scene is not None  # noqa: S101 - just fitted
+        watched = [alarm for alarm in head.alarms if alarm.label in self.thresholds]
+        gone_s = max(0.0, (t_ms - head.t_ms) / 1000)
+        self._scene.book.restore(watched, mono_s, gone_s)
+        return head.fresh(self._sha256, t_ms) and self._scene.background.restore(
+            arrays, head.age_s, head.frames
+        )
