@@ -70,16 +70,16 @@ def taken(
     """
     rng = dice(seed)
     image = cv2.LUT(raster.to_bytes(scene), _curve(how, light)).astype(np.float32)
-    if how.saturation != 1:
-        grey = raster.grey(image)[..., None]
-        image = grey + how.saturation * (image - grey)
     if how.vignette:
         image *= _vignette(*image.shape[:2], how.vignette)[..., None]
     image = raster.blurred(image, how.blur)
     if how.halo:
         image += how.halo * (image - raster.blurred(image, 1.4))
     if how.noise:
-        image += how.noise * static(rng, *image.shape[:2], how.coarse, how.saturation == 0)
+        image = image + how.noise * static(rng, *image.shape[:2], how.coarse)
+    if how.saturation != 1:
+        # Last, so that a grey camera's noise is grey.
+        image = cv2.transform(image, _colours(how.saturation))
     return jpeg(raster.to_bytes(image), how.quality)
 
 
@@ -95,6 +95,12 @@ def _curve(how: Camera, light: float) -> raster.Bytes:
     curve = level**how.gamma * 255 * how.gain * light + how.lift
     balance = np.array([1 + how.warmth, 1 + how.tint, 1 - how.warmth], np.float32)
     return np.clip(curve[:, None] * balance, 0, 255).astype(np.uint8)[:, None, :]
+
+
+def _colours(saturation: float) -> raster.Field:
+    """The matrix that keeps this share of every colour's distance to grey."""
+    grey = np.array([[0.299, 0.587, 0.114]] * 3)
+    return (grey + saturation * (np.eye(3) - grey)).astype(np.float32)
 
 
 def _vignette(height: int, width: int, depth: float) -> raster.Field:

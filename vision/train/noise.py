@@ -47,23 +47,19 @@ def billow_bank() -> tuple[raster.Field, ...]:
 
 
 @cache
-def _static_bank() -> tuple[raster.Field, ...]:
+def _static_bank() -> raster.Field:
     rng = dice(_SEED, 11)
-    return tuple(rng.standard_normal((SIDE, SIDE, 3), np.float32) for _ in range(2))
+    tile = rng.standard_normal((SIDE, SIDE, 3), np.float32)
+    tile = 0.75 * tile[..., :1] + 0.5 * tile
+    # Padded by itself, so that any window up to a whole picture is one slice.
+    return np.ascontiguousarray(np.pad(tile, ((0, 384), (0, 640), (0, 0)), mode="wrap"))
 
 
-def static(
-    rng: Dice, height: int, width: int, coarse: float, grey: bool  # noqa: FBT001
-) -> raster.Field:
+def static(rng: Dice, height: int, width: int, coarse: float) -> raster.Field:
     """Sensor noise (h, w, 3) of deviation about 1; ``coarse`` blurs it, as cameras do."""
-    tile = _static_bank()[int(rng.integers(2))]
     y, x = (int(rng.integers(SIDE)) for _ in "yx")
-    cut = np.take(np.take(tile, range(y, y + height), 0, mode="wrap"), range(x, x + width), 1, mode="wrap")
-    if grey:
-        cut = np.repeat(cut[..., :1], 3, axis=2)
-    else:
-        cut = 0.75 * cut[..., :1] + 0.5 * cut
-    return raster.blurred(cut, coarse) * (1 + coarse)
+    cut = _static_bank()[y : y + height, x : x + width]
+    return raster.blurred(cut, coarse) * np.float32(1 + coarse)
 
 
 def fractal(

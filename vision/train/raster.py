@@ -94,8 +94,8 @@ def grey(image: Picture) -> Field:
 
 def over(image: Picture, opacity: Field, colour: Picture | Field) -> Picture:
     """``colour`` laid over ``image`` with an opacity a pixel."""
-    share = opacity[..., None]
-    return image + share * (colour - image)
+    share = np.asarray(opacity, np.float32)[..., None]
+    return image + share * (np.asarray(colour, np.float32) - image)
 
 
 def smoothstep(low: float, high: float, value: Field) -> Field:
@@ -106,4 +106,5 @@ def smoothstep(low: float, high: float, value: Field) -> Field:
 
 def to_bytes(image: Picture) -> Bytes:
     """Rounded and clipped to what a camera can hand over."""
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    zero = (0.0, 0.0, 0.0, 0.0)
+    return cast("Bytes", cv2.add(image, zero, dtype=cv2.CV_8U))

@@ -1,0 +1,103 @@
+"""Where an emission or a negative is laid: a photograph's crop, or a painted scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision.train import book as books
+from vision.train import labels as labelled
+from vision.train import view as views
+from vision.train.canvas import Canvas, light_of, sun_of
+from vision.train.chance import decades, often, one_of, weighted
+from vision.train.landscape import landscape
+
+if TYPE_CHECKING:
+    from vision.train import raster
+    from vision.train.book import Book, Page
+    from vision.train.chance import Dice
+    from vision.train.labels import Labels
+    from vision.train.view import View
+
+_PHOTO, _DUSTY, _COLLAGE, _PAINTED = "photo", "dusty", "collage", "painted"
+_SHARES = {_PHOTO: 0.52, _DUSTY: 0.12, _COLLAGE: 0.22, _PAINTED: 0.14}
+# A frame from before a fire, in a scene where a fire broke out, may hold its beginning.
+_DOUBT = 0.5
+# Of the photographs, mountain cameras are many and alike: their scenes count half.
+_CAMERA = "hpwren"
+_SAME_FRAME = 0.5
+
+
+def background(rng: Dice, book: Book) -> Canvas:
+    """A crop to lay something over."""
+    size = views.CROP_HEIGHT, views.CROP_WIDTH
+    have = {
+        _PHOTO: books.REAL_NONE in book.by_kind,
+        _DUSTY: books.REAL_DUST in book.by_kind,
+        _COLLAGE: bool(book.pages),
+        _PAINTED: True,
+    }
+    how = weighted(rng, {name: _SHARES[name] for name in _SHARES if have[name]})
+    if how == _PAINTED:
+        return landscape(rng, *size, None, "painted")
+    if how == _COLLAGE:
+        kind = one_of(rng, [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind] or [books.SYNTHETIC])
+        page = any_page(rng, book, kind)
+        if page.boxes:
+            return landscape(rng, *size, None, "painted")
+        photo = views.anywhere(rng, 0.6, 1.6).picture(page.rgb()).astype(np.float32)
+        return landscape(rng, *size, photo, page.scene)
+    page = any_page(rng, book, books.REAL_NONE if how == _PHOTO else books.REAL_DUST)
+    return photograph(rng, book, page, views.anywhere(rng))
+
+
+def photograph(rng: Dice, book: Book, page: Page, view: View) -> Canvas:
+    """A photograph as a scene, with its own labels; before it is an earlier frame."""
+    now = view.picture(page.rgb()).astype(np.float32)
+    old = None if often(rng, _SAME_FRAME) else earlier(rng, book, page)
+    before = now if old is None else view.picture(old.rgb()).astype(np.float32)
+    level, sky = light_of(now, rng)
+    given = shipped(page, view, _DOUBT if page.scene in book.doubtful else 1.0)
+    return Canvas(now, before, page.scene, level, sky, sun_of(rng), given)
+
+
+def any_page(rng: Dice, book: Book, kind: str) -> Page:
+    """A picture of a kind: first the scene, then one of its frames."""
+    pages = book.by_kind[kind]
+    scenes = {scene: 0.5 if scene.startswith(_CAMERA) else 1.0 for scene in pages}
+    return one_of(rng, pages[weighted(rng, scenes)])
+
+
+def any_piece(rng: Dice, book: Book) -> raster.Picture:
+    """A crop of any photograph without smoke, for pieces of it."""
+    kind = one_of(rng, [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind])
+    view = views.anywhere(rng, decades(rng, 0.5, 0.9), 1.2)
+    return view.picture(any_page(rng, book, kind).rgb()).astype(np.float32)
+
+
+def earlier(rng: Dice, book: Book, page: Page) -> Page | None:
+    """Another frame of the same fixed camera without a box, if the book has one."""
+    if not page.scene.startswith(_CAMERA):
+        return None
+    frames = book.by_kind.get(books.REAL_NONE, {}).get(page.scene, ())
+    return one_of(rng, frames) if frames else None
+
+
+def shipped(page: Page, view: View, doubt: float = 1.0) -> Labels:
+    """The labels that came with a picture, cut to a view.
+
+    Args:
+        page: The picture.
+        view: The crop.
+        doubt: Weight of "no smoke" in a picture without labels.
+    """
+    if page.cells is not None:
+        dark, light, dust = (labelled.pooled(layer) for layer in view.cells(page.cells))
+        labels = labelled.from_opacity(dark, light, dust)
+        return labelled.dust_margin(labels) if page.kind == books.REAL_DUST else labels
+    if page.boxes:
+        return labelled.from_boxes(*view.boxes(page.boxes))
+    labels = labelled.nothing(view.height, view.width)
+    labels.weight[labelled.SMOKE] *= np.float32(doubt)
+    return labels
