@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from vision.messages import Picture
 
-PART_BYTES = 96 * 1024
+PART_BYTES = 96_000
 LARGEST_BYTES = 32_000_000
 """Of a whole picture or clip: it is held in memory while it is cut."""
 

@@ -108,6 +108,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     keep_s: float = 30 * 86400.0
     picture_bytes: int = 400_000
     """A picture is made smaller until it fits."""
+    part_bytes: int = 96_000
+    """The gateway sends a picture in parts of this size."""
     clip_s: float = 0.0
     """Length of the clip around an alarm; 0: none."""
 

@@ -89,10 +89,11 @@ def _targets(found: Deliveries) -> str:
                 str(counts["filtered"]),
                 str(counts["written"]),
                 "-" if awaiting is None else str(awaiting),
+                _number(lanes.get("media", 0), "yellow"),
             )
         )
     heads = ("target", "state", *LANES, "oldest", "sent", "proved")
-    seldom = ("set_aside", "filtered", "written", "awaiting")
+    seldom = ("set_aside", "filtered", "written", "awaiting", "media")
     always = len(heads)
     shown = [
         column

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drivers.profiles.document import Node
     from drivers.profiles.reading import Report, Section
 
-KINDS = ("scan", "gap", "event", "ledger", "track", "minute", "hour", "day")
+KINDS = ("scan", "gap", "event", "ledger", "track", "minute", "hour", "day", "media")
 """``lost`` is not among them: it always travels."""
 RATE_UNITS = {"s": 1.0, "min": 60.0}
 SLOWEST_PER_S, FASTEST_PER_S = 1 / 60, 10_000.0

@@ -226,6 +226,8 @@ class MqttTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Records of these devices only; ``*`` stands for any letters; empty = of all."""
     kinds: tuple[str, ...] = ()
     """Records of these kinds only; empty = of all. Losses always travel."""
+    media: Literal["all", "alarms", "none"] = "all"
+    """Pictures of cameras: all, those of alarms, or none."""
     backfill_per_s: float = 20.0
     """Messages a second that carry what is older than the connection."""
     receipts: bool = False

@@ -224,6 +224,7 @@ _TARGET: Schema = {
         "pattern": rf"^[0-9]+(\.[0-9]+)? ?/ ?({'|'.join(filters.RATE_UNITS)})$",
         "examples": ["20/s"],
     },
+    "media": {"enum": ["all", "alarms", "none"]},
     "receipts": _BOOLEAN,
     "receipt_wait": _DURATION,
 }
@@ -490,6 +491,7 @@ _EVIDENCE: Schema = {
     "max_bytes": _SIZE,
     "keep": _DURATION,
     "picture_bytes": _SIZE,
+    "part_bytes": _SIZE,
 }
 _VISION: Schema = {
     "model": {**_TEXT, "pattern": r"\.[oO][nN][nN][xX]$"},

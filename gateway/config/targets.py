@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 KEYS = (
     "mqtt", *security.KEYS, "prefix", "in_flight", "batch_records", "batch_bytes",
-    "linger", "compress", "keepalive", "devices", "kinds", "backfill", "receipts",
-    "receipt_wait",
+    "linger", "compress", "keepalive", "devices", "kinds", "media", "backfill",
+    "receipts", "receipt_wait",
 )  # fmt: skip
 _SECRETS = (
     "password", "passwd", "pass", "secret", "token", "key_password", "passphrase", "pw",
@@ -61,6 +61,7 @@ def _read_mqtt(section: Section, name: str, folder: Path) -> MqttTarget | None:
         "keepalive_s": section.duration("keepalive", 5.0, 3600.0),
         "devices": read_devices(section),
         "kinds": read_kinds(section),
+        "media": section.choice("media", ("all", "alarms", "none")),
         "backfill_per_s": read_rate(section, "backfill"),
         "receipts": section.boolean("receipts"),
         "receipt_wait_s": section.duration("receipt_wait", 5.0, 86_400.0),

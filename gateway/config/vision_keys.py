@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.config.model import BufferLimits, HistoryLimits
 
 VISION_KEYS = ("model", "head", "classes", "size", "threads", "memory", "evidence")
-EVIDENCE_KEYS = ("path", "max_bytes", "keep", "picture_bytes")
+EVIDENCE_KEYS = ("path", "max_bytes", "keep", "picture_bytes", "part_bytes")
 HEADS = (
     "auto", "grid", "yolov5", "yolov8", "yolox", "end2end", "classification",
 )  # fmt: skip
@@ -39,6 +39,8 @@ NEEDS = ("numpy", "cv2", "onnxruntime")
 LEAST_MEMORY, MOST_MEMORY = 200_000_000, 8_000_000_000
 _LEAST_EVIDENCE = 10_000_000
 _PICTURE = (20_000, 2_000_000)
+_PART = (8_000, 120_000)
+"""With its head it stays below the 128 kB of a message."""
 _LONGEST_S = 3660 * 86_400.0
 _SIZES = (64, 2048)
 _JUDGED_S = 0.045
@@ -170,6 +172,7 @@ def _evidence(
         "max_bytes": inner.size("max_bytes", _LEAST_EVIDENCE),
         "keep_s": inner.duration("keep", 3600.0, _LONGEST_S),
         "picture_bytes": inner.size("picture_bytes", *_PICTURE),
+        "part_bytes": inner.size("part_bytes", *_PART),
     }
     given = {key: value for key, value in said.items() if value is not None}
     return Evidence(folder=chosen, **given)

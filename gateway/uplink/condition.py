@@ -10,7 +10,7 @@ import msgspec
 from gateway.logs import CHANGE
 from gateway.texts import t
 from gateway.uplink.aside import Aside
-from gateway.uplink.lanes import EVENTS, OTHERS, LaneName
+from gateway.uplink.lanes import EVENTS, OTHERS, PICTURES, LaneName
 from gateway.uplink.link import ConnectError, CredentialsError
 
 if TYPE_CHECKING:
@@ -165,9 +165,17 @@ def backlogs(
             all: what is no event is old then.
         others: Which classes beside events are for this target at all. What waits in
             the store and will be passed by is owed to nobody.
+
+    Returns:
+        Records and age by lane; ``media`` only where a picture waits.
     """
-    return {
+    found: dict[LaneName, Backlog] = {
         "event": source.backlog(target, classes=EVENTS),
         "live": source.backlog(target, above=edge, classes=others),
         "backfill": source.backlog(target, upto=edge, classes=others),
     }
+    if others is OTHERS:
+        pictures = source.backlog(target, classes=PICTURES)
+        if pictures.records:
+            found["media"] = pictures
+    return found

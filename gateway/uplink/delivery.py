@@ -7,7 +7,7 @@ lane, on its way, or waiting for a receipt. Only this module resolves.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from buffer import Intervals
 from gateway.texts import t
@@ -31,6 +31,8 @@ PAUSE_S = 0.3
 """Between tries with one refused record."""
 HOLD_S = 30.0
 """While the platform refuses whatever is sent."""
+LONGEST_HOLD_S = 3600.0
+"""While it takes everything but pictures."""
 
 
 class Wishes(Protocol):
@@ -49,6 +51,11 @@ class Wishes(Protocol):
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of records it wants; none: all."""
+        ...
+
+    @property
+    def media(self) -> Literal["all", "alarms", "none"]:
+        """Which pictures it wants."""
         ...
 
     @property
@@ -117,7 +124,7 @@ class Delivery:
         self._suspicion = Suspicion()
         self._cut_at = 0
         self._alone_since = 0.0
-        self.filter: Wants = Filter(target.devices, target.kinds)
+        self.filter: Wants = Filter(target.devices, target.kinds, target.media)
         self.skipped = Skipped()
         self.bucket = Bucket(target.backfill_per_s)
         self.awaiting = Awaiting(target.receipt_wait_s) if target.receipts else None
@@ -127,6 +134,9 @@ class Delivery:
         """All lanes must begin again above this seq."""
         self.hold_until = 0.0
         """No records before this time of the loop."""
+        self.hold_pictures_until = 0.0
+        """No pictures before this time of the loop."""
+        self._hold_s = HOLD_S
         self.records = self.messages = 0
         self.unproved_records = 0
         """Of ``records`` those that were only written."""
@@ -221,6 +231,8 @@ class Delivery:
         """What else is suspected gets another chance."""
         runs = flight.runs
         self._alone_since = 0.0
+        if flight.picture:
+            self._hold_s = HOLD_S
         if self.doubt:
             self._no_doubt(runs)
         if self._cut_at and any(a <= self._cut_at <= b for a, b in runs):
@@ -313,10 +325,15 @@ class Delivery:
         for flight in flights:
             self.unproved(flight)
             self.back_to(flight.first - 1)
-        if not all(flight.blames_message for flight in flights):
+        blameless = [flight for flight in flights if not flight.blames_message]
+        if not all(flight.picture for flight in blameless):
             self.hold_until = now_s + HOLD_S
             return
+        if blameless:
+            self._hold_pictures(blameless[0].refusal or "", now_s)
         for flight in flights:
+            if not flight.blames_message:
+                continue
             if len(flight.entries) > 1:
                 self._in_doubt(flight)
             else:
@@ -338,6 +355,9 @@ class Delivery:
             self._cut_at = oldest.first
         elif len(oldest.entries) > 1:
             self._in_doubt(oldest)
+        elif oldest.picture:
+            # Brokers that close on a topic they do not allow close on every picture.
+            self._hold_pictures(reason or t("uplink.reason.closed"), now_s)
         else:
             reason = reason or t("uplink.reason.closed")
             self._failed(oldest, reason, now_s, answered=False)
@@ -381,7 +401,24 @@ class Delivery:
         self.doubt.add(entry.seq, entry.seq)
         if verdict == "hold":
             self.back_to(0)
-            self.hold_until = now_s + HOLD_S
+            if flight.picture:
+                self._hold_pictures(reason, now_s)
+            else:
+                self.hold_until = now_s + HOLD_S
+
+    def _hold_pictures(self, reason: str, now_s: float) -> None:
+        """Pictures wait, each time longer; nothing else waits for them."""
+        self.hold_pictures_until = now_s + self._hold_s
+        log.warning(
+            "%s",
+            t(
+                "uplink.pictures_held",
+                target=self._target,
+                reason=reason,
+                seconds=f"{self._hold_s:.0f}",
+            ),
+        )
+        self._hold_s = min(2 * self._hold_s, LONGEST_HOLD_S)
 
     def _ignore_receipt(self, why: str) -> None:
         """Count it; the first of a run is logged."""

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from buffer import Intervals
 from gateway.record import RecordError, kind_of
+from gateway.uplink.lanes import MEDIA, PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from buffer import PriorityClass
     from gateway.uplink.source import Entry, Runs
 
 RUNS_A_MESSAGE = 200
 _MOST_RUNS = 10_000
 """Not told beyond that: it is the oldest that stays untold."""
+_PICTURES_UNWANTED: dict[str, frozenset[PriorityClass]] = {
+    "all": frozenset(),
+    "alarms": MEDIA,
+    "none": PICTURES,
+}
 
 
 class Filter:
-    """Devices by name or pattern, kinds by name; losses always pass."""
+    """Devices by name or pattern, kinds by name, pictures; losses always pass."""
 
-    def __init__(self, devices: Iterable[str] = (), kinds: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        devices: Iterable[str] = (),
+        kinds: Iterable[str] = (),
+        media: Literal["all", "alarms", "none"] = "all",
+    ) -> None:
         """Want all where nothing is named."""
+        self._unwanted = _PICTURES_UNWANTED[media]
         self._patterns = tuple(devices)
         self._kinds = frozenset(kinds)
         self._known: dict[str, bool] = {"": True}
-        self.active = bool(self._patterns or self._kinds)
+        self.active = bool(self._patterns or self._kinds or self._unwanted)
 
     def wants(self, entry: Entry) -> bool:
         """Whether this record is to travel; what has no device is everybody's."""
+        if entry.cls in self._unwanted:
+            return False
         if self._kinds:
             try:
                 kind = kind_of(entry.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.uplink.lanes import PICTURES
 from gateway.uplink.source import runs_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Flight:
         "entries",
         "kind",
         "lane",
+        "picture",
         "refusal",
         "runs",
         "sent_s",
@@ -54,7 +56,8 @@ class Flight:
         self.sent_s = sent_s
         self.size = size
         self.skipped = skipped
-        self.kind = kind
+        self.picture = bool(entries) and entries[0].cls in PICTURES
+        self.kind = kind or ("media" if self.picture else "")
         self.refusal: str | None = None
         self.blames_message = False
 

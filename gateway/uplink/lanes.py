@@ -1,21 +1,26 @@
-"""Three lanes to one platform: events first, then what is new, then what is old.
+"""The lanes to one platform: events first, then what is new, then what is old.
 
 ``edge`` is the newest seq when the connection came about. Together the lanes cover
-every seq the platform has not resolved, and no two of them the same one:
+every seq the platform has not resolved, and no two of them the same one; in the order
+in which they are asked:
 
     event       class EVENT, every seq
-    live        the other classes, seq > edge
-    backfill    the other classes, seq <= edge
+    live        AGGREGATE and LIVE, seq > edge
+    evidence    class EVIDENCE (pictures of alarms), seq > edge
+    again       what was sent and not confirmed (``receipts.py``); travels as back-fill
+    backfill    AGGREGATE and LIVE, seq <= edge
+    older       class EVIDENCE, seq <= edge
+    media       class MEDIA (other pictures), every seq
 
-A fourth, ``again``, holds what was sent and not confirmed (``receipts.py``); it travels
-as back-fill. What a lane gives out is decided here, what it reads in ``stock.py``.
+The three of pictures travel as ``media``. What a lane gives out is decided here, what
+it reads in ``stock.py``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from buffer import PriorityClass
+from buffer import BULKY, PriorityClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,10 +28,14 @@ if TYPE_CHECKING:
     from gateway.uplink.message import Bounds
     from gateway.uplink.source import Entry
 
-LaneName = Literal["event", "live", "backfill"]
+LaneName = Literal["event", "live", "backfill", "media"]
 
 EVENTS = frozenset({PriorityClass.EVENT})
-OTHERS = frozenset(PriorityClass) - EVENTS
+EVIDENCE = frozenset({PriorityClass.EVIDENCE})
+MEDIA = frozenset({PriorityClass.MEDIA})
+PICTURES = BULKY
+"""Each travels in a message of its own, and only a few at a time."""
+OTHERS = frozenset(PriorityClass) - EVENTS - PICTURES
 
 
 class Lane:
@@ -109,14 +118,34 @@ class Lanes:
         self.edge = edge
         self.event = Lane("event", EVENTS)
         self.live = Lane("live", OTHERS, edge)
+        self.evidence = Lane("media", EVIDENCE, edge)
         self.again = Lane("backfill", None, again=True)
         self.backfill = Lane("backfill", OTHERS, 0, edge)
-        self.order = (self.event, self.live, self.again, self.backfill)
+        self.older = Lane("media", EVIDENCE, 0, edge)
+        self.media = Lane("media", MEDIA)
+        self.order = (
+            self.event,
+            self.live,
+            self.evidence,
+            self.again,
+            self.backfill,
+            self.older,
+            self.media,
+        )
+        self._new = {
+            PriorityClass.EVENT: self.event,
+            PriorityClass.EVIDENCE: self.evidence,
+            PriorityClass.MEDIA: self.media,
+        }
 
     @property
     def together(self) -> bool:
         """Whether new events and new records may be read in one go."""
         return self.event.seen == self.live.seen
+
+    def of(self, cls: PriorityClass) -> Lane:
+        """Where a new record of this class goes."""
+        return self._new.get(cls, self.live)
 
     def news(self) -> None:
         """Something may have come: look again."""

@@ -3,7 +3,11 @@
 {"v":1,"gw":G,"store":S,"meta":M,"lane":L,"again":true,"sent":T,"skipped":[[a,b]],
  "records":[R,R,...]}
 
-``again`` and ``skipped`` only where they say something.
+``again`` and ``skipped`` only where they say something. A part of a picture travels
+alone, on a topic that names the picture, with its bytes as they are behind one line:
+
+{"v":1,"gw":G,"store":S,"meta":M,"seq":N,"kind":"media","t":T,...}
+bytes
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from gateway.record import (
     UndatedError,
     dated_as_read,
     kind_of,
+    media_bytes,
+    media_topic,
     meta_of,
     to_wire,
 )
@@ -24,7 +30,7 @@ from gateway.record import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.record import When
+    from gateway.record import Kind, When
     from gateway.uplink.lanes import LaneName
     from gateway.uplink.source import Entry
     from gateway.uplink.topics import Topics
@@ -90,6 +96,8 @@ class Packer:
         self._when = when
         self._compress = compress
         self._openings: dict[tuple[str, bytes, LaneName, bool], bytes] = {}
+        whose = {"v": 1, "gw": gateway, "store": store}
+        self._whose = msgspec.json.encode(whose)[:-1] + b',"meta":"'
 
     def pack(
         self,
@@ -118,7 +126,10 @@ class Packer:
         """
         first = entries[0]
         try:
-            topic = self._topic(first.data)
+            kind = kind_of(first.data)
+            if kind == "media":
+                return self._picture(first, bounds)
+            topic = self._topic(kind)
             wires = [to_wire(first.seq, first.data, self._when)]
         except RecordError as exc:
             return Misfit(first.seq, str(exc))
@@ -160,15 +171,33 @@ class Packer:
             bool(skipped),
         )
 
-    def _topic(self, data: bytes) -> str:
-        return self._topics.event if kind_of(data) == "event" else self._topics.data
+    def _picture(self, entry: Entry, bounds: Bounds) -> Message | Misfit:
+        """A part of a picture by itself: the same bytes whenever it is sent."""
+        wire = to_wire(entry.seq, entry.data, self._when)
+        meta = meta_of(entry.data).hex()
+        topic = self._topics.media(media_topic(entry.data))
+        head = b"".join((self._whose, meta.encode(), b'",', wire[1:], b"\n"))
+        payload = head + media_bytes(entry.data)
+        size = len(payload)
+        if bounds.hard is not None and size + len(topic) > bounds.hard:
+            return Misfit(
+                entry.seq,
+                f"{size} bytes with one part of a picture, the platform takes "
+                f"{bounds.hard - len(topic)}: set a smaller part_bytes "
+                "(vision, evidence)",
+            )
+        return Message(topic, payload, meta, entry.seq, entry.seq, 1, size)
+
+    def _topic(self, kind: Kind) -> str:
+        return self._topics.event if kind == "event" else self._topics.data
 
     def _joining(self, entry: Entry, topic: str, meta: bytes) -> bytes | None:
         """The record's JSON if it may share this message."""
         if meta_of(entry.data) != meta:
             return None
         try:
-            if self._topic(entry.data) != topic:
+            kind = kind_of(entry.data)
+            if kind == "media" or self._topic(kind) != topic:
                 return None
             return to_wire(entry.seq, entry.data, self._when)
         except (RecordError, UndatedError):

@@ -24,6 +24,58 @@ class Bucket:
         self.next_s = max(self.next_s, now_s) + self._every_s
 
 
+class Pictures:
+    """How many pictures may be on their way, and when what is new goes between.
+
+    A part of a picture fills a slow line for seconds, and nothing overtakes it there.
+    So one at a time, two where the last one was proved quickly; and after one that was
+    slow a live message has its turn, if there is one.
+    """
+
+    MOST = 2
+
+    def __init__(self, window: int) -> None:
+        """Begin with one.
+
+        Args:
+            window: Messages that may be on their way, live and control included.
+        """
+        self._most = min(self.MOST, max(1, window // 2))
+        self.flying = 0
+        self._quick = False
+        self._yields = 0
+
+    def open(self, *, live_waits: bool) -> bool:
+        """Whether one more may be on its way.
+
+        Args:
+            live_waits: What is new is on its way, or waits to be.
+        """
+        if self._yields and live_waits:
+            return False
+        return self.flying < (self._most if self._quick else 1)
+
+    def sent(self) -> None:
+        """A part of a picture left."""
+        self.flying += 1
+        self._yields = 0
+
+    def ended(self, took_s: float | None, live_flying: int) -> None:
+        """It was answered.
+
+        Args:
+            took_s: From sending to proof; None: refused.
+            live_flying: Live messages on their way: they waited behind it.
+        """
+        self.flying -= 1
+        self._quick = took_s is not None and took_s < GROW_S
+        self._yields = 0 if self._quick else live_flying + 1
+
+    def live_answered(self) -> None:
+        """A live message was answered."""
+        self._yields = max(0, self._yields - 1)
+
+
 class Share:
     """What of one connection's window the backlog may fill.
 

@@ -342,7 +342,9 @@ class Session:
 
     def _settle(self) -> None:
         flights = self._window.take_all()
-        blameless = next((f for f in flights if not f.blames_message), None)
+        blameless = next(
+            (f for f in flights if not f.blames_message and not f.picture), None
+        )
         if blameless is not None:
             self.refusal = blameless.refusal or ""
             log.warning(

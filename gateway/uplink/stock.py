@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buffer import DiskTroubleError, Intervals
-from gateway.uplink.lanes import EVENTS
+from gateway.uplink.lanes import EVENTS, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,8 @@ class Stock:
     """What one connection reads of the buffer.
 
     New events and new records are read in one go while neither lane is behind, which
-    is nearly always: then an append costs one look, however many lanes there are.
+    is nearly always; and with them new pictures, while none wait. Then an append costs
+    one look, however many lanes there are.
     """
 
     def __init__(
@@ -70,7 +71,10 @@ class Stock:
             if on_disk is None and lane.on_disk and not lane.shelf:
                 on_disk = lane
         if event.looked and live.looked:
-            event.seen = live.seen = max(event.seen, live.seen)
+            seen = event.seen = live.seen = max(event.seen, live.seen)
+            for lane in (lanes.evidence, lanes.media):
+                if lane.looked:
+                    lane.seen = max(lane.seen, seen)
         return None if self._trouble else on_disk
 
     @property
@@ -106,23 +110,36 @@ class Stock:
     def _fill_together(self, event: Lane, live: Lane) -> None:
         if event.looked and live.looked:
             return
-        bounds = self._bounds
+        bounds, lanes = self._bounds, self._lanes
+        pictures = [
+            lane
+            for lane in (lanes.evidence, lanes.media)
+            if lane.seen == live.seen and not lane.held and not lane.full(bounds)
+        ]
+        classes = EVENTS | OTHERS
+        for lane in pictures:
+            classes |= lane.classes or classes
         found = self._source.peek(
             self._target,
             live.seen,
             bounds.records,
             bounds.payload,
+            classes=None if len(pictures) == 2 else classes,  # noqa: PLR2004 - all
             skip=self._delivery.skip,
         )
         if found is None:
             return  # each for itself
+        together = (event, live, *pictures)
         if not found:
-            event.looked = live.looked = True
+            for lane in together:
+                lane.looked = True
             return
-        event.seen = live.seen = self._known = found[-1].seq
-        event.looked = live.looked = live.seen >= self._source.high
+        self._known = found[-1].seq
+        for lane in together:
+            lane.seen = self._known
+            lane.looked = lane.seen >= self._source.high
         for entry in self._delivery.wanted(found):
-            (event if entry.cls in EVENTS else live).put((entry,))
+            lanes.of(entry.cls).put((entry,))
 
     def _fill(self, lane: Lane) -> None:
         if lane.again:

@@ -35,6 +35,10 @@ class Topics(msgspec.Struct, frozen=True):
         """From the platform: what it has."""
         return f"{self.prefix}/receipt"
 
+    def media(self, end: str) -> str:
+        """A part of a picture; ``{event}/{n}`` says of which."""
+        return f"{self.prefix}/media/{end}"
+
     def meta(self, meta: str) -> str:
         """Retained, one per version."""
         return f"{self.prefix}/meta/{meta}"

@@ -1,5 +1,8 @@
 """Whose turn it is: events, then what is new, then what is old. Reads no clock.
 
+Pictures have lanes of their own in that order, and are few on their way at a time,
+whatever lane they are of: see ``pace.Pictures``.
+
 While a record is suspected of being what the platform cannot take, messages go one at a
 time and doubtful records alone, in turn with the rest so that neither waits for ever.
 """
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.uplink.lanes import PICTURES
 from gateway.uplink.message import Bounds
+from gateway.uplink.pace import Pictures
 
 if TYPE_CHECKING:
     from gateway.uplink.delivery import Delivery
@@ -46,6 +51,7 @@ class Turns:
         self._bounds = bounds
         # The last place is left for an event.
         self._most_live = max(1, window - 1)
+        self._pictures = Pictures(window)
         self._linger_s = linger_s
         self._lingers_until: float | None = None
         self._doubt_had_its_turn = False
@@ -88,18 +94,29 @@ class Turns:
         lane.flying += 1
         if lane is self._lanes.live:
             self._lingers_until = None
-        elif lane.name == "backfill":
-            self._delivery.bucket.take(now_s)
+            return
+        if flight.picture:
+            self._pictures.sent()
+        if flight.picture or lane.name == "backfill":
             self._share.sent(flight.size)
+        if self._is_backlog(lane):
+            self._delivery.bucket.take(now_s)
 
     def answered(self, flight: Flight, took_s: float | None) -> None:
         """It was answered; ``took_s`` from sending to proof, None: refused."""
-        flight.lane.flying -= 1
+        lane, live = flight.lane, self._lanes.live
+        lane.flying -= 1
         size = 0
-        if flight.lane.name == "backfill":
+        if lane is live:
+            self._pictures.live_answered()
+        elif flight.picture:
+            self._pictures.ended(took_s, live.flying)
+            self._share.ended(flight.size)
+        elif lane.name == "backfill":
             size = flight.size
             self._share.ended(size)
         if took_s is not None:
+            # How long one large message took says nothing of small ones.
             self._share.proof(took_s, size)
 
     # ------------------------------------------------------------------------
@@ -113,7 +130,23 @@ class Turns:
             return False
         if event:
             return True
-        return self._live(lane, now_s) if lane is lanes.live else self._backlog(now_s)
+        if lane.shelf[0].cls in PICTURES and not self._picture(now_s):
+            return False
+        if lane is lanes.live:
+            return self._live(lane, now_s)
+        return not self._is_backlog(lane) or self._backlog(now_s)
+
+    def _is_backlog(self, lane: Lane) -> bool:
+        """Whether it waits for its share: all but events and what is new."""
+        lanes = self._lanes
+        return lane not in (lanes.event, lanes.live, lanes.evidence)
+
+    def _picture(self, now_s: float) -> bool:
+        live = self._lanes.live
+        waits = bool(live.flying or (live.shelf and not live.held))
+        return self._pictures.open(live_waits=waits) and self._reached(
+            self._delivery.hold_pictures_until, now_s
+        )
 
     def _live(self, lane: Lane, now_s: float) -> bool:
         if lane.full(self._bounds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ class Wishes(msgspec.Struct, frozen=True):
     backfill_per_s: float
     devices: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    media: Literal["all", "alarms", "none"] = "none"
     receipts: bool = False
     receipt_wait_s: float = 60.0
 
