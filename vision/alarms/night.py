@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 Policy = Literal["watch", "hold", "auto"]
 
-GREY_BELOW = 1.5
-GREY_ABOVE = 3.0
-"""Colourfulness (Hasler and Suesstrunk, "Measuring colorfulness in natural images",
-2003) of 0 to 100: infrared is coded without colour and stays below 1; wet asphalt in
-the rain, the dullest scene by day, is above 3."""
+GREY_BELOW = 1.0
+GREY_ABOVE = 1.7
+"""Mean distance, of 255, of the strongest from the weakest of red, green and blue:
+infrared is coded without colour and stays near 0; wet asphalt under a grey sky, the
+dullest scene by day, has 2 and more."""
 DARK_BELOW = 30.0
 DARK_ABOVE = 45.0
 """Mean grey of 255 of a picture in which little can be seen."""
@@ -56,7 +56,7 @@ class Night:
         Args:
             t_ms: UTC.
             mono_s: The monotonic clock.
-            colour: Colourfulness of the picture, 0 and up.
+            colour: Mean distance of the strongest from the weakest colour, 0 to 255.
             mean: Mean grey of the picture, 0 to 255.
         """
         self._dark = mean < (DARK_ABOVE if self._dark else DARK_BELOW)

@@ -55,13 +55,15 @@ class Seen(Protocol):
 
     @property
     def colour(self) -> float:
-        """Colourfulness, 0 and up."""
+        """Mean distance of the strongest from the weakest colour, 0 to 255."""
 
 
 class SecondLook(Protocol):
     """A closer look at one region of the frame that is being judged."""
 
-    def __call__(self, label: Label, box: tuple[float, float, float, float]) -> float:
+    def __call__(
+        self, label: Label, box: tuple[float, float, float, float], /
+    ) -> float:
         """The score of a label there; the box from 0 to 1 of the picture."""
 
 
@@ -91,6 +93,7 @@ class _Scene:
     def __init__(self, camera: Camera, prefix: str, shape: tuple[int, ...]) -> None:
         _, rows, columns = shape
         self.scores = np.zeros(shape, np.float32)
+        self.suspected = np.zeros(shape, np.bool_)
         self.background = Background(shape)
         self.zones = Zones(camera.zones, rows, columns)
         self.book = Book(prefix, rows, columns)
@@ -105,6 +108,7 @@ class Watcher:
         id_prefix: Of alarm ids; unique for this start, for example camera and time.
         model: Its id, told with each sight.
         model_sha256: Its hash.
+        judged_s: From one judged frame to the next; None: as the camera's frames come.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Watcher:
         *,
         model: str = "",
         model_sha256: str = "",
+        judged_s: float | None = None,
     ) -> None:
         self._camera, self._prefix = camera, id_prefix
         self._model, self._sha256 = model, model_sha256
@@ -125,12 +130,13 @@ class Watcher:
             for label, rule in self._rules.items()
             if rule.threshold is not None or label in thresholds
         }
+        every_s = camera.every_s if judged_s is None else judged_s
         # Frames go missing; what is three windows old tells of another time.
         self._windows = {
             label: Window(
                 rule.confirm,
                 rule.of,
-                longest_s=3 * max(2 * rule.of * camera.every_s, 10.0),
+                longest_s=3 * max(2 * rule.of * every_s, 10.0),
             )
             for label, rule in self._rules.items()
         }
@@ -188,7 +194,7 @@ class Watcher:
         self._last_s = mono_s
         if faults:
             self._go_blind(dt_s, relearn="moved" in faults)
-            return self._said(Verdict([], held=True, night=self.verdict.night))
+            return []
         if self._blind_s is not None and self._blind_s > LIVES_S:
             self._forget()
         self._blind_s = None
@@ -207,6 +213,11 @@ class Watcher:
         moment = _Moment(t_ms, mono_s, dt_s, phase.night, frame)
         maps = np.nan_to_num(cells.scores.astype(np.float32, copy=False))
         return self._judge(self._scene, moment, maps, moved, phase.hold, second_look)
+
+    def blind(self, mono_s: float) -> None:
+        """The camera is faulty and no frame comes: time passes, nothing is known."""
+        last_s, self._last_s = self._last_s, mono_s
+        self._go_blind(0.0 if last_s is None else mono_s - last_s, relearn=False)
 
     def _judge(
         self,
@@ -239,8 +250,9 @@ class Watcher:
             self._follow(scene, moment)
             sights += self._raised(scene, moment, found, second_look)
             sights += self._changed(scene, moment)
-        suspected = (found.by_rise | found.plain) & moved.cells
-        scene.background.step(scores, moment.dt_s, suspected, scene.book.covered())
+        scene.suspected = (found.by_rise | found.plain) & moved.cells
+        covered = scene.book.covered()
+        scene.background.step(scores, moment.dt_s, scene.suspected, covered)
         return self._said(Verdict(sights, held, moment.night, found.warm, found.scores))
 
     def _follow(self, scene: _Scene, moment: _Moment) -> None:
@@ -353,8 +365,8 @@ class Watcher:
     def _rest(self, dt_s: float) -> None:
         """Nothing changed since a frame was judged: time passes for the background."""
         if (scene := self._scene) is not None:
-            quiet = np.zeros(scene.scores.shape, np.bool_)
-            scene.background.step(scene.scores, dt_s, quiet, scene.book.covered())
+            covered = scene.book.covered()
+            scene.background.step(scene.scores, dt_s, scene.suspected, covered)
             scene.book.wait(dt_s)
 
     def _go_blind(self, dt_s: float, *, relearn: bool) -> None:
@@ -365,6 +377,7 @@ class Watcher:
         if relearn:
             self._forget()
         self._blind_s = (self._blind_s or 0.0) + dt_s
+        self.verdict = Verdict([], held=True, night=self.verdict.night)
 
     def _forget(self) -> None:
         """Another scene or another light: learn it anew."""
