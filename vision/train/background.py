@@ -26,6 +26,18 @@ _SHARES = {_PHOTO: 0.52, _DUSTY: 0.12, _COLLAGE: 0.22, _PAINTED: 0.14}
 _DOUBT = 0.5
 # Of the photographs, mountain cameras are many and alike: their scenes count half.
 _CAMERA = "hpwren"
+_ROAD = "udacity"
+# Close-ups and pictures that are none of a camera of ours: seldom.
+_CLOSE_UPS = frozenset(
+    [f"kodak-{n:02d}" for n in (1, 2, 3, 14, 16, 17, 22)]
+    + [
+        "intel-person",
+        "lomiri-umang_by_Abhishek_Mudgal",
+        "lomiri-Picture_0B_by_freespace",
+        "lomiri-Picture_1A_by_freespace",
+        "lomiri-seeding_by_Clements_Engelhardt",
+    ]
+)
 _SAME_FRAME = 0.5
 
 
@@ -65,8 +77,16 @@ def photograph(rng: Dice, book: Book, page: Page, view: View) -> Canvas:
 def any_page(rng: Dice, book: Book, kind: str) -> Page:
     """A picture of a kind: first the scene, then one of its frames."""
     pages = book.by_kind[kind]
-    scenes = {scene: 0.5 if scene.startswith(_CAMERA) else 1.0 for scene in pages}
-    return one_of(rng, pages[weighted(rng, scenes)])
+    return one_of(rng, pages[weighted(rng, {scene: _share(scene) for scene in pages})])
+
+
+def _share(scene: str) -> float:
+    """How often a scene is shown, among those of its kind."""
+    if scene in _CLOSE_UPS:
+        return 0.15
+    if scene.startswith(_CAMERA):
+        return 0.6
+    return 2.0 if scene.startswith(_ROAD) else 1.0
 
 
 def any_piece(rng: Dice, book: Book) -> raster.Picture:

@@ -15,6 +15,7 @@ import numpy as np
 from vision.train import labels as labelled
 from vision.train import raster
 from vision.train.chance import between, often
+from vision.train.noise import fractal
 
 if TYPE_CHECKING:
     from vision.train.chance import Dice
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 NOW, BEFORE = "now", "before"
 DARK, LIGHT, DUST = "dark", "light", "dust"
+_JAGGED = 2.2  # rows a column: more is no skyline
+_HIDDEN, _SHOWN = 0.05, 0.6  # of a background's own dust, under what was laid over it
 _LEAST_CHANGE = 2.5  # grey levels: less is within a sensor's noise
 
 
@@ -40,6 +43,8 @@ class Canvas:
         known: Whether ``before`` truly is the scene before.
         opacity: Seen opacity of each class, (h, w) each.
         colour_unsure: Where smoke is neither dark nor light.
+        clean: The scene now without any emission, once there is one.
+        kept: What still shows of a background that has labels of its own.
     """
 
     now: raster.Picture
@@ -53,6 +58,7 @@ class Canvas:
     opacity: dict[str, raster.Field] = field(default_factory=dict)
     colour_unsure: raster.Field | None = None
     clean: raster.Picture | None = None
+    kept: raster.Field | None = None
 
     @property
     def height(self) -> int:
@@ -86,6 +92,9 @@ class Canvas:
         elif what is None and self.clean is not None:
             self.clean = raster.over(self.clean, opacity, colour)
         self.now = raster.over(self.now, opacity, colour)
+        if self.given is not None and self.given.target.max() > 0:
+            kept = np.float32(1) if self.kept is None else self.kept
+            self.kept = kept * (1 - opacity)
         for name in self.opacity:
             self.opacity[name] = self.opacity[name] * (1 - opacity)
         if what is None:
@@ -126,19 +135,24 @@ class Canvas:
         if self.colour_unsure is not None:
             unsure = labelled.pooled(self.colour_unsure)
             labels.weight[labelled.DARK] *= unsure < 0.3 * (dark + light)
-        return labels if self.given is None else _merged(labels, self.given)
+        if self.given is None:
+            return labels
+        kept = None if self.kept is None else labelled.pooled(self.kept)
+        return _merged(labels, self.given, kept)
 
 
-def _merged(rendered: Labels, given: Labels) -> Labels:
-    """Rendered over a picture that had labels of its own."""
-    target = np.maximum(rendered.target, given.target)
-    covered = rendered.target.max(0) > 0
+def _merged(rendered: Labels, given: Labels, kept: raster.Field | None) -> Labels:
+    """Rendered over a picture that had labels of its own, of which ``kept`` shows."""
+    shown = np.ones_like(given.target[0]) if kept is None else kept
+    hidden, half = shown < _HIDDEN, (shown >= _HIDDEN) & (shown < _SHOWN)
+    theirs = given.target * ~hidden
     weight = rendered.weight.copy()
     for layer in (labelled.SMOKE, labelled.DUST):
         mine = rendered.target[layer] > 0
-        theirs = given.weight[layer] * ~(covered & (given.target[layer] > 0))
-        weight[layer] *= np.where(mine, 1, theirs)
-    return labelled.Labels(target, weight)
+        unasked = half & (theirs[layer] > 0)
+        own = np.where(hidden & (given.target[layer] > 0), 1, given.weight[layer])
+        weight[layer] *= np.where(mine, 1, own * ~unasked)
+    return labelled.Labels(np.maximum(rendered.target, theirs), weight)
 
 
 def light_of(picture: raster.Picture, rng: Dice) -> tuple[float, raster.Field]:
@@ -173,8 +187,13 @@ def skyline(picture: raster.Picture, rng: Dice) -> raster.Field:
     edge = np.abs(raster.slopes(soft)[1])
     edge[: height // 24] = 0
     strong = edge > max(between(rng, 0.5, 0.9) * float(edge.max()) * 0.6, 2.0)
-    rows = np.where(strong.any(0), strong.argmax(0), height * 0.55).astype(np.float32)
-    return np.asarray(cv2.blur(rows[None], (9, 1))[0], np.float32)
+    rows = np.where(strong.any(0), strong.argmax(0), height).astype(np.float32)
+    wide = np.asarray(cv2.medianBlur(rows[None].repeat(3, 0), 5)[1], np.float32)
+    if strong.any() and float(np.abs(np.diff(wide)).mean()) > _JAGGED * height / 192:
+        # No skyline but a close-up: a hill's line stands in.
+        middle = float(np.clip(np.median(wide), 0.25 * height, 0.75 * height))
+        wide = middle + 0.05 * height * fractal(rng, 1, width, width, 2.0)[0]
+    return np.asarray(cv2.blur(wide[None], (5, 1))[0], np.float32)
 
 
 def above(line: raster.Field, height: int) -> raster.Field:

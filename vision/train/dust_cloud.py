@@ -33,45 +33,50 @@ _EARTHS = [
 
 
 def _lay(rng: Dice, canvas: Canvas, cloud: Cloud, far: float = 0.0) -> None:
-    ground = canvas.now[int(canvas.height * 0.7) :].reshape(-1, 3).mean(0)
+    ground = canvas.now[int(canvas.height * 0.75) :].reshape(-1, 3).mean(0)
+    warm = float(ground[0] - ground[2])
     earth = np.array(one_of(rng, _EARTHS), np.float32) * np.float32(canvas.level)
-    if often(rng, 0.5):
+    if warm > 0 and often(rng, 0.6):
         # Mostly it is this ground's own dust, brighter than the ground.
         own = ground / max(float(ground.max()), 1) * canvas.level * between(rng, 0.6, 0.95)
         earth = earth * 0.4 + own * 0.6
-    base = earth * between(rng, 0.7, 1.08) + 0.12 * (canvas.sky - earth)
+    base = earth * between(rng, 0.8, 1.12) + 0.08 * (canvas.sky - earth)
     lit = plume.shade(cloud, canvas.sun, between(rng, 0.55, 0.85), between(rng, 1.2, 3))
     opacity = cloud.opacity * np.float32((1 - 0.7 * far) * between(rng, 0.75, 1))
     colour = lit[..., None] * base.astype(np.float32)
     canvas.lay(opacity, colour + np.float32(far) * 0.5 * (canvas.sky - colour), scenes.DUST)
 
 
+def _spot(rng: Dice, canvas: Canvas) -> tuple[float, float]:
+    """A place on the ground: column and row."""
+    x = between(rng, 0.1, 0.9) * canvas.width
+    line = float(scenes.skyline(canvas.now, rng)[int(x)])
+    low = min(max(line + 0.05 * canvas.height, 0.4 * canvas.height), 0.85 * canvas.height)
+    return x, between(rng, low, 0.98 * canvas.height)
+
+
 def trail(rng: Dice, canvas: Canvas) -> None:
     """Behind a vehicle: a wedge that starts at its wheels and grows backwards."""
     h, w = canvas.height, canvas.width
     side = 1 if often(rng, 0.5) else -1
-    x, y = between(rng, 0.1, 0.9) * w, between(rng, 0.45, 0.95) * h
-    size = decades(rng, 3, 18) * h / 192
+    x, y = _spot(rng, canvas)
+    size = decades(rng, 4, 20) * h / 192
     clouds = []
     for _ in range(2 if often(rng, 0.5) else 1):
         how = Cone(
             x, y - size * 0.6, (0 if side > 0 else np.pi) - side * between(rng, 0.0, 0.4),
             bend=-side * between(rng, -0.1, 0.3),
-            length=size * decades(rng, 6, 28),
+            length=size * decades(rng, 9, 34),
             width=size,
             spread=between(rng, 0.12, 0.4),
-            depth=decades(rng, 0.5, 4),
-            thinning=between(rng, 0.1, 0.7),
+            depth=decades(rng, 1.2, 7),
+            thinning=between(rng, 0.0, 0.5),
             billow=between(rng, 0.2, 0.9),
-            ragged=between(rng, 0.5, 1.2),
+            ragged=between(rng, 0.35, 0.78),
             soft=between(rng, 0.5, 1.4),
         )  # fmt: skip
         clouds.append(plume.cone(rng, h, w, how))
-    cloud = plume.together(clouds)
-    # Nothing of it below the ground it lies on.
-    _, rows = raster.grid(h, w)
-    foot = 1 - raster.smoothstep(0.0, 1.0, (rows - y) / (size * 0.8 + 1))
-    cloud = plume.Cloud(cloud.depth * foot, cloud.relief, cloud.age)
+    cloud = plume.footed(rng, plume.together(clouds), y, size)
     if often(rng, 0.6):
         _vehicle(rng, canvas, x, y, size, side)
     _lay(rng, canvas, cloud, between(rng, 0, 0.3))
@@ -101,7 +106,7 @@ def blown(rng: Dice, canvas: Canvas) -> None:
     """Sheets of dust that wind takes off a heap, a road or a yard."""
     h, w = canvas.height, canvas.width
     side = 1 if often(rng, 0.5) else -1
-    y = between(rng, 0.4, 0.95) * h
+    _, y = _spot(rng, canvas)
     clouds = []
     for _ in range(int(rng.integers(2, 4))):
         size = decades(rng, 5, 30) * h / 192
@@ -112,20 +117,21 @@ def blown(rng: Dice, canvas: Canvas) -> None:
             length=size * decades(rng, 4, 16),
             width=size,
             spread=between(rng, 0.05, 0.25),
-            depth=decades(rng, 0.3, 2),
+            depth=decades(rng, 0.9, 5),
             thinning=between(rng, 0, 0.6),
             billow=between(rng, 0, 0.4),
-            ragged=between(rng, 0.6, 1.4),
+            ragged=between(rng, 0.42, 0.91),
             soft=between(rng, 0.8, 1.8),
         )  # fmt: skip
         clouds.append(plume.cone(rng, h, w, how))
-    _lay(rng, canvas, plume.together(clouds), between(rng, 0, 0.3))
+    cloud = plume.footed(rng, plume.together(clouds), y, 20.0 * h / 192)
+    _lay(rng, canvas, cloud, between(rng, 0, 0.3))
 
 
 def breaking(rng: Dice, canvas: Canvas) -> None:
     """A building comes down, a load is tipped: billows in all directions."""
     h, w = canvas.height, canvas.width
-    x, y = between(rng, 0.1, 0.9) * w, between(rng, 0.45, 1.0) * h
+    x, y = _spot(rng, canvas)
     size = decades(rng, 7, 45) * h / 192
     clouds = []
     for angle in (-np.pi / 2, -between(rng, 0.2, 0.9), -np.pi + between(rng, 0.2, 0.9)):
@@ -135,14 +141,14 @@ def breaking(rng: Dice, canvas: Canvas) -> None:
             length=size * between(rng, 2.2, 6),
             width=size * between(rng, 0.6, 1.2),
             spread=between(rng, 0.2, 0.6),
-            depth=decades(rng, 0.8, 6),
+            depth=decades(rng, 1.2, 8),
             thinning=between(rng, 0, 0.5),
             billow=between(rng, 0.6, 1),
-            ragged=between(rng, 0.6, 1.4),
+            ragged=between(rng, 0.42, 0.91),
             soft=between(rng, 0.25, 1.0),
         )  # fmt: skip
         clouds.append(plume.cone(rng, h, w, how))
-    _lay(rng, canvas, plume.together(clouds))
+    _lay(rng, canvas, plume.footed(rng, plume.together(clouds), y, size))
 
 
 def storm(rng: Dice, canvas: Canvas) -> None:
@@ -152,8 +158,8 @@ def storm(rng: Dice, canvas: Canvas) -> None:
     how = Cone(
         between(rng, 0, 1) * w, between(rng, 0.7, 1.3) * h, -np.pi / 2 + between(rng, -1.2, 1.2),
         bend=between(rng, -0.3, 0.3), length=girth * between(rng, 2, 5), width=girth,
-        spread=between(rng, 0.1, 0.4), depth=decades(rng, 0.6, 4), thinning=between(rng, 0, 0.4),
-        billow=between(rng, 0.2, 0.9), ragged=between(rng, 0.6, 1.3), soft=between(rng, 0.5, 1.5),
+        spread=between(rng, 0.1, 0.4), depth=decades(rng, 1, 6), thinning=between(rng, 0, 0.4),
+        billow=between(rng, 0.2, 0.9), ragged=between(rng, 0.42, 0.85), soft=between(rng, 0.5, 1.5),
     )  # fmt: skip
     _lay(rng, canvas, plume.cone(rng, h, w, how))
 

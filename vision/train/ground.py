@@ -56,8 +56,9 @@ def sand(rng: Dice, canvas: Canvas) -> None:
     step = np.float32(256 / size)
     form = raster.looked_up(fractal_bank(2.0)[int(rng.integers(6))], columns * step + x0, rows * step * 2.5 + y0)
     ripple = raster.looked_up(fractal_bank(1.2)[int(rng.integers(6))], columns * step * 6 + x0, rows * step * 14 + y0)
-    dx, dy = raster.slopes(form * size * 0.08 + ripple * between(rng, 0, 0.8))
-    lit = np.clip(0.85 - (dx * canvas.sun[0] + dy * canvas.sun[1]) * between(rng, 0.4, 1.4), 0.35, 1.25)
+    dx, dy = raster.slopes(form * size * 0.035 + ripple * between(rng, 0, 0.25))
+    steep = (dx * canvas.sun[0] + dy * canvas.sun[1]) * between(rng, 0.3, 1.0)
+    lit = 0.85 - 0.4 * np.tanh(steep)
     grain = rng.standard_normal((h, w), np.float32) * np.float32(between(rng, 0, 0.05))
     colour = np.array(one_of(rng, _SOILS), np.float32) * np.float32(canvas.level / 215)
     heap = rows - between(rng, 0.1, 0.6) * h + form * 0.08 * h
@@ -94,13 +95,15 @@ def water(rng: Dice, canvas: Canvas) -> None:
     columns, rows = raster.grid(h, w)
     down = np.maximum(rows - np.float32(line), 0.5)
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
-    u, v = columns * (np.float32(60) / (down + 20)) * 4 + x0, np.log(down + 4) * 220 + y0
-    wave = raster.looked_up(fractal_bank(1.2)[int(rng.integers(6))], u, v)
-    foam = raster.looked_up(billow_bank()[int(rng.integers(6))], u * 2, v * 2)
+    near = np.float32(between(rng, 25, 110))
+    u, v = (columns - w / 2) * near / (down + 15) + x0, np.log(down + 6) * near * 2 + y0
+    wave = raster.looked_up(fractal_bank(1.5)[int(rng.integers(6))], u, v)
+    wave = wave * np.clip(down / (0.25 * h), 0.2, 1)
+    foam = raster.looked_up(billow_bank()[int(rng.integers(6))], u, v)
     deep = np.array(one_of(rng, [(50, 75, 85), (70, 90, 80), (90, 95, 95), (40, 60, 90)]), np.float32)
-    shine = np.clip(0.45 + between(rng, 0.1, 0.35) * wave, 0, 1)[..., None]
+    shine = np.clip(0.45 + between(rng, 0.05, 0.2) * wave, 0, 1)[..., None]
     picture = deep + shine * (canvas.sky - deep)
     if often(rng, 0.35):
-        crest = raster.smoothstep(0.75, 0.95, foam)[..., None] * np.float32(between(rng, 0.3, 0.9))
+        crest = raster.smoothstep(0.8, 1.0, foam)[..., None] * np.float32(between(rng, 0.3, 0.9))
         picture = picture + crest * (canvas.level - picture)
     canvas.both(np.clip((rows - line) / 1.5, 0, 1), picture)

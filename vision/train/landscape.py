@@ -29,7 +29,7 @@ _SKIES = [
     ((170, 172, 175), (205, 205, 205)), ((235, 236, 238), (248, 248, 248)),
     ((120, 125, 132), (175, 178, 182)), ((110, 130, 170), (245, 205, 165)),
     ((165, 160, 148), (205, 198, 180)), ((75, 85, 105), (140, 150, 165)),
-    ((25, 30, 45), (60, 62, 72)),
+    ((80, 130, 200), (200, 215, 228)), ((200, 210, 222), (235, 236, 236)),
 ]  # fmt: skip
 _LANDS = [
     (70, 90, 50), (105, 115, 70), (150, 140, 95), (85, 75, 60), (60, 70, 55),
@@ -55,7 +55,7 @@ def landscape(
     up = np.clip((line - rows) / max(line, 1), 0, 1) ** np.float32(between(rng, 0.4, 1.2))
     sky = horizon + up[..., None] * (zenith - horizon)
     sky = sky * (1 + between(rng, -0.15, 0.15) * (columns / width - 0.5))[..., None]
-    light = np.float32(between(rng, 0.75, 1.1))
+    light = np.float32(between(rng, 0.75, 1.1) if often(rng, 0.9) else between(rng, 0.2, 0.5))
     sky = sky * light
     level, colour = light_of(sky, rng)
     canvas = Canvas(sky, sky, scene, level, colour, sun_of(rng))

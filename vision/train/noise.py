@@ -20,11 +20,22 @@ from vision.train.chance import Dice, between, dice
 SIDE = 512
 _SEED = 20_260_601
 _COUNT = 6
+_LEVELS = 5
+
+
+def level_of(step: float) -> int:
+    """How much softer a tile must be when read ``step`` tile pixels a pixel.
+
+    Read sharper, its finest grain would alias into a salt of single pixels.
+    """
+    return int(np.clip(round(np.log2(max(step, 1.0))), 0, _LEVELS))
 
 
 @cache
-def fractal_bank(slope: float) -> tuple[raster.Field, ...]:
-    """Tiles of 1/f^slope noise, mean 0, deviation 1."""
+def fractal_bank(slope: float, level: int = 0) -> tuple[raster.Field, ...]:
+    """Tiles of 1/f^slope noise, mean 0, deviation 1 (a little less when softer)."""
+    if level:
+        return tuple(_softer(tile, level) for tile in fractal_bank(slope))
     rng = dice(_SEED, int(slope * 100))
     y = np.fft.fftfreq(SIDE)[:, None]
     x = np.fft.rfftfreq(SIDE)[None, :]
@@ -39,9 +50,16 @@ def fractal_bank(slope: float) -> tuple[raster.Field, ...]:
     return tuple(tiles)
 
 
+def _softer(tile: raster.Field, level: int) -> raster.Field:
+    wide = np.pad(tile, 64, mode="wrap")
+    return np.ascontiguousarray(raster.blurred(wide, 0.4 * 2**level)[64:-64, 64:-64])
+
+
 @cache
-def billow_bank() -> tuple[raster.Field, ...]:
+def billow_bank(level: int = 0) -> tuple[raster.Field, ...]:
     """Tiles of cauliflower, 0..1."""
+    if level:
+        return tuple(_softer(tile, level) for tile in billow_bank())
     rng = dice(_SEED, 7)
     return tuple(_cauliflower(rng) for _ in range(_COUNT))
 
@@ -66,9 +84,9 @@ def fractal(
     rng: Dice, height: int, width: int, size: float, slope: float = 1.6
 ) -> raster.Field:
     """Fractal noise (h, w), deviation about 1, largest shapes about ``size`` pixels."""
-    tile = fractal_bank(slope)[int(rng.integers(_COUNT))]
-    x, y = raster.grid(height, width)
     step = SIDE / 2 / size
+    tile = fractal_bank(slope, level_of(step))[int(rng.integers(_COUNT))]
+    x, y = raster.grid(height, width)
     x0, y0 = between(rng, 0, SIDE), between(rng, 0, SIDE)
     return raster.looked_up(tile, x * np.float32(step) + np.float32(x0), y * np.float32(step) + np.float32(y0))
 

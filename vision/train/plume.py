@@ -17,7 +17,7 @@ import numpy as np
 
 from vision.train import raster
 from vision.train.chance import between, often
-from vision.train.noise import SIDE, billow_bank, fractal_bank
+from vision.train.noise import SIDE, billow_bank, fractal, fractal_bank, level_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,8 +111,9 @@ def _cone(rng: Dice, height: int, width: int, how: Cone) -> Cloud:
     scale = np.float32(between(rng, 60, 130))
     draw = np.float32(between(rng, 0.45, 1.0))
     u, v = steps * scale + x1, off * scale + bulge * 18 + y1
-    puff = raster.looked_up(billow_bank()[int(rng.integers(6))], u, v)
-    wisps = fractal_bank(1.5)[int(rng.integers(6))]
+    level = level_of(float(scale) / (how.width + how.spread * how.length * 0.3))
+    puff = raster.looked_up(billow_bank(level)[int(rng.integers(6))], u, v)
+    wisps = fractal_bank(1.5, level)[int(rng.integers(6))]
     wisp = raster.looked_up(wisps, u * draw, v + eddy * 20)
     puff, wisp = puff - np.float32(0.55), wisp * np.float32(0.26)
     share = np.float32(how.billow)
@@ -193,6 +194,21 @@ def together(clouds: list[Cloud]) -> Cloud:
             np.where(mine, cloud.age, first.age),
         )
     return first
+
+
+def footed(rng: Dice, cloud: Cloud, y: float, girth: float) -> Cloud:
+    """A cloud that stands on the ground at row ``y``: nothing of it below.
+
+    The foot is uneven, by a fifth of ``girth`` (half the width there, pixels).
+    """
+    height, width = cloud.depth.shape
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    rough = fractal(rng, 1, width, max(girth, 6) * 4, 2.0)
+    below = (rows - np.float32(y) - np.float32(0.12 * girth) * rough) / np.float32(
+        0.2 * girth + 1
+    )
+    foot = 1 - raster.smoothstep(0.0, 1.0, below)
+    return Cloud(cloud.depth * foot, cloud.relief, cloud.age)
 
 
 def shade(cloud: Cloud, sun: raster.Field, ambient: float, fine: float) -> raster.Field:

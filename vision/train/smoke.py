@@ -158,9 +158,8 @@ def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa
     """A large billowing column from the ground, a roof, or below the picture."""
     h, w = canvas.height, canvas.width
     line = scenes.skyline(canvas.now, rng)
-    x = between(rng, -0.1, 1.1) * w
-    column = min(max(int(x), 0), w - 1)
-    y = between(rng, float(line[column]), h * 1.05)
+    x = between(rng, 0.03, 0.97) * w
+    y = between(rng, min(float(line[int(x)]), 0.9 * h), h * 1.1)
     wind = wind_of(rng)
     girth = decades(rng, 7, 42) * h / 192
     clouds = []
@@ -171,10 +170,10 @@ def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa
                 Cone(
                     x + between(rng, -1.5, 1.5) * girth, y, wind + between(rng, -0.15, 0.15),
                     bend=between(rng, -0.5, 0.5),
-                    length=girth * decades(rng, 5, 18),
+                    length=girth * decades(rng, 7, 30),
                     width=girth,
                     spread=between(rng, 0.12, 0.4),
-                    depth=decades(rng, 1.0, 8),
+                    depth=decades(rng, 1.3, 9),
                     thinning=between(rng, 0.0, 0.7),
                     billow=between(rng, 0.4, 1.0),
                     ragged=between(rng, 0.6, 1.5),
@@ -184,8 +183,11 @@ def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa
         )  # fmt: skip
     if often(rng, 0.3) and 0 < x < w:
         flames(rng, canvas, x, y, girth * between(rng, 1, 2.4), girth * between(rng, 0.8, 2.5))
+    cloud = plume.together(clouds)
+    if often(rng, 0.85):
+        cloud = plume.footed(rng, cloud, y, girth)
     mask = scenes.above(line, h) if often(rng, 0.2) else None
-    lay(rng, canvas, plume.together(clouds), dark=dark, behind=mask)
+    lay(rng, canvas, cloud, dark=dark, behind=mask)
 
 
 def field_fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa: ARG001, FBT001
@@ -207,11 +209,11 @@ def field_fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  
                 Cone(
                     x, y + between(rng, -0.02, 0.02) * h, wind + between(rng, -0.2, 0.2),
                     bend=between(rng, -0.3, 0.3),
-                    length=girth * decades(rng, 6, 30),
+                    length=girth * decades(rng, 9, 40),
                     width=girth * between(rng, 0.7, 2.5),
                     spread=between(rng, 0.15, 0.45),
-                    depth=decades(rng, 0.5, 4),
-                    thinning=between(rng, 0.2, 0.8),
+                    depth=decades(rng, 0.9, 6),
+                    thinning=between(rng, 0.1, 0.7),
                     billow=between(rng, 0.1, 0.7),
                     ragged=between(rng, 0.6, 1.4),
                     soft=between(rng, 0.4, 1.1),
@@ -220,7 +222,8 @@ def field_fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  
         )  # fmt: skip
         if often(rng, 0.35):
             flames(rng, canvas, x, y, girth * 1.6, girth * between(rng, 0.6, 1.6))
-    lay(rng, canvas, plume.together(clouds), dark=dark, far=between(rng, 0, 0.3))
+    cloud = plume.footed(rng, plume.together(clouds), y, girth)
+    lay(rng, canvas, cloud, dark=dark, far=between(rng, 0, 0.3))
 
 
 def film(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa: FBT001
@@ -233,7 +236,7 @@ def film(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa
     clouds = []
     for _ in range(int(rng.integers(1, 4))):
         foot = (x + between(rng, -0.15, 0.15) * size, y)
-        depth = decades(rng, 0.8, 4)
+        depth = decades(rng, 1.5, 7)
         clouds.append(plume.filmed(rng, h, w, one_of(rng, mattes), foot, size, depth))
     mask = scenes.above(line, h) if often(rng, 0.3) else None
     lay(rng, canvas, plume.together(clouds), dark=dark, behind=mask)
@@ -266,18 +269,18 @@ def within(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # no
 def exhaust(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa: ARG001, FBT001
     """A puff from an engine or a small heap: low, short, near the ground."""
     h, w = canvas.height, canvas.width
-    girth = decades(rng, 2.5, 9) * h / 192
+    girth = decades(rng, 3.5, 14) * h / 192
     side = 1 if often(rng, 0.5) else -1
     how = Cone(
         between(rng, 0.15, 0.85) * w,
         between(rng, 0.5, 0.92) * h,
         UP + side * between(rng, 0.2, 1.35),
         bend=between(rng, -0.6, 0.6),
-        length=girth * decades(rng, 5, 22),
+        length=girth * decades(rng, 6, 22),
         width=girth,
         spread=between(rng, 0.15, 0.45),
-        depth=decades(rng, 0.7, 4),
-        thinning=between(rng, 0.3, 0.9),
+        depth=decades(rng, 1.0, 6),
+        thinning=between(rng, 0.1, 0.7),
         billow=between(rng, 0.3, 0.9),
         ragged=between(rng, 0.6, 1.3),
         soft=between(rng, 0.4, 1.0),

@@ -13,7 +13,7 @@ import numpy as np
 from vision.train import canvas as scenes
 from vision.train import plume, raster
 from vision.train.chance import between, decades, often, one_of
-from vision.train.noise import SIDE, billow_bank, fractal, fractal_bank
+from vision.train.noise import SIDE, billow_bank, fractal, fractal_bank, level_of
 
 if TYPE_CHECKING:
     from vision.train.canvas import Canvas
@@ -21,20 +21,23 @@ if TYPE_CHECKING:
 
 
 def _bank(
-    rng: Dice, canvas: Canvas, bank: raster.Field, wide: float, tall: float
+    rng: Dice, canvas: Canvas, slope: float, wide: float, tall: float
 ) -> raster.Field:
-    """A tile with shapes ``wide`` by ``tall`` pixels."""
+    """Noise with shapes ``wide`` by ``tall`` pixels; slope 0 is cauliflower."""
+    level = level_of(256 / min(wide, tall))
+    bank = fractal_bank(slope, level) if slope else billow_bank(level)
+    tile = bank[int(rng.integers(6))]
     x, y = raster.grid(canvas.height, canvas.width)
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
-    return raster.looked_up(bank, x * np.float32(256 / wide) + x0, y * np.float32(256 / tall) + y0)
+    return raster.looked_up(tile, x * np.float32(256 / wide) + x0, y * np.float32(256 / tall) + y0)
 
 
 def cumulus(rng: Dice, canvas: Canvas) -> None:
     """Heaps of cloud: bright tops, grey flat feet, above the skyline."""
     h, w = canvas.height, canvas.width
     size = decades(rng, 0.35, 2.2) * w
-    form = _bank(rng, canvas, fractal_bank(2.0)[int(rng.integers(6))], size, size * between(rng, 0.35, 0.7))
-    puff = _bank(rng, canvas, billow_bank()[int(rng.integers(6))], size * 0.9, size * 0.6)
+    form = _bank(rng, canvas, 2.0, size, size * between(rng, 0.35, 0.7))
+    puff = _bank(rng, canvas, 0, size * 0.9, size * 0.6)
     body = form * 0.5 + (puff - 0.55) * between(rng, 0.8, 1.6) - between(rng, -0.1, 0.7)
     opacity = raster.smoothstep(0.0, between(rng, 0.15, 0.6), body) * between(rng, 0.75, 1)
     cloud = plume.Cloud(opacity, raster.blurred(body, 1.5) * size * 0.12, opacity)
@@ -52,7 +55,7 @@ def stratus(rng: Dice, canvas: Canvas) -> None:
     """Layers and veils of cloud, drawn out."""
     h, w = canvas.height, canvas.width
     wide = decades(rng, 0.8, 4) * w
-    form = _bank(rng, canvas, fractal_bank(1.5)[int(rng.integers(6))], wide, wide * between(rng, 0.1, 0.35))
+    form = _bank(rng, canvas, 1.5, wide, wide * between(rng, 0.1, 0.35))
     opacity = raster.smoothstep(between(rng, -0.6, 0.4), 2.0, form) * between(rng, 0.4, 1)
     shade = 1 - between(rng, 0, 0.3) * raster.blurred(opacity, 4)
     white = canvas.sky * 0.4 + canvas.level * between(rng, 0.35, 0.65)
@@ -65,8 +68,8 @@ def overcast(rng: Dice, canvas: Canvas) -> None:
     """A whole sky of grey cloud, dark rain cloud included."""
     h, w = canvas.height, canvas.width
     size = decades(rng, 0.6, 2.5) * w
-    form = _bank(rng, canvas, fractal_bank(2.0)[int(rng.integers(6))], size, size * between(rng, 0.2, 0.6))
-    puff = _bank(rng, canvas, billow_bank()[int(rng.integers(6))], size, size * 0.5)
+    form = _bank(rng, canvas, 2.0, size, size * between(rng, 0.2, 0.6))
+    puff = _bank(rng, canvas, 0, size, size * 0.5)
     tone = between(rng, 0.3, 0.95) + 0.1 * form + between(rng, 0, 0.25) * (puff - 0.5)
     tint = np.array(one_of(rng, [(1, 1, 1), (0.95, 0.98, 1.04), (1.03, 1, 0.97)]), np.float32)
     colour = np.clip(tone, 0.15, 1.05)[..., None] * np.float32(canvas.level) * tint
@@ -81,7 +84,7 @@ def low_cloud(rng: Dice, canvas: Canvas) -> None:
     line = scenes.skyline(canvas.now, rng)
     middle = line[None] + np.float32(between(rng, -0.08, 0.2) * h)
     wide = decades(rng, 0.4, 2.0) * w
-    form = _bank(rng, canvas, fractal_bank(2.0)[int(rng.integers(6))], wide, wide * 0.3)
+    form = _bank(rng, canvas, 2.0, wide, wide * 0.3)
     deep = np.float32(decades(rng, 0.04, 0.25) * h)
     lies = 1 - np.abs(rows - middle) / deep + between(rng, 0.3, 0.9) * form
     opacity = raster.smoothstep(0, between(rng, 0.4, 1.4), lies) * between(rng, 0.4, 1)
@@ -154,7 +157,7 @@ def sunset(rng: Dice, canvas: Canvas) -> None:
     up = np.clip((line[None] - rows) / max(float(line.mean()), 20), 0, 1) ** np.float32(between(rng, 0.5, 1.3))
     colour = low + up[..., None] * (high - low)
     wide = decades(rng, 0.6, 3) * w
-    form = _bank(rng, canvas, fractal_bank(1.5)[int(rng.integers(6))], wide, wide * between(rng, 0.12, 0.4))
+    form = _bank(rng, canvas, 1.5, wide, wide * between(rng, 0.12, 0.4))
     band = raster.smoothstep(between(rng, 0, 1), 2.2, form)[..., None]
     dark = colour * between(rng, 0.35, 0.8)
     fire = colour * np.array([1.25, 1.0, 0.8], np.float32)
