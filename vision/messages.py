@@ -211,6 +211,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="bea
 
     rss_bytes: int
     cameras: tuple[CameraBeat, ...]
+    recycle: str = ""
+    """Why it should be replaced at a quiet moment, such as a camera whose reader hangs;
+    empty: it need not."""
 
 
 class Condition(
