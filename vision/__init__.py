@@ -1,1 +1,1 @@
-"""Frames to alarms, in a process of its own. Arrives with the first shipped model."""
+"""Frames to alarms, in a process of its own."""

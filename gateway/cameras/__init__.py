@@ -1,0 +1,1 @@
+"""The parent's side of cameras: starts vision processes, watches them, tells all."""

@@ -1,0 +1,352 @@
+"""What is open of cameras: alarms, faults, refusals; kept over restarts of everything.
+
+Whoever raised something must end it, and a process that dies ends nothing. So what is
+open is kept here, with the gateway, and in a note of the store:
+
+* An alarm whose process ended is an **orphan**. Seen again in its place within the
+  label's cool-down, it goes on under its id; else it is cleared, with the cause.
+* A fault stays until the camera is known to see: what a new process says of it
+  counts, not that the old one is gone.
+* What belongs to a camera that the site no longer has is cleared at once.
+
+The clock of every wait is the event loop's; nothing here waits by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cameras import events
+from gateway.judge.times import earlier
+from gateway.record import Event
+from vision.messages import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from drivers.values import Value
+    from gateway.clock import Instant
+    from gateway.config.cameras import SiteCamera
+    from gateway.media import MediaRef
+    from vision.messages import Picture, Sight
+
+log = logging.getLogger(__name__)
+
+NOTE = "cameras"
+OLDEST_MS = 3_600_000
+"""A frame is dated by the process, with the same wall clock: one that seems older, or
+younger than now, says that this clock was set."""
+REMEMBERED = 64
+"""Alarms that are over: the last pictures of one may come after its end."""
+
+
+class Alarm(msgspec.Struct, kw_only=True):
+    """An alarm that is open."""
+
+    event: Event
+    """As it was told last."""
+    label: str
+    zone: str | None
+    region: tuple[float, float, float, float]
+    next_n: int = 0
+    """The number of its next picture."""
+    first_n: int = 0
+    """What is added to a process' own numbers: alarms outlive processes."""
+    seen_by: str = ""
+    """The id the living process has for it; empty: nobody watches it."""
+    orphan_s: float | None = None
+    """Its loop time of death; not kept: a new start waits from its start."""
+
+
+class Note(msgspec.Struct, kw_only=True):
+    """What the store keeps."""
+
+    alarms: list[Alarm] = []
+    faults: list[Event] = []
+    refused: list[Event] = []
+
+
+class Standing:
+    """Everything open, of all cameras."""
+
+    def __init__(
+        self,
+        sink: Callable[[Event], None],
+        remember: Callable[[bytes | None], None],
+        recalled: bytes | None,
+        *,
+        now: Callable[[], Instant],
+        time: Callable[[], float],
+        used: Callable[[Instant], None] = lambda _at: None,
+    ) -> None:
+        """Begin with what earlier runs left open.
+
+        Args:
+            sink: Takes every event.
+            remember: Keeps bytes in the store.
+            recalled: What was kept last.
+            now: The clock.
+            time: The event loop's.
+            used: Told which instant of an earlier boot an event refers to.
+        """
+        self._sink = sink
+        self._remember = remember
+        self._kept = recalled
+        self._now = now
+        self._time = time
+        self._used = used
+        note = _read(recalled)
+        self.alarms = {alarm.event.id: alarm for alarm in note.alarms}
+        self._ended: dict[str, Alarm] = {}
+        for alarm in self.alarms.values():
+            alarm.seen_by, alarm.orphan_s = "", time()
+        self.faults = {_fault_key(event): event for event in note.faults}
+        self._refused = {_camera(event): event for event in note.refused}
+
+    # -- alarms -------------------------------------------------------------
+
+    def sight(self, sight: Sight, camera: SiteCamera, beside: dict[str, Value]) -> None:
+        """A process saw something, still sees it, or sees it no longer."""
+        at = self.instant(sight.t_ms)
+        alarm = self._alarm_of(sight)
+        if alarm is None:
+            if sight.state == "cleared":
+                return  # of an alarm nobody was told of
+            began, state = self.instant(sight.began_ms), "raised"
+            id_: str = sight.id
+            media: tuple[MediaRef, ...] = ()
+        else:
+            began, id_, media = alarm.event.at, alarm.event.id, alarm.event.media
+            state = "cleared" if sight.state == "cleared" else "updated"
+        event = events.sight_event(
+            sight,
+            camera,
+            id_=id_,
+            state=state,  # type: ignore[arg-type]
+            began=began,
+            at=at,
+            beside=beside,
+            media=media,
+        )
+        self._tell(event)
+        if state == "cleared" and alarm is not None:
+            alarm.event = event
+            self._end(alarm)
+        else:
+            new = Alarm(
+                event=event, label=sight.label, zone=sight.zone, region=sight.region
+            )
+            alarm = self.alarms.setdefault(id_, new)
+            alarm.event, alarm.zone, alarm.region = event, sight.zone, sight.region
+            alarm.seen_by, alarm.orphan_s = sight.id, None
+        self._keep()
+
+    def picture(self, picture: Picture) -> Picture | None:
+        """The picture as it belongs to an open alarm; None: to none."""
+        for alarm in (*self.alarms.values(), *self._ended.values()):
+            if alarm.seen_by == picture.event:
+                id_, n = alarm.event.id, picture.n + alarm.first_n
+                return msgspec.structs.replace(picture, event=id_, n=n)
+        return None
+
+    def pictured(self, id_: str, ref: MediaRef) -> None:
+        """A picture of an alarm is stored: its next event names it."""
+        alarm = self.alarms.get(id_) or self._ended.get(id_)
+        if alarm is not None:
+            media = (*alarm.event.media, ref)
+            alarm.event = msgspec.structs.replace(alarm.event, media=media)
+            alarm.next_n = max(alarm.next_n, ref.n + 1)
+            self._keep()
+
+    def tell_pictures(self, id_: str) -> None:
+        """Tell of the pictures that came since the alarm was told last."""
+        if alarm := self.alarms.get(id_):
+            self._tell(events.pictured(alarm.event, self._now()))
+        elif alarm := self._ended.get(id_):
+            # Its end again, with all that belongs to it: nothing begins anew.
+            self._tell(alarm.event)
+
+    def open_in(self, cameras: Collection[str]) -> int:
+        """How many alarms these cameras have that are watched."""
+        return sum(
+            alarm.seen_by != "" and _camera(alarm.event) in cameras
+            for alarm in self.alarms.values()
+        )
+
+    def of(self, camera: str) -> int:
+        """How many alarms one camera has."""
+        return sum(_camera(alarm.event) == camera for alarm in self.alarms.values())
+
+    def orphan(self, cameras: Collection[str]) -> None:
+        """The process of these cameras is gone."""
+        for alarm in self.alarms.values():
+            if alarm.seen_by and _camera(alarm.event) in cameras:
+                alarm.seen_by, alarm.orphan_s = "", self._time()
+                alarm.first_n = alarm.next_n
+        self._keep()
+
+    def end_orphans(self, cameras: Mapping[str, SiteCamera]) -> None:
+        """Clear what was not seen again in time."""
+        now = self._time()
+        for id_, alarm in list(self.alarms.items()):
+            camera = cameras.get(_camera(alarm.event))
+            if camera is None or alarm.orphan_s is None:
+                continue
+            if now - alarm.orphan_s >= _cooldown_s(camera, alarm.label):
+                self._tell(events.sight_lost(alarm.event, "process_ended", self._now()))
+                del self.alarms[id_]
+        self._keep()
+
+    # -- faults and refusals ------------------------------------------------
+
+    def fault(self, camera: SiteCamera, fault: str, args: Mapping[str, str]) -> None:
+        """A camera has a fault; told once."""
+        key = (camera.name, fault)
+        if key not in self.faults:
+            event = events.fault_raised(camera, fault, args, self._now())
+            self.faults[key] = event
+            self._tell(event)
+            self._keep()
+
+    def well(self, camera: str, fault: str) -> None:
+        """A fault is over."""
+        event = self.faults.pop((camera, fault), None)
+        if event is not None:
+            self._tell(events.fault_cleared(event, self._now()))
+            self._keep()
+
+    def faults_of(self, camera: str) -> list[str]:
+        """What is wrong with one camera, as far as told."""
+        return [fault for name, fault in self.faults if name == camera]
+
+    def refuse(self, camera: SiteCamera, reason: dict[str, str], key: str) -> None:
+        """A camera is not watched, and why; told again when the reason is another."""
+        event = self._refused.get(camera.name)
+        if event is not None:
+            if event.values.get("reason") == key:
+                return
+            self._tell(events.accepted(event, self._now()))
+        event = events.refused(camera, reason, key, self._now())
+        self._refused[camera.name] = event
+        self._tell(event)
+        self._keep()
+
+    def accept(self, camera: str) -> None:
+        """It is watched now."""
+        event = self._refused.pop(camera, None)
+        if event is not None:
+            self._tell(events.accepted(event, self._now()))
+            self._keep()
+
+    def refusal(self, camera: str) -> Event | None:
+        """Why a camera is not watched; None: it is."""
+        return self._refused.get(camera)
+
+    # -- the site -----------------------------------------------------------
+
+    def adopt(self, cameras: Collection[str]) -> None:
+        """Clear what belongs to cameras that are there no longer."""
+        at = self._now()
+        for id_, alarm in list(self.alarms.items()):
+            if _camera(alarm.event) not in cameras:
+                self._tell(events.sight_lost(alarm.event, "camera_removed", at))
+                del self.alarms[id_]
+        for key, event in list(self.faults.items()):
+            if key[0] not in cameras:
+                self._tell(events.fault_cleared(event, at, "camera removed"))
+                del self.faults[key]
+        for name, event in list(self._refused.items()):
+            if name not in cameras:
+                self._tell(events.accepted(event, at, "camera removed"))
+                del self._refused[name]
+        self._keep()
+
+    def instant(self, wall_ms: int) -> Instant:
+        """A moment the process dated, by every clock of ours."""
+        at = self._now()
+        age_ms = at.wall_ms - wall_ms
+        return earlier(at, age_ms) if 0 < age_ms <= OLDEST_MS else at
+
+    # -- inside -------------------------------------------------------------
+
+    def _end(self, alarm: Alarm) -> None:
+        id_ = alarm.event.id
+        self.alarms.pop(id_, None)
+        self._ended[id_] = alarm
+        while len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+
+    def _alarm_of(self, sight: Sight) -> Alarm | None:
+        """The open alarm this is: by its id, or one that lost its process."""
+        for alarm in self.alarms.values():
+            if sight.id in (alarm.seen_by, alarm.event.id):
+                return alarm
+        orphans = [alarm for alarm in self.alarms.values() if _continues(alarm, sight)]
+        return max(
+            orphans, key=lambda a: _overlap(a.region, sight.region), default=None
+        )
+
+    def _tell(self, event: Event) -> None:
+        self._used(event.at)
+        self._sink(event)
+
+    def _keep(self) -> None:
+        note = Note(
+            alarms=list(self.alarms.values()),
+            faults=list(self.faults.values()),
+            refused=list(self._refused.values()),
+        )
+        kept = msgspec.msgpack.encode(note) if any(_parts(note)) else None
+        if kept != self._kept:
+            self._kept = kept
+            self._remember(kept)
+
+
+def _continues(alarm: Alarm, sight: Sight) -> bool:
+    """Whether an alarm that lost its process may be what is seen now."""
+    if alarm.seen_by or _camera(alarm.event) != sight.camera:
+        return False
+    if alarm.label != sight.label or sight.state == "cleared":
+        return False
+    same_zone = alarm.zone is not None and alarm.zone == sight.zone
+    return same_zone or _overlap(alarm.region, sight.region) > 0
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def _cooldown_s(camera: SiteCamera, label: str) -> float:
+    rules: Mapping[Any, Rule] = camera.camera.rules
+    return rules.get(label, Rule()).cooldown_s
+
+
+def _camera(event: Event) -> str:
+    return str(event.values.get("camera", ""))
+
+
+def _fault_key(event: Event) -> tuple[str, str]:
+    return _camera(event), str(event.values.get("fault", ""))
+
+
+def _parts(note: Note) -> Iterator[bool]:
+    yield bool(note.alarms)
+    yield bool(note.faults)
+    yield bool(note.refused)
+
+
+def _read(note: bytes | None) -> Note:
+    if note is None:
+        return Note()
+    try:
+        return msgspec.msgpack.decode(note, type=Note)
+    except msgspec.MsgspecError as exc:
+        log.error("what was open of cameras cannot be read: %s", exc)  # noqa: TRY400
+        return Note()

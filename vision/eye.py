@@ -1,0 +1,195 @@
+"""One camera of a vision process: its feed, its pipeline, its evidence, joined.
+
+``step`` takes what is there and returns what is to be told; it never waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vision.feed import Trouble
+    from vision.frame import Frame
+    from vision.messages import Camera, CameraBeat, FromVision, Picture, Sight
+    from vision.pipeline import Step
+
+WAIT_S = 0.5
+"""How often a camera without a new frame is looked at: faults are timed by it."""
+STUCK_S = 30.0
+"""A reader that hangs for so long in a call of C will not come back."""
+STATE_S = 60.0
+"""How often what was learned is stored."""
+
+
+class Feeds(Protocol):
+    """What is asked of ``vision.feed.Feed``."""
+
+    @property
+    def fault(self) -> Trouble | None:
+        """What keeps frames from coming."""
+
+    def newest(self, after: int = 0) -> Frame | None:
+        """The newest frame above a number."""
+
+    def stuck_s(self) -> float:
+        """How long a call hangs."""
+
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Let it end."""
+
+
+class Judges(Protocol):
+    """What is asked of ``vision.pipeline.Pipeline``."""
+
+    def step(self, frame: Frame, trouble: Trouble | None = None) -> Step:
+        """Take in a frame."""
+
+    def wait(self, trouble: Trouble | None, t_ms: int, mono_s: float) -> Step:
+        """No frame came."""
+
+    def beat(self) -> CameraBeat:
+        """How the camera is."""
+
+    def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
+        """Take up where a process before left."""
+
+    def state(self, t_ms: int) -> bytes:
+        """To be stored."""
+
+
+class Keeps(Protocol):
+    """What is asked of ``vision.evidence.Keeper``."""
+
+    def frame(self, frame: Frame) -> list[Picture]:
+        """A good frame: into the ring; the daily picture where it is time."""
+
+    def sight(self, sight: Sight, frame: Frame) -> list[Picture]:
+        """Pictures of an alarm."""
+
+    def tick(self, t_ms: int, mono_s: float) -> list[Picture]:
+        """Pictures that are ready now."""
+
+    def snapshot(self, id_: str, frame: Frame) -> list[Picture]:
+        """One that was asked for."""
+
+
+class Parts(NamedTuple):
+    """What an eye is made of."""
+
+    feed: Feeds
+    pipeline: Judges
+    keeper: Keeps
+
+
+class Eye:
+    """One camera."""
+
+    def __init__(self, camera: Camera, parts: Parts, states: Path | None) -> None:
+        """Begin, where a process before left off if that is known.
+
+        Args:
+            camera: As configured.
+            parts: What it is made of.
+            states: Folder for what was learned; None: nothing is stored.
+        """
+        self.camera = camera
+        self._feed, self._pipeline, self._keeper = parts
+        self._number = 0
+        self._looked_s = float("-inf")
+        self._asked: list[str] = []
+        self._last: Frame | None = None
+        self._state = states / f"{camera.name}.state" if states else None
+        self._stored_s: float | None = None
+
+    def restore(self, t_ms: int, mono_s: float) -> None:
+        """Take up what the process before had learned."""
+        self._stored_s = mono_s
+        if self._state is not None:
+            with contextlib.suppress(OSError):
+                self._pipeline.restore(self._state.read_bytes(), t_ms, mono_s)
+
+    def ask(self, id_: str) -> None:
+        """A picture is wanted: of the next good frame."""
+        if len(self._asked) < 8:  # noqa: PLR2004 - more than anybody looks at
+            self._asked.append(id_)
+
+    def step(
+        self, t_ms: int, mono_s: float, tell: Callable[[FromVision], None]
+    ) -> bool:
+        """Take in what is there.
+
+        Args:
+            t_ms: UTC now.
+            mono_s: The monotonic clock now.
+            tell: Takes what is to be told, in order.
+
+        Returns:
+            Whether a frame was looked at.
+        """
+        frame = self._feed.newest(self._number)
+        trouble = self._feed.fault
+        if frame is not None:
+            self._number = frame.number
+            self._looked_s = mono_s
+            self._take(frame, self._pipeline.step(frame, trouble), tell)
+        elif mono_s - self._looked_s >= WAIT_S:
+            self._looked_s = mono_s
+            for told in self._pipeline.wait(trouble, t_ms, mono_s).conditions:
+                tell(told)
+        for picture in self._keeper.tick(t_ms, mono_s):
+            tell(picture)
+        if self._stored_s is not None and mono_s - self._stored_s >= STATE_S:
+            self.store(t_ms, mono_s)
+        return frame is not None
+
+    def beat(self) -> CameraBeat:
+        """How it is."""
+        return self._pipeline.beat()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its reader hangs for good."""
+        return self._feed.stuck_s() >= STUCK_S
+
+    def store(self, t_ms: int, mono_s: float) -> None:
+        """Keep what was learned for the next process; a full disk keeps nothing."""
+        self._stored_s = mono_s
+        if self._state is None:
+            return
+        part = self._state.with_suffix(".part")
+        with contextlib.suppress(OSError):
+            self._state.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(self._pipeline.state(t_ms))
+            os.replace(part, self._state)  # noqa: PTH105 - the atomic one
+
+    def close(self) -> None:
+        """Let the reader end; nobody waits for it."""
+        self._feed.close()
+
+    def _take(
+        self, frame: Frame, step: Step, tell: Callable[[FromVision], None]
+    ) -> None:
+        for condition in step.conditions:
+            tell(condition)
+        good = not self._pipeline.beat().faults
+        if good:
+            self._last = frame
+            for picture in self._keeper.frame(frame):
+                tell(picture)
+        # All alarms first: what a picture costs must not hold one back.
+        for sight in step.sights:
+            tell(sight)
+        for sight in step.sights:
+            for picture in self._keeper.sight(sight, frame):
+                tell(picture)
+        if step.sights:
+            self.store(frame.wall_ms, frame.mono_s)
+        asked, self._asked = (self._asked, []) if good else ([], self._asked)
+        for id_ in asked:
+            for picture in self._keeper.snapshot(id_, frame):
+                tell(picture)
