@@ -137,11 +137,11 @@ def yolov8(size=(64, 64), metadata=NAMES, at=3, classes=2, **more) -> bytes:
 
 
 def yolov5(size=(64, 64), metadata=None, at=3, classes=2) -> bytes:
-    """[1, N, 5+C]; candidate ``at`` is class 1 with the picture's mean."""
+    """[1, N, 5+C]; candidate ``at`` is the last class with the picture's mean."""
     boxes = centres(size, anchors=3)
     output = np.zeros((1, len(boxes), 5 + classes), np.float32)
     output[0, :, :4] = boxes
-    output[0, at, 6] = 1
+    output[0, at, 4 + classes] = 1
     return fixed(output, size=size, metadata=metadata, column=(0, at, 4))
 
 

@@ -144,7 +144,7 @@ def _no_model(path: Path, data: bytes, at: int) -> ModelError:
     for start, word in _LOOKS_LIKE:
         marks = (head[:4], head[4:8]) if word in ("ort", "tflite") else (head,)
         if not data or (start and any(mark.startswith(start) for mark in marks)):
-            return ModelError("looks_like_" + word, path=path)
+            return ModelError(f"looks_like_{word}", path=path)
     if not any(data):
         return ModelError("looks_like_nothing", path=path)
     # A file that begins as a model does was cut or damaged on its way.

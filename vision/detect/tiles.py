@@ -110,8 +110,11 @@ def merged(picture: Size, parts: Sequence[tuple[Tile, Floats]]) -> Floats:
         place = np.ix_(down, across)
         better = depth > deepest[place]
         deepest[place] = np.where(better, depth, deepest[place])
-        here = (slice(None), *place)
-        whole[here] = np.where(better, found[:, r[:, None], c[None, :]], whole[here])
+        r, c = r[:, None], c[None, :]
+        down, across = down[:, None], across[None, :]
+        whole[:, down, across] = np.where(
+            better, found[:, r, c], whole[:, down, across]
+        )
     return whole
 
 

@@ -12,6 +12,7 @@ import pytest
 import buffer
 import drivers
 import gateway
+import vision
 from drivers.profiles.document import load_document
 from gateway import texts
 from gateway.texts import both, catalogue, language, set_language, t
@@ -19,11 +20,12 @@ from gateway.texts import both, catalogue, language, set_language, t
 FOLDER = Path(texts.__file__).parent
 SOURCES = sorted(Path(gateway.__file__).parent.rglob("*.py"))
 FILES = sorted(FOLDER.glob("*.yaml"))
-# Words of texts come from what drivers and the buffer say of themselves, too.
+# Words of texts come from what drivers, the buffer and vision say of themselves, too.
 SPEAKERS = [
     *SOURCES,
     *sorted(Path(drivers.__file__).parent.rglob("*.py")),
     *sorted(Path(buffer.__file__).parent.rglob("*.py")),
+    *sorted(Path(vision.__file__).parent.rglob("*.py")),
 ]
 WORDED = ("field.",)
 """Sentences of drivers: ``test_field.py`` holds them against what drivers say."""
