@@ -54,7 +54,11 @@ def background(rng: Dice, book: Book) -> Canvas:
     if how == _PAINTED:
         return landscape(rng, *size, None, "painted")
     if how == _COLLAGE:
-        kind = one_of(rng, [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind] or [books.SYNTHETIC])
+        kind = one_of(
+            rng,
+            [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind]
+            or [books.SYNTHETIC],
+        )
         page = any_page(rng, book, kind)
         if page.boxes:
             return landscape(rng, *size, None, "painted")
@@ -71,7 +75,9 @@ def photograph(rng: Dice, book: Book, page: Page, view: View) -> Canvas:
     before = now if old is None else view.picture(old.rgb()).astype(np.float32)
     level, sky = light_of(now, rng)
     given = shipped(page, view, _DOUBT if page.scene in book.doubtful else 1.0)
-    return Canvas(now, before, page.scene, level, sky, sun_of(rng), given)
+    # Dust that came with the photograph was there before, too.
+    known = given.target.max() == 0
+    return Canvas(now, before, page.scene, level, sky, sun_of(rng), given, bool(known))
 
 
 def any_page(rng: Dice, book: Book, kind: str) -> Page:
@@ -91,16 +97,18 @@ def _share(scene: str) -> float:
 
 def any_piece(rng: Dice, book: Book) -> raster.Picture:
     """A crop of any photograph without smoke, for pieces of it."""
-    kind = one_of(rng, [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind])
+    kind = one_of(
+        rng, [k for k in (books.REAL_NONE, books.REAL_DUST) if k in book.by_kind]
+    )
     view = views.anywhere(rng, decades(rng, 0.5, 0.9), 1.2)
     return view.picture(any_page(rng, book, kind).rgb()).astype(np.float32)
 
 
 def earlier(rng: Dice, book: Book, page: Page) -> Page | None:
-    """Another frame of the same fixed camera without a box, if the book has one."""
+    """A frame of the same camera and view without a box, if the book has one."""
     if not page.scene.startswith(_CAMERA):
         return None
-    frames = book.by_kind.get(books.REAL_NONE, {}).get(page.scene, ())
+    frames = book.views_alike(page)
     return one_of(rng, frames) if frames else None
 
 

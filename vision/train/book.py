@@ -36,6 +36,7 @@ HEIGHT, WIDTH, CELL = 384, 640, 16
 REAL_SMOKE, REAL_NONE, REAL_DUST = "real-smoke", "real-none", "real-dust"
 SYNTHETIC = "synthetic"
 # All a background can be: photographs without an emission, and those whose dust we know.
+_ALIKE, _COLOURS_APART = 0.8, 15.0
 _RENDERED_PREFIX = "syn:"
 
 
@@ -75,6 +76,18 @@ class Page:
         """The picture, (384, 640, 3) RGB."""
         return raster.decode(self.jpeg)
 
+    @cached_property
+    def glance(self) -> tuple[raster.Field, float]:
+        """Its edges, coarsely, as a unit vector; and how colourful it is, 0..255."""
+        stored = np.frombuffer(self.jpeg, np.uint8)
+        small = cv2.imdecode(stored, cv2.IMREAD_REDUCED_COLOR_8)
+        if small is None:
+            raise ValueError(f"{self.file}: expected a JPEG, got something else")
+        colourful = float((small.max(2).astype(np.float32) - small.min(2)).mean())
+        dx, dy = raster.slopes(small.mean(2).astype(np.float32))
+        edges = np.tanh(np.stack([dx, dy]) / 10).ravel()
+        return edges / max(float(np.linalg.norm(edges)), 1e-6), colourful
+
 
 @dataclass(frozen=True)
 class Book:
@@ -107,6 +120,21 @@ class Book:
         scene): some frames show the first faint smoke.
         """
         return frozenset(self.by_kind.get(REAL_SMOKE, {}))
+
+    def views_alike(self, page: Page) -> tuple[Page, ...]:
+        """Other frames without a box whose camera looked where this one's did.
+
+        A scene of the mountain cameras holds several views, by day and in grey: frames
+        are alike where their edges agree and both or neither have colours.
+        """
+        edges, colourful = page.glance
+        return tuple(
+            other
+            for other in self.by_kind.get(REAL_NONE, {}).get(page.scene, ())
+            if other.file != page.file
+            and float(edges @ other.glance[0]) > _ALIKE
+            and abs(colourful - other.glance[1]) < _COLOURS_APART
+        )
 
     def only(self, scenes: Collection[str]) -> Book:
         """The pages of these scenes."""

@@ -214,7 +214,9 @@ def passer_by(canvas: Canvas, rng: Dice, other: raster.Picture) -> None:
     cut_y = int(rng.integers(0, other.shape[0] - high))
     cut_x = int(rng.integers(0, other.shape[1] - wide))
     piece = np.zeros((canvas.height, canvas.width, 3), np.float32)
-    piece[y : y + high, x : x + wide] = other[cut_y : cut_y + high, cut_x : cut_x + wide]
+    piece[y : y + high, x : x + wide] = other[
+        cut_y : cut_y + high, cut_x : cut_x + wide
+    ]
     mask = np.zeros((canvas.height, canvas.width), np.float32)
     if often(rng, 0.5):
         middle, axes = (x + wide // 2, y + high // 2), (wide // 2 - 1, high // 2 - 1)

@@ -38,20 +38,29 @@ def _lay(rng: Dice, canvas: Canvas, cloud: Cloud, far: float = 0.0) -> None:
     earth = np.array(one_of(rng, _EARTHS), np.float32) * np.float32(canvas.level)
     if warm > 0 and often(rng, 0.6):
         # Mostly it is this ground's own dust, brighter than the ground.
-        own = ground / max(float(ground.max()), 1) * canvas.level * between(rng, 0.6, 0.95)
+        own = (
+            ground
+            / max(float(ground.max()), 1)
+            * canvas.level
+            * between(rng, 0.6, 0.95)
+        )
         earth = earth * 0.4 + own * 0.6
     base = earth * between(rng, 0.8, 1.12) + 0.08 * (canvas.sky - earth)
     lit = plume.shade(cloud, canvas.sun, between(rng, 0.55, 0.85), between(rng, 1.2, 3))
     opacity = cloud.opacity * np.float32((1 - 0.7 * far) * between(rng, 0.75, 1))
     colour = lit[..., None] * base.astype(np.float32)
-    canvas.lay(opacity, colour + np.float32(far) * 0.5 * (canvas.sky - colour), scenes.DUST)
+    canvas.lay(
+        opacity, colour + np.float32(far) * 0.5 * (canvas.sky - colour), scenes.DUST
+    )
 
 
 def _spot(rng: Dice, canvas: Canvas) -> tuple[float, float]:
     """A place on the ground: column and row."""
     x = between(rng, 0.1, 0.9) * canvas.width
     line = float(scenes.skyline(canvas.now, rng)[int(x)])
-    low = min(max(line + 0.05 * canvas.height, 0.4 * canvas.height), 0.85 * canvas.height)
+    low = min(
+        max(line + 0.05 * canvas.height, 0.4 * canvas.height), 0.85 * canvas.height
+    )
     return x, between(rng, low, 0.98 * canvas.height)
 
 
@@ -99,7 +108,9 @@ def _vehicle(
     lit = (0.7 + 0.4 * up / tall)[..., None].astype(np.float32)
     canvas.lay(raster.blurred(body.astype(np.float32), 0.5), paint * lit)
     canvas.lay(raster.blurred(cabin.astype(np.float32), 0.5), paint * 0.45 * lit)
-    canvas.lay(raster.blurred(wheels.astype(np.float32), 0.5), np.full(3, 22, np.float32))
+    canvas.lay(
+        raster.blurred(wheels.astype(np.float32), 0.5), np.full(3, 22, np.float32)
+    )
 
 
 def blown(rng: Dice, canvas: Canvas) -> None:
@@ -208,7 +219,6 @@ def pasted(rng: Dice, canvas: Canvas, page: Page) -> bool:
     columns, rows = raster.grid(h, w)
     u, v = side * columns / zoom + matrix[0, 2], rows / zoom + matrix[1, 2]
     inside = np.clip(np.minimum.reduce([u, 639 - u, v, 383 - v]) / 24, 0, 1)
-
 
     torn = share + 0.12 * fractal(rng, h, w, 40, 1.5)
     opacity = raster.smoothstep(0.45, 0.95, torn) * inside.astype(np.float32)

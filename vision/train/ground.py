@@ -27,7 +27,9 @@ _WALLS = [
 def soil(rng: Dice, canvas: Canvas) -> None:
     """Bare ground from a horizon down, its grain smaller with distance, tracks in it."""
     h, w = canvas.height, canvas.width
-    line = between(rng, 0.15, 0.65) * h if often(rng, 0.75) else -between(rng, 0.1, 1) * h
+    line = (
+        between(rng, 0.15, 0.65) * h if often(rng, 0.75) else -between(rng, 0.1, 1) * h
+    )
     columns, rows = raster.grid(h, w)
     down = np.maximum(rows - np.float32(line), 0.5)
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
@@ -40,7 +42,9 @@ def soil(rng: Dice, canvas: Canvas) -> None:
     if often(rng, 0.4):
         tone = tone - 0.15 * (np.abs((u * between(rng, 0.02, 0.08)) % 1 - 0.5) < 0.06)  # noqa: PLR2004
     colour = np.array(one_of(rng, _SOILS), np.float32) * np.float32(canvas.level / 230)
-    pale = np.clip(1 - down / (0.35 * h), 0, 1)[..., None] * np.float32(between(rng, 0, 0.5))
+    pale = np.clip(1 - down / (0.35 * h), 0, 1)[..., None] * np.float32(
+        between(rng, 0, 0.5)
+    )
     picture = tone[..., None] * colour
     picture = picture + pale * (canvas.sky - picture)
     edge = np.clip((rows - line) / 1.5, 0, 1)
@@ -54,8 +58,16 @@ def sand(rng: Dice, canvas: Canvas) -> None:
     size = decades(rng, 0.4, 2.0) * w
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
     step = np.float32(256 / size)
-    form = raster.looked_up(fractal_bank(2.0)[int(rng.integers(6))], columns * step + x0, rows * step * 2.5 + y0)
-    ripple = raster.looked_up(fractal_bank(1.2)[int(rng.integers(6))], columns * step * 6 + x0, rows * step * 14 + y0)
+    form = raster.looked_up(
+        fractal_bank(2.0)[int(rng.integers(6))],
+        columns * step + x0,
+        rows * step * 2.5 + y0,
+    )
+    ripple = raster.looked_up(
+        fractal_bank(1.2)[int(rng.integers(6))],
+        columns * step * 6 + x0,
+        rows * step * 14 + y0,
+    )
     dx, dy = raster.slopes(form * size * 0.035 + ripple * between(rng, 0, 0.25))
     steep = (dx * canvas.sun[0] + dy * canvas.sun[1]) * between(rng, 0.3, 1.0)
     lit = 0.85 - 0.4 * np.tanh(steep)
@@ -73,17 +85,29 @@ def wall(rng: Dice, canvas: Canvas) -> None:
     size = decades(rng, 0.3, 1.5) * w
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
     step = np.float32(256 / size)
-    stain = raster.looked_up(fractal_bank(1.5)[int(rng.integers(6))], columns * step + x0, rows * step + y0)
-    streak = raster.looked_up(fractal_bank(1.5)[int(rng.integers(6))], columns * step * 4 + x0, rows * step * 0.3 + y0)
+    stain = raster.looked_up(
+        fractal_bank(1.5)[int(rng.integers(6))], columns * step + x0, rows * step + y0
+    )
+    streak = raster.looked_up(
+        fractal_bank(1.5)[int(rng.integers(6))],
+        columns * step * 4 + x0,
+        rows * step * 0.3 + y0,
+    )
     tone = 1 + between(rng, 0.01, 0.12) * stain + between(rng, 0, 0.1) * streak
-    tone = tone * (1 + between(rng, -0.5, 0.5) * (columns / w - 0.5) + between(rng, -0.5, 0.5) * (rows / h - 0.5))
+    tone = tone * (
+        1
+        + between(rng, -0.5, 0.5) * (columns / w - 0.5)
+        + between(rng, -0.5, 0.5) * (rows / h - 0.5)
+    )
     if often(rng, 0.5):
         wide, tall = between(rng, 10, 90), between(rng, 6, 60)
         joint = (columns + (np.floor(rows / tall) % 2) * wide / 2) % wide < 1.2  # noqa: PLR2004
         tone = tone - between(rng, 0.05, 0.25) * (joint | (rows % tall < 1.2))  # noqa: PLR2004
     colour = np.array(one_of(rng, _WALLS), np.float32) * np.float32(canvas.level / 230)
     angle = between(rng, 0, 6.3)
-    side = (columns - w * between(rng, 0, 1)) * np.cos(angle) + (rows - h * between(rng, 0, 1)) * np.sin(angle)
+    side = (columns - w * between(rng, 0, 1)) * np.cos(angle) + (
+        rows - h * between(rng, 0, 1)
+    ) * np.sin(angle)
     edge = np.ones_like(side) if often(rng, 0.4) else np.clip(side + 0.5, 0, 1)
     canvas.both(edge.astype(np.float32), tone[..., None] * colour)
 
@@ -100,10 +124,15 @@ def water(rng: Dice, canvas: Canvas) -> None:
     wave = raster.looked_up(fractal_bank(1.5)[int(rng.integers(6))], u, v)
     wave = wave * np.clip(down / (0.25 * h), 0.2, 1)
     foam = raster.looked_up(billow_bank()[int(rng.integers(6))], u, v)
-    deep = np.array(one_of(rng, [(50, 75, 85), (70, 90, 80), (90, 95, 95), (40, 60, 90)]), np.float32)
+    deep = np.array(
+        one_of(rng, [(50, 75, 85), (70, 90, 80), (90, 95, 95), (40, 60, 90)]),
+        np.float32,
+    )
     shine = np.clip(0.45 + between(rng, 0.05, 0.2) * wave, 0, 1)[..., None]
     picture = deep + shine * (canvas.sky - deep)
     if often(rng, 0.35):
-        crest = raster.smoothstep(0.8, 1.0, foam)[..., None] * np.float32(between(rng, 0.3, 0.9))
+        crest = raster.smoothstep(0.8, 1.0, foam)[..., None] * np.float32(
+            between(rng, 0.3, 0.9)
+        )
         picture = picture + crest * (canvas.level - picture)
     canvas.both(np.clip((rows - line) / 1.5, 0, 1), picture)

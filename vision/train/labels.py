@@ -44,9 +44,7 @@ def nothing(height: int, width: int) -> Labels:
     return Labels(np.zeros(shape, np.float32), weight)
 
 
-def from_opacity(
-    dark: raster.Field, light: raster.Field, dust: raster.Field
-) -> Labels:
+def from_opacity(dark: raster.Field, light: raster.Field, dust: raster.Field) -> Labels:
     """Labels of an emission whose opacity is known in every cell.
 
     Args:
@@ -56,7 +54,9 @@ def from_opacity(
     """
     smoke = dark + light
     seen = smoke >= SEEN
-    target = np.stack([seen, np.where(seen, dark / np.maximum(smoke, 1e-6), 0), dust >= SEEN])
+    target = np.stack(
+        [seen, np.where(seen, dark / np.maximum(smoke, 1e-6), 0), dust >= SEEN]
+    )
     weight = np.stack([_asked(smoke), seen, _asked(dust)])
     return Labels(target.astype(np.float32), weight.astype(np.float32))
 

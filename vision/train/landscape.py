@@ -52,10 +52,14 @@ def landscape(
     zenith, horizon = (np.array(c, np.float32) for c in one_of(rng, _SKIES))
     columns, rows = raster.grid(height, width)
     line = np.float32(between(rng, 0.25, 0.85) * height)
-    up = np.clip((line - rows) / max(line, 1), 0, 1) ** np.float32(between(rng, 0.4, 1.2))
+    up = np.clip((line - rows) / max(line, 1), 0, 1) ** np.float32(
+        between(rng, 0.4, 1.2)
+    )
     sky = horizon + up[..., None] * (zenith - horizon)
     sky = sky * (1 + between(rng, -0.15, 0.15) * (columns / width - 0.5))[..., None]
-    light = np.float32(between(rng, 0.75, 1.1) if often(rng, 0.9) else between(rng, 0.2, 0.5))
+    light = np.float32(
+        between(rng, 0.75, 1.1) if often(rng, 0.9) else between(rng, 0.2, 0.5)
+    )
     sky = sky * light
     level, colour = light_of(sky, rng)
     canvas = Canvas(sky, sky, scene, level, colour, sun_of(rng))
@@ -107,7 +111,10 @@ def _meadow(rng: Dice, canvas: Canvas) -> None:
     for edge in edges:
         land = np.array(one_of(rng, _LANDS), np.float32)
         colour[down[:, 0] >= edge] = land
-    grain = fractal(rng, height, width, 14, 0.9) * 0.12 + fractal(rng, height, width, 80, 1.5) * 0.08
+    grain = (
+        fractal(rng, height, width, 14, 0.9) * 0.12
+        + fractal(rng, height, width, 80, 1.5) * 0.08
+    )
     colour = colour * (1 + grain[..., None]) * np.float32(canvas.level / 220)
     canvas.both(np.clip(rows - line, 0, 1), colour)
 
@@ -117,7 +124,13 @@ def _built(rng: Dice, canvas: Canvas, line: float) -> None:
     x = between(rng, -0.05, 1.05) * width
     foot = line + between(rng, 0, 0.35) * height
     if often(rng, 0.3):
-        stack(rng, canvas, x, line - between(rng, 0.05, 0.5) * height, decades(rng, 1.2, 9))
+        stack(
+            rng,
+            canvas,
+            x,
+            line - between(rng, 0.05, 0.5) * height,
+            decades(rng, 1.2, 9),
+        )
         return
     wide = decades(rng, 0.06, 0.7) * width
     shed(rng, canvas, x, line - between(rng, 0.02, 0.3) * height, wide, foot)
@@ -133,6 +146,14 @@ def _trees(rng: Dice, canvas: Canvas, line: float) -> None:
     stand = fractal(rng, 1, width, 0.5 * width, 1.5)
     body = (rows - foot + tall * (0.7 + 0.5 * stand)) / tall * 2 + 0.7 * crown
     mask = np.clip(body * 2, 0, 1) * np.clip(foot - rows + 0.5, 0, 1)
-    leaf = np.array(one_of(rng, [(45, 60, 35), (60, 75, 40), (75, 70, 45), (35, 45, 35), (90, 80, 50)]), np.float32)
+    leaf = np.array(
+        one_of(
+            rng, [(45, 60, 35), (60, 75, 40), (75, 70, 45), (35, 45, 35), (90, 80, 50)]
+        ),
+        np.float32,
+    )
     mottle = 1 + 0.3 * fractal(rng, height, width, 10, 1.0)
-    canvas.both(mask.astype(np.float32), leaf * mottle[..., None] * np.float32(canvas.level / 220))
+    canvas.both(
+        mask.astype(np.float32),
+        leaf * mottle[..., None] * np.float32(canvas.level / 220),
+    )

@@ -30,7 +30,9 @@ def droplets(rng: Dice, canvas: Canvas) -> None:
         cv2.ellipse(body, centre, axes, 0, 0, 360, (1.0,), -1)
         cv2.ellipse(rim, centre, axes, 0, 0, 360, (1.0,), 1)
     sigma = between(rng, 0.8, 2.5)
-    canvas.lay(raster.blurred(body, sigma) * between(rng, 0.5, 0.95), turned * 0.4 + soft * 0.6)
+    canvas.lay(
+        raster.blurred(body, sigma) * between(rng, 0.5, 0.95), turned * 0.4 + soft * 0.6
+    )
     canvas.dim(1 - 0.4 * raster.blurred(rim, sigma))
 
 
@@ -38,11 +40,15 @@ def dirt(rng: Dice, canvas: Canvas) -> None:
     """Smears and specks on the glass, out of focus; against the light they glow."""
     h, w = canvas.height, canvas.width
     form = fractal(rng, h, w, between(rng, 0.2, 0.8) * w, 1.5)
-    opacity = raster.smoothstep(between(rng, 0.3, 1), 2.2, form) * between(rng, 0.2, 0.6)
+    opacity = raster.smoothstep(between(rng, 0.3, 1), 2.2, form) * between(
+        rng, 0.2, 0.6
+    )
     specks = np.zeros((h, w), np.float32)
     for _ in range(int(rng.integers(0, 14))):
         centre = (int(rng.integers(w)), int(rng.integers(h)))
-        cv2.circle(specks, centre, int(decades(rng, 1.5, 9)), (between(rng, 0.2, 0.7),), -1)
+        cv2.circle(
+            specks, centre, int(decades(rng, 1.5, 9)), (between(rng, 0.2, 0.7),), -1
+        )
     opacity = np.clip(opacity + raster.blurred(specks, 2), 0, 0.8)
     tone = canvas.level * between(rng, 0.1, 0.9)
     canvas.both(opacity.astype(np.float32), np.full(3, tone, np.float32))
@@ -57,7 +63,10 @@ def insect(rng: Dice, canvas: Canvas) -> None:
         axes = (int(decades(rng, 4, 40)), int(decades(rng, 3, 20)))
         cv2.ellipse(mask, (x, y), axes, between(rng, 0, 180), 0, 360, (1.0,), -1)
         for _ in range(int(rng.integers(0, 7))):
-            end = (x + int(rng.normal(0, 2 * axes[0])), y + int(rng.normal(0, 2 * axes[1])))
+            end = (
+                x + int(rng.normal(0, 2 * axes[0])),
+                y + int(rng.normal(0, 2 * axes[1])),
+            )
             cv2.line(mask, (x, y), end, (1.0,), int(rng.integers(1, 4)))
     for _ in range(int(rng.integers(0, 6))):
         end = (int(rng.integers(-w, 2 * w)), int(rng.integers(-h, 2 * h)))
@@ -105,7 +114,9 @@ def lamps(rng: Dice, canvas: Canvas) -> None:
         picture = picture * np.array([0.9, 0.95, 1.1], np.float32)
         setattr(canvas, name, picture + np.float32(between(rng, 0, 10)))
     points, glow = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
-    tint = np.array(one_of(rng, [(1, 0.95, 0.85), (1, 0.75, 0.4), (0.9, 0.95, 1), (1, 0.9, 0.7)]))
+    tint = np.array(
+        one_of(rng, [(1, 0.95, 0.85), (1, 0.75, 0.4), (0.9, 0.95, 1), (1, 0.9, 0.7)])
+    )
     for _ in range(int(rng.integers(1, 8))):
         centre = (int(rng.integers(w)), int(between(rng, 0.25, 0.95) * h))
         size = decades(rng, 1, 7)
@@ -114,9 +125,13 @@ def lamps(rng: Dice, canvas: Canvas) -> None:
             twin = (centre[0] + int(size * 5), centre[1])
             cv2.circle(points, twin, max(int(size), 1), (1.0,), -1)
         cv2.circle(glow, centre, max(int(size * 4), 2), (1.0,), -1)
-    light = 320 * raster.blurred(points, 1) + between(rng, 30, 150) * raster.blurred(glow, decades(rng, 5, 20))
+    light = 320 * raster.blurred(points, 1) + between(rng, 30, 150) * raster.blurred(
+        glow, decades(rng, 5, 20)
+    )
     if often(rng, 0.4):
-        light = light + 150 * raster.smeared(points, 41, one_of(rng, [0.0, np.pi / 2, 0.8]))
+        light = light + 150 * raster.smeared(
+            points, 41, one_of(rng, [0.0, np.pi / 2, 0.8])
+        )
     if often(rng, 0.5):
         # Light reflected from a wet road below.
         light = light + 0.35 * raster.blurred(np.roll(light, h // 8, 0), 4)

@@ -97,5 +97,3 @@ def draw(rng: Dice, canvas: Canvas, name: str) -> None:
     if name not in NEGATIVES:
         raise ValueError(f"kind: expected one of {sorted(NEGATIVES)}, got {name!r}")
     NEGATIVES[name][1](rng, canvas)
-
-

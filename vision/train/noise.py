@@ -44,7 +44,9 @@ def fractal_bank(slope: float, level: int = 0) -> tuple[raster.Field, ...]:
     tiles = []
     for _ in range(_COUNT):
         white = np.fft.rfft2(rng.standard_normal((SIDE, SIDE)))
-        tile = np.fft.irfft2(white * np.maximum(reach, 2 / SIDE) ** -slope, (SIDE, SIDE))
+        tile = np.fft.irfft2(
+            white * np.maximum(reach, 2 / SIDE) ** -slope, (SIDE, SIDE)
+        )
         tile -= tile.mean()
         tiles.append((tile / tile.std()).astype(np.float32))
     return tuple(tiles)
@@ -88,7 +90,11 @@ def fractal(
     tile = fractal_bank(slope, level_of(step))[int(rng.integers(_COUNT))]
     x, y = raster.grid(height, width)
     x0, y0 = between(rng, 0, SIDE), between(rng, 0, SIDE)
-    return raster.looked_up(tile, x * np.float32(step) + np.float32(x0), y * np.float32(step) + np.float32(y0))
+    return raster.looked_up(
+        tile,
+        x * np.float32(step) + np.float32(x0),
+        y * np.float32(step) + np.float32(y0),
+    )
 
 
 def _cauliflower(rng: Dice) -> raster.Field:

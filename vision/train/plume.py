@@ -130,7 +130,9 @@ def _cone(rng: Dice, height: int, width: int, how: Cone) -> Cloud:
     depth = np.float32(how.depth) * cover * start * end * thin * np.maximum(thick, 0.04)
     dome = np.sqrt(np.maximum(1 - off * off, 0))
     # Multiple scattering washes out the finest relief of what is large.
-    form = raster.blurred(share * puff + np.float32(0.25) * bulge, min(how.width / 14, 3))
+    form = raster.blurred(
+        share * puff + np.float32(0.25) * bulge, min(how.width / 14, 3)
+    )
     relief = girth * (dome * np.float32(0.3) + form * np.float32(1.0))
     return Cloud(depth, relief, age)
 

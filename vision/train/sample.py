@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 
 DARK, LIGHT, DUST, HARD, PLAIN = "dark", "light", "dust", "hard", "plain"
 MIX: Mapping[str, float] = {
-    DARK: 0.15,
-    LIGHT: 0.15,
-    DUST: 0.07,
-    books.SYNTHETIC: 0.03,
-    books.REAL_SMOKE: 0.14,
-    books.REAL_DUST: 0.06,
-    books.REAL_NONE: 0.13,
-    HARD: 0.24,
-    PLAIN: 0.03,
+    DARK: 0.145,
+    LIGHT: 0.145,
+    DUST: 0.06,
+    books.SYNTHETIC: 0.02,
+    books.REAL_SMOKE: 0.11,
+    books.REAL_DUST: 0.05,
+    books.REAL_NONE: 0.15,
+    HARD: 0.28,
+    PLAIN: 0.04,
 }
 EMISSIONS = ("near-dark", "near-light", "far-dark", "far-light", "dust")
 _CUT = (books.SYNTHETIC, books.REAL_SMOKE, books.REAL_DUST, books.REAL_NONE)
@@ -185,7 +185,11 @@ def _cut(rng: Dice, book: Book, kind: str) -> _Scenes:
     boxed = page.boxes and often(rng, 0.85)
     view = views.around(rng, one_of(rng, page.boxes)) if boxed else views.anywhere(rng)
     now = view.picture(page.rgb()).astype(np.float32)
-    old = earlier(rng, book, page) if kind in (books.REAL_SMOKE, books.REAL_NONE) else None
+    old = (
+        earlier(rng, book, page)
+        if kind in (books.REAL_SMOKE, books.REAL_NONE)
+        else None
+    )
     before = now if old is None else view.picture(old.rgb()).astype(np.float32)
     labels = shipped(page, view, 0.5 if page.scene in book.doubtful else 1.0)
     known = old is not None or kind == books.REAL_NONE
@@ -206,7 +210,11 @@ def _rendered(rng: Dice, book: Book, kind: str) -> _Scenes:
         if kind == DUST:
             dusty = book.by_kind.get(books.REAL_DUST)
             name = "pasted-dust"
-            if not (dusty and often(rng, 0.3) and pasted(rng, canvas, any_page(rng, book, books.REAL_DUST))):
+            if not (
+                dusty
+                and often(rng, 0.3)
+                and pasted(rng, canvas, any_page(rng, book, books.REAL_DUST))
+            ):
                 name = raise_dust(rng, canvas)
         else:
             name = smoke.emit(rng, canvas, book.mattes, dark=kind == DARK)
@@ -221,8 +229,8 @@ def _rendered(rng: Dice, book: Book, kind: str) -> _Scenes:
 def _negative(rng: Dice, book: Book, kind: str) -> _Scenes:
     """A hard negative, new or always there; or a painted scene with nothing in it."""
     canvas = background(rng, book)
-    if canvas.given is not None and canvas.given.target.max() > 0:
-        # A dusty photograph: only its ground, far from the dust, is a negative.
+    while canvas.given is not None and canvas.given.target.max() > 0:
+        # Of a dusty photograph only what is far from its dust is a negative.
         canvas = background(rng, book)
     name = "plain"
     if kind == HARD:

@@ -50,7 +50,10 @@ def _colour(item: Sample, row: int, column: int) -> tuple[int, ...] | None:
         return _DARK if dark >= 0.5 else _LIGHT  # noqa: PLR2004
     if dust > 0 and item.weight[labelled.DUST, row, column] > 0:
         return _DUST
-    asked = item.weight[labelled.SMOKE, row, column], item.weight[labelled.DUST, row, column]
+    asked = (
+        item.weight[labelled.SMOKE, row, column],
+        item.weight[labelled.DUST, row, column],
+    )
     return _UNASKED if min(asked) <= 0 else None
 
 

@@ -50,11 +50,26 @@ def colour_of(
     """
     if dark:
         white = decades(rng, 0.05, 0.42)
-        tint = np.array(one_of(rng, [(1, 1, 1), (1.12, 1.0, 0.86), (1.05, 1.0, 0.93), (0.96, 1, 1.06)]))
+        tint = np.array(
+            one_of(
+                rng, [(1, 1, 1), (1.12, 1.0, 0.86), (1.05, 1.0, 0.93), (0.96, 1, 1.06)]
+            )
+        )
         ambient = between(rng, 0.25, 0.6)
     else:
         white = between(rng, 0.5, 1.02)
-        tint = np.array(one_of(rng, [(1, 1, 1), (0.93, 0.98, 1.06), (0.97, 1.0, 1.03), (1.04, 1.0, 0.92), (1.08, 0.98, 0.86)]))
+        tint = np.array(
+            one_of(
+                rng,
+                [
+                    (1, 1, 1),
+                    (0.93, 0.98, 1.06),
+                    (0.97, 1.0, 1.03),
+                    (1.04, 1.0, 0.92),
+                    (1.08, 0.98, 0.86),
+                ],
+            )
+        )
         ambient = between(rng, 0.5, 0.85)
     fine = between(rng, 0.7, 2.2)
     lit = plume.shade(cloud, canvas.sun, ambient, fine)
@@ -182,7 +197,14 @@ def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:  # noqa
             )
         )  # fmt: skip
     if often(rng, 0.3) and 0 < x < w:
-        flames(rng, canvas, x, y, girth * between(rng, 1, 2.4), girth * between(rng, 0.8, 2.5))
+        flames(
+            rng,
+            canvas,
+            x,
+            y,
+            girth * between(rng, 1, 2.4),
+            girth * between(rng, 0.8, 2.5),
+        )
     cloud = plume.together(clouds)
     if often(rng, 0.85):
         cloud = plume.footed(rng, cloud, y, girth)

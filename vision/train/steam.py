@@ -49,7 +49,9 @@ def steam(rng: Dice, canvas: Canvas) -> None:
         dry = between(rng, 0.15, 0.5) + between(rng, 0.2, 1.6) * cloud.age
         depth = cloud.depth * raster.smoothstep(0.5, 1.3, cloud.depth / dry)
         cloud = plume.Cloud(depth, cloud.relief, cloud.age)
-        lit = plume.shade(cloud, canvas.sun, between(rng, 0.72, 0.9), between(rng, 1, 2.5))
+        lit = plume.shade(
+            cloud, canvas.sun, between(rng, 0.72, 0.9), between(rng, 1, 2.5)
+        )
         white = canvas.level * between(rng, 0.98, 1.12)
         colour = white * (0.93 + 0.07 * canvas.sky / max(float(canvas.sky.max()), 1))
         canvas.lay(cloud.opacity, lit[..., None] * colour.astype(np.float32))

@@ -30,7 +30,9 @@ def stack(rng: Dice, canvas: Canvas, x: float, top: float, bore: float) -> None:
     down = np.maximum(rows - np.float32(top), 0)
     half = np.float32(bore) * (1 + np.float32(between(rng, 0, 0.004)) * down)
     off = (columns - np.float32(x)) / half
-    mask = np.clip((1 - np.abs(off)) * half + 0.5, 0, 1) * np.clip(rows - top + 0.5, 0, 1)
+    mask = np.clip((1 - np.abs(off)) * half + 0.5, 0, 1) * np.clip(
+        rows - top + 0.5, 0, 1
+    )
     mask *= rows < between(rng, top + 0.4 * canvas.height, canvas.height * 1.6)
     lit = 0.75 + 0.45 * np.clip(off * canvas.sun[0] * 2, -1, 1) - 0.15 * off * off
     paint = np.array(one_of(rng, _PAINTS), np.float32) * np.float32(canvas.level)
@@ -44,7 +46,9 @@ def stack(rng: Dice, canvas: Canvas, x: float, top: float, bore: float) -> None:
     canvas.both(mask, colour * (1 + 0.05 * grain[..., None]))
 
 
-def shed(rng: Dice, canvas: Canvas, x: float, top: float, wide: float, foot: float) -> None:
+def shed(
+    rng: Dice, canvas: Canvas, x: float, top: float, wide: float, foot: float
+) -> None:
     """A hall or house: a lit box with a roof, rows of windows on some."""
     columns, rows = raster.grid(canvas.height, canvas.width)
     left, right = x - wide / 2, x + wide / 2
@@ -83,7 +87,9 @@ def foreground(rng: Dice, canvas: Canvas) -> None:
             cv2.line(mask, (x, top), (x + int(rng.normal(0, 3)), h), (1.0,), thick)
         elif form == "wire":
             ends = (int(between(rng, 0, 1) * h) for _ in "lr")
-            cv2.line(mask, (0, next(ends)), (w, next(ends)), (1.0,), int(rng.integers(1, 3)))
+            cv2.line(
+                mask, (0, next(ends)), (w, next(ends)), (1.0,), int(rng.integers(1, 3))
+            )
         elif form == "eave":
             depth = between(rng, 0.03, 0.25) * h
             edge = int(depth) if often(rng, 0.5) else int(h - depth)
@@ -101,7 +107,9 @@ def foreground(rng: Dice, canvas: Canvas) -> None:
             columns, rows = raster.grid(h, w)
             far = np.hypot(columns - x, rows - (0 if often(rng, 0.5) else h))
             reach = np.float32(between(rng, 0.15, 0.5) * h)
-            mask = np.maximum(mask, np.clip((1.2 - far / reach + 0.5 * leaves) * 3, 0, 1))
+            mask = np.maximum(
+                mask, np.clip((1.2 - far / reach + 0.5 * leaves) * 3, 0, 1)
+            )
     tone = np.array(one_of(rng, _PAINTS), np.float32) * np.float32(canvas.level)
     tone = tone * np.float32(between(rng, 0.1, 0.8))
     grain = 1 + 0.12 * fractal(rng, h, w, 30, 1.0)

@@ -47,7 +47,9 @@ class View(NamedTuple):
     def picture(self, image: raster.Bytes) -> raster.Bytes:
         """The crop of an RGB picture."""
         if self.zoom < 0.8:  # noqa: PLR2004  a shrunk picture must not alias
-            image = cv2.blur(image, (2, 2)) if self.zoom > 0.6 else cv2.blur(image, (3, 3))  # noqa: PLR2004, E501
+            image = (
+                cv2.blur(image, (2, 2)) if self.zoom > 0.6 else cv2.blur(image, (3, 3))
+            )  # noqa: PLR2004, E501
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.width, self.height)
         mode = cv2.BORDER_REFLECT_101

@@ -29,7 +29,9 @@ def _bank(
     tile = bank[int(rng.integers(6))]
     x, y = raster.grid(canvas.height, canvas.width)
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
-    return raster.looked_up(tile, x * np.float32(256 / wide) + x0, y * np.float32(256 / tall) + y0)
+    return raster.looked_up(
+        tile, x * np.float32(256 / wide) + x0, y * np.float32(256 / tall) + y0
+    )
 
 
 def cumulus(rng: Dice, canvas: Canvas) -> None:
@@ -39,7 +41,9 @@ def cumulus(rng: Dice, canvas: Canvas) -> None:
     form = _bank(rng, canvas, 2.0, size, size * between(rng, 0.35, 0.7))
     puff = _bank(rng, canvas, 0, size * 0.9, size * 0.6)
     body = form * 0.5 + (puff - 0.55) * between(rng, 0.8, 1.6) - between(rng, -0.1, 0.7)
-    opacity = raster.smoothstep(0.0, between(rng, 0.15, 0.6), body) * between(rng, 0.75, 1)
+    opacity = raster.smoothstep(0.0, between(rng, 0.15, 0.6), body) * between(
+        rng, 0.75, 1
+    )
     cloud = plume.Cloud(opacity, raster.blurred(body, 1.5) * size * 0.12, opacity)
     lit = plume.shade(cloud, canvas.sun, between(rng, 0.55, 0.8), 1.5)
     thick = np.clip(raster.blurred(body, size * 0.02 + 1), 0, 1)
@@ -56,7 +60,9 @@ def stratus(rng: Dice, canvas: Canvas) -> None:
     h, w = canvas.height, canvas.width
     wide = decades(rng, 0.8, 4) * w
     form = _bank(rng, canvas, 1.5, wide, wide * between(rng, 0.1, 0.35))
-    opacity = raster.smoothstep(between(rng, -0.6, 0.4), 2.0, form) * between(rng, 0.4, 1)
+    opacity = raster.smoothstep(between(rng, -0.6, 0.4), 2.0, form) * between(
+        rng, 0.4, 1
+    )
     shade = 1 - between(rng, 0, 0.3) * raster.blurred(opacity, 4)
     white = canvas.sky * 0.4 + canvas.level * between(rng, 0.35, 0.65)
     line = scenes.skyline(canvas.now, rng)
@@ -71,7 +77,9 @@ def overcast(rng: Dice, canvas: Canvas) -> None:
     form = _bank(rng, canvas, 2.0, size, size * between(rng, 0.2, 0.6))
     puff = _bank(rng, canvas, 0, size, size * 0.5)
     tone = between(rng, 0.3, 0.95) + 0.1 * form + between(rng, 0, 0.25) * (puff - 0.5)
-    tint = np.array(one_of(rng, [(1, 1, 1), (0.95, 0.98, 1.04), (1.03, 1, 0.97)]), np.float32)
+    tint = np.array(
+        one_of(rng, [(1, 1, 1), (0.95, 0.98, 1.04), (1.03, 1, 0.97)]), np.float32
+    )
     colour = np.clip(tone, 0.15, 1.05)[..., None] * np.float32(canvas.level) * tint
     line = scenes.skyline(canvas.now, rng)
     canvas.lay(scenes.above(line, h) * np.float32(between(rng, 0.85, 1)), colour)
@@ -112,7 +120,9 @@ def haze(rng: Dice, canvas: Canvas) -> None:
     _, rows = raster.grid(h, w)
     slope = between(rng, -0.4, 0.4)
     opacity = between(rng, 0.15, 0.75) * (1 + slope * (rows / h - 0.5))
-    tint = np.array(one_of(rng, [(1, 1, 1), (0.94, 0.98, 1.04), (1.06, 1, 0.9), (1.04, 0.99, 0.94)]))
+    tint = np.array(
+        one_of(rng, [(1, 1, 1), (0.94, 0.98, 1.04), (1.06, 1, 0.9), (1.04, 0.99, 0.94)])
+    )
     tone = (canvas.level * between(rng, 0.5, 1.0) * tint).astype(np.float32)
     canvas.lay(opacity.astype(np.float32), tone)
 
@@ -124,12 +134,16 @@ def glare(rng: Dice, canvas: Canvas) -> None:
     x, y = between(rng, -0.1, 1.1) * w, between(rng, -0.1, 0.6) * h
     far = np.hypot(columns - x, rows - y)
     disc = between(rng, 0.02, 0.12) * w
-    light = 330 * np.exp(-((far / disc) ** 2)) + between(rng, 60, 190) * np.exp(-far / (disc * between(rng, 2.5, 7)))
+    light = 330 * np.exp(-((far / disc) ** 2)) + between(rng, 60, 190) * np.exp(
+        -far / (disc * between(rng, 2.5, 7))
+    )
     if often(rng, 0.5):
         turn = np.arctan2(rows - y, columns - x)
         rays = np.abs(np.cos(turn * int(rng.integers(2, 6)) + between(rng, 0, 3))) ** 18
         light = light + rays * 90 * np.exp(-far / (0.3 * w))
-    tint = np.array(one_of(rng, [(1, 1, 1), (1, 0.95, 0.85), (1, 0.85, 0.6)]), np.float32)
+    tint = np.array(
+        one_of(rng, [(1, 1, 1), (1, 0.95, 0.85), (1, 0.85, 0.6)]), np.float32
+    )
     canvas.glow(light, tint)
     for _ in range(int(rng.integers(0, 5))):
         _ghost(rng, canvas, x, y)
@@ -142,7 +156,9 @@ def _ghost(rng: Dice, canvas: Canvas, x: float, y: float) -> None:
     spot = np.zeros((h, w), np.float32)
     centre = (int(w / 2 + (w / 2 - x) * step), int(h / 2 + (h / 2 - y) * step))
     cv2.circle(spot, centre, int(decades(rng, 3, 26)), (1.0,), -1)
-    tint = np.array(one_of(rng, [(0.4, 1, 0.5), (1, 0.6, 0.3), (0.5, 0.6, 1), (1, 1, 1)]))
+    tint = np.array(
+        one_of(rng, [(0.4, 1, 0.5), (1, 0.6, 0.3), (0.5, 0.6, 1), (1, 1, 1)])
+    )
     spot = raster.blurred(spot, between(rng, 0.8, 3))
     canvas.glow(spot, between(rng, 15, 70) * tint)
 
@@ -151,10 +167,36 @@ def sunset(rng: Dice, canvas: Canvas) -> None:
     """A sky of orange, brown and purple, its clouds lit from below, dark ground."""
     h, w = canvas.height, canvas.width
     _, rows = raster.grid(h, w)
-    low = np.array(one_of(rng, [(255, 190, 90), (250, 140, 60), (230, 120, 80), (200, 150, 100), (255, 215, 150)]), np.float32)
-    high = np.array(one_of(rng, [(70, 70, 110), (110, 75, 80), (150, 100, 80), (60, 80, 130), (120, 110, 110)]), np.float32)
+    low = np.array(
+        one_of(
+            rng,
+            [
+                (255, 190, 90),
+                (250, 140, 60),
+                (230, 120, 80),
+                (200, 150, 100),
+                (255, 215, 150),
+            ],
+        ),
+        np.float32,
+    )
+    high = np.array(
+        one_of(
+            rng,
+            [
+                (70, 70, 110),
+                (110, 75, 80),
+                (150, 100, 80),
+                (60, 80, 130),
+                (120, 110, 110),
+            ],
+        ),
+        np.float32,
+    )
     line = scenes.skyline(canvas.now, rng)
-    up = np.clip((line[None] - rows) / max(float(line.mean()), 20), 0, 1) ** np.float32(between(rng, 0.5, 1.3))
+    up = np.clip((line[None] - rows) / max(float(line.mean()), 20), 0, 1) ** np.float32(
+        between(rng, 0.5, 1.3)
+    )
     colour = low + up[..., None] * (high - low)
     wide = decades(rng, 0.6, 3) * w
     form = _bank(rng, canvas, 1.5, wide, wide * between(rng, 0.12, 0.4))
@@ -164,7 +206,10 @@ def sunset(rng: Dice, canvas: Canvas) -> None:
     colour = colour + band * ((dark if often(rng, 0.5) else fire) - colour)
     canvas.lay(scenes.above(line, h), colour * np.float32(between(rng, 0.6, 1)))
     ground = 1 - scenes.above(line, h)
-    canvas.lay(ground * np.float32(between(rng, 0.2, 0.7)), low * np.float32(between(rng, 0.05, 0.35)))
+    canvas.lay(
+        ground * np.float32(between(rng, 0.2, 0.7)),
+        low * np.float32(between(rng, 0.05, 0.35)),
+    )
 
 
 def rain(rng: Dice, canvas: Canvas) -> None:
