@@ -6,9 +6,9 @@
                              change.npy     (n,12,16,4)  float16
                              rows.json      kinds and scenes, n of each
 
-A shard is written under another name and renamed when whole, so a build that was killed
-goes on where it stopped. The recipe is a digest of the rendering code, the manifest and
-the crops' numbering: change one and a new folder is begun, old crops are never mixed in.
+A shard is written under another name and renamed when whole, so a build that was
+killed goes on where it stopped. The recipe is a digest of the rendering code and the
+manifest: change one and a new folder is begun, old crops are never mixed in.
 """
 
 from __future__ import annotations
@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 
 SHARD = 1024
 _BATCH = 16
-_RENDERING = (
-    "book", "camera", "chance", "labels", "noise", "plume", "raster", "render*",
-    "sample", "view", "weather*", "backbone",
+# Modules that decide nothing about a crop; all others are part of the recipe.
+_AFTERWARDS = frozenset(
+    {
+        "__init__", "__main__", "cache", "calibration", "candidates", "card",
+        "evaluate", "export", "figures", "folds", "frames", "graph", "hard",
+        "head", "latency", "loop", "sheet",
+    }
 )  # fmt: skip
 
 
@@ -42,8 +46,8 @@ def recipe(data: Path) -> str:
     """Digest of everything that decides what crop a seed gives."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for pattern in _RENDERING:
-        for path in sorted(here.glob(f"{pattern}.py")):
+    for path in sorted(here.glob("*.py")):
+        if path.stem not in _AFTERWARDS:
             digest.update(path.name.encode() + path.read_bytes())
     digest.update((data / "manifest.csv").read_bytes())
     return digest.hexdigest()[:12]

@@ -1,6 +1,6 @@
 """What a model makes of whole pictures: thresholds, and figures per kind.
 
-One rule for a picture: it is called positive if any class's score reaches its threshold.
+One rule: a picture is called positive if any class's score reaches its threshold.
 numpy only; who ran the model, torch or onnxruntime, does not matter here.
 """
 
@@ -107,14 +107,19 @@ def join(first: Judged, second: Judged) -> Judged:
 
 def called(seen: Judged, at: Thresholds) -> NDArray[np.bool_]:
     """Return (n,3): which classes are called for each picture."""
-    return np.asarray(seen.scores >= np.array(at, np.float32))
+    return np.asarray(seen.scores >= np.array(at, np.float32), bool)
+
+
+def any_class(calls: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return (n,): whether a picture is called anything."""
+    return np.asarray(calls.any(1), bool)
 
 
 def calibrate(negatives: Judged, rate: float) -> Thresholds:
     """Set thresholds so that at most ``rate`` of the negatives are called anything.
 
-    All classes are given the same rate of their own, the largest for which the rate over
-    all classes holds. Scenes weigh the same.
+    All classes are given the same rate of their own, the largest for which the rate
+    over all classes holds, with every picture and with every scene weighing the same.
 
     Args:
         negatives: Pictures that show nothing.
@@ -127,7 +132,8 @@ def calibrate(negatives: Judged, rate: float) -> Thresholds:
         at = Thresholds(
             *(figures.threshold(negatives.scores[:, c], scenes, own) for c in range(3))
         )
-        if best is None or weight @ called(negatives, at).any(1) <= rate:
+        hits = any_class(called(negatives, at))
+        if best is None or max(weight @ hits, hits.mean()) <= rate:
             best = at
     assert best is not None  # noqa: S101 - the search has at least one step
     return best
@@ -169,12 +175,12 @@ def report(seen: Judged, at: Thresholds) -> dict[str, Figure]:
                 scores[both], which[both], list(seen.scenes[both])
             )
 
-    share("false_positives", calls.any(1), negative)
+    share("false_positives", any_class(calls), negative)
     for index, name in enumerate(Thresholds._fields):
         share(f"false_positives_{name}", calls[:, index], negative)
     for kind in sorted(set(seen.kinds[negative])):
         here = negative & (seen.kinds == kind)
-        share(f"false_positives_kind_{kind}", calls.any(1), here)
+        share(f"false_positives_kind_{kind}", any_class(calls), here)
     smoke, far = calls[:, DARK] | calls[:, LIGHT], seen.flags("far")
     areas = {
         "smoke": (seen.smoke, smoke),

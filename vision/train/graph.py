@@ -78,8 +78,8 @@ class Writer:
 
     def relu6(self, x: str) -> str:
         """Append ReLU6."""
-        low = self.constant("low", np.float32(0).reshape(()))
-        high = self.constant("high", np.float32(6).reshape(()))
+        low = self.constant("low", np.array(0, np.float32))
+        high = self.constant("high", np.array(6, np.float32))
         return self.node("Clip", x, low, high)
 
     def block(self, block: Block, x: str) -> str:
@@ -100,7 +100,7 @@ def _normalised(w: Writer) -> str:
 def _sharpened(w: Writer, dark: str, sharpness: float) -> str:
     if sharpness == 1.0:
         return dark
-    return w.node("Mul", dark, w.constant("sharp", np.float32(sharpness).reshape(())))
+    return w.node("Mul", dark, w.constant("sharp", np.array(sharpness, np.float32)))
 
 
 def _cells(w: Writer, logits: str, sharpness: float) -> str:

@@ -1,0 +1,246 @@
+"""Trains the shipped model, or judges one: ``python -m vision.train``.
+
+    python -m vision.train --data DIR              cache, train, export, figures
+    python -m vision.train export --data DIR       the last checkpoint, as it is
+    python -m vision.train evaluate M --data DIR   figures of a file, nothing is written
+    python -m vision.train kfold --data DIR        folds by scene, into the card
+    python -m vision.train candidates --data DIR   the table of candidates
+
+A run that was killed goes on where its cache and its last checkpoint are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vision.train.cache import Crops
+    from vision.train.head import Net
+    from vision.train.loop import Training
+
+MODEL = "smoke_dust.onnx"
+VERSION = "1"
+SIZE = (640, 384)
+_CROPS = 61_440
+_STEPS = 20_000
+
+
+def _arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m vision.train", description=__doc__)
+    actions = ("train", "export", "evaluate", "kfold", "candidates")
+    parser.add_argument("action", nargs="?", default="train", choices=actions)
+    parser.add_argument("model", nargs="?", type=Path, help="file to evaluate")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data")
+    parser.add_argument("--work", type=Path, help="cache and checkpoints")
+    parser.add_argument("--out", type=Path, help="folder of the model and its card")
+    parser.add_argument("--crops", type=int, default=_CROPS)
+    parser.add_argument("--steps", type=int, default=_STEPS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args(given)
+
+
+def _crops(options: argparse.Namespace, splits: tuple[str, ...]) -> Crops:
+    from vision.train import cache  # noqa: PLC0415 - heavy, and --help is not
+
+    folder = cache.build(
+        options.data,
+        options.work,
+        options.crops,
+        processes=options.threads,
+        splits=splits,
+    )
+    return cache.Crops(folder, options.crops)
+
+
+def _training(options: argparse.Namespace) -> Training:
+    from vision.train import backbone, loop  # noqa: PLC0415
+    from vision.train.head import Shape  # noqa: PLC0415
+
+    recipe = loop.Recipe(steps=options.steps, seed=options.seed)
+    return loop.Training(Shape(), recipe, backbone.imagenet_state())
+
+
+def _checkpoint(options: argparse.Namespace) -> Path:
+    return Path(options.work) / f"train-{options.steps}-{options.seed}.pt"
+
+
+def train(options: argparse.Namespace) -> None:
+    """Build the cache, train to the end, export and measure."""
+    from vision.train import loop  # noqa: PLC0415
+
+    crops = _crops(options, ("train",))
+    training = _training(options)
+    path = _checkpoint(options)
+    if training.resume(path):
+        print(f"goes on from step {training.step} of {path}", flush=True)
+    net = loop.run(training, crops, checkpoint=path, say="train")
+    _publish(options, net, len(crops))
+
+
+def export(options: argparse.Namespace) -> None:
+    """Export and measure the last checkpoint, finished or not."""
+    training = _training(options)
+    if not training.resume(_checkpoint(options)):
+        raise SystemExit(f"{_checkpoint(options)}: no checkpoint, train first")
+    print(f"exports step {training.step}", flush=True)
+    options.steps_done = training.step
+    _publish(options, training.mean, options.crops)
+
+
+def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
+    from vision.train import backbone, book, calibration, card, hard  # noqa: PLC0415
+    from vision.train import export as exports  # noqa: PLC0415
+    from vision.train.candidates import TABLE  # noqa: PLC0415
+
+    trunk = backbone.trunk(backbone.imagenet_state())
+    pages = book.load(options.data, ("train", "val"))
+    val = book.load(options.data, ("val",))
+    chosen = calibration.quantised(trunk, net, pages, options.work, SIZE)
+    shown = hard.pictures(val, options.data, options.work)
+    val_pages = list(val.pages)
+    at = calibration.rounded(
+        calibration.thresholds(
+            calibration.judge(chosen.path, val_pages, SIZE),
+            calibration.judge_hard(chosen.path, shown, SIZE),
+        )
+    )
+    manifest = calibration.digest(options.data / "manifest.csv")[:12]
+    facts = {
+        "head": "grid",
+        "classes": list(exports.CLASSES),
+        "size": list(SIZE),
+        "thresholds": at._asdict(),
+        "score": exports.SCORE,
+        "data": f"manifest {manifest}, {crops} crops",
+        "version": VERSION,
+        "licence": exports.LICENCE,
+    }
+    exports.describe(chosen.path, facts)
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / f"{MODEL}.part"
+    shutil.copyfile(chosen.path, part)
+    part.replace(out / MODEL)
+    model = out / MODEL
+    content: dict[str, Any] = {
+        "model": {
+            "file": MODEL,
+            "sha256": calibration.digest(model),
+            "bytes": model.stat().st_size,
+            "precision": chosen.precision,
+            "version": VERSION,
+            "size": list(SIZE),
+        },
+        "training": {
+            "steps": getattr(options, "steps_done", options.steps),
+            "crops": crops,
+            "seed": options.seed,
+            "manifest": manifest,
+        },
+        "thresholds": at._asdict(),
+        "int8_cost": chosen.cost,
+        "latency": chosen.latency,
+        **calibration.measured(model, val, shown, at, SIZE),
+    }
+    card.write(content, out, TABLE)
+    _say(content)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print the figures of a file at the thresholds it states."""
+    from vision.train import book, calibration, hard  # noqa: PLC0415
+    from vision.train import evaluate as figures  # noqa: PLC0415
+    from vision.train import export as exports  # noqa: PLC0415
+
+    path = options.model or options.out / MODEL
+    facts = exports.facts_of(path)
+    at = figures.Thresholds(**facts["thresholds"])
+    val = book.load(options.data, ("val",))
+    shown = hard.pictures(val, options.data, options.work)
+    width, height = facts["size"]
+    _say(calibration.measured(path, val, shown, at, (width, height)))
+
+
+def _say(content: dict[str, Any]) -> None:
+    for part in ("val", "rendered", "kfold"):
+        for name, f in content.get(part, {}).items():
+            span = f"{f['low']:.2f}-{f['high']:.2f}"
+            print(
+                f"{part:9} {name:48} {f['value']:.3f} {span} {f['n']} / {f['scenes']}"
+            )
+    rest = {k: v for k, v in content.items() if k not in ("val", "rendered", "kfold")}
+    print(json.dumps(rest, ensure_ascii=False))
+
+
+def kfold(options: argparse.Namespace) -> None:
+    """Judge the recipe on folds over all scenes; put it in the card."""
+    from vision.train import backbone, book, calibration, folds, loop  # noqa: PLC0415
+    from vision.train import card as cards  # noqa: PLC0415
+    from vision.train import evaluate as figures  # noqa: PLC0415
+    from vision.train.candidates import FOLDS, TABLE  # noqa: PLC0415
+    from vision.train.head import Shape  # noqa: PLC0415
+
+    splits = ("train", "val")
+    crops = _crops(options, splits)
+    state = backbone.imagenet_state()
+    pages = book.load(options.data, splits).pages
+    field = folds.field(backbone.trunk(state), pages, SIZE, options.work)
+    recipe = loop.Recipe(steps=options.steps, seed=options.seed)
+    dealt = folds.assign(pages, FOLDS)
+    (seen,) = folds.out_of_fold(
+        Shape(), recipe, crops, [field], dealt, state, say="kfold"
+    )
+    at = figures.calibrate(seen.only(seen.flags("negative")), calibration.RATE)
+    found = calibration.as_data(figures.report(seen, at))
+    _say({"kfold": found})
+    path = options.out / "card.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["kfold"] = {
+        "folds": FOLDS,
+        "steps": options.steps,
+        "crops": len(crops),
+        "figures": found,
+    }
+    cards.write(content, options.out, TABLE)
+
+
+def candidates(options: argparse.Namespace) -> None:
+    """Train and compare the candidates, and keep their table."""
+    from vision.train import candidates as table  # noqa: PLC0415
+
+    crops = _crops(options, ("train",))
+    rows = table.compare(options.data, options.work, crops)
+    table.write(rows, len(crops), "folds by scene over the train split")
+
+
+def main(given: list[str]) -> None:
+    """Run one action."""
+    options = _arguments(given)
+    from vision.train.cache import default_work  # noqa: PLC0415
+
+    options.work = options.work or default_work()
+    options.out = options.out or Path(__file__).parents[1] / "model"
+    import cv2  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(options.threads)
+    actions = {
+        "train": train,
+        "export": export,
+        "evaluate": evaluate,
+        "kfold": kfold,
+        "candidates": candidates,
+    }
+    actions[options.action](options)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

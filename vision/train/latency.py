@@ -1,0 +1,34 @@
+"""Milliseconds a frame, as the gateway would run the file."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision.train import export, frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WARM, _RUNS = 3, 25
+
+
+def of_file(path: Path) -> dict[str, float]:
+    """Return median milliseconds by ``<size> <threads>``, picture to cells."""
+    out = {}
+    for threads in (1, 2):
+        model = export.session(path, threads)
+        for width, height in frames.SIZES:
+            rng = np.random.default_rng(0)
+            picture = rng.integers(0, 256, (1, height, width, 3), np.uint8)
+            spent = []
+            for turn in range(_WARM + _RUNS):
+                begun = time.perf_counter()
+                model.run(None, {"image": picture})
+                if turn >= _WARM:
+                    spent.append(time.perf_counter() - begun)
+            name = f"{width}x{height}, threads {threads}"
+            out[name] = round(1000 * float(np.median(spent)), 1)
+    return out
