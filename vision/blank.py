@@ -1,0 +1,100 @@
+"""Pictures that show nothing: black, and the grey that decoders fill gaps with.
+
+FFmpeg conceals what it cannot decode: a lost key frame leaves blocks of an even 128, a
+lost slice is drawn as vertical smears of the last row that was whole; cut JPEGs look
+the same. cv2 gives either out as a good picture. They differ from fog, walls and dusk
+skies in that they are *exact* (no noise, not one step in a block) and *new* (the block
+had another face before), so both are asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vision.look import Look
+
+_EVEN = 0.06
+"""Mean step in a block, grey levels: less is no picture of a sensor."""
+_CONCEALED = 130.0
+"""Luma 128 as a grey value: 128 in full range, 130 from studio range."""
+_CONCEALED_TOLERANCE = 6.0
+_STRIPES_ACROSS, _STRIPES_DOWN = 0.8, 0.25
+_NEW_TEXTURE, _NEW_MEAN = 1.0, 12.0
+_DARK_BRIGHT, _DARK_MEAN = 32.0, 24.0
+_SEEING_BRIGHT = 80.0
+
+
+def filled(look: Look) -> NDArray[np.bool_]:
+    """(12, 20): blocks that look filled in by a decoder."""
+    even = (look.across <= _EVEN) & (look.down <= _EVEN)
+    concealed = even & (np.abs(look.means - _CONCEALED) <= _CONCEALED_TOLERANCE)
+    smeared = (look.down <= _STRIPES_DOWN) & (look.across >= _STRIPES_ACROSS)
+    return np.asarray(concealed | smeared, np.bool_)
+
+
+def grey_share(
+    look: Look,
+    means: NDArray[np.float32] | None,
+    texture: NDArray[np.float32] | None,
+) -> float:
+    """Share of the picture that a decoder filled in, 0 to 1.
+
+    Args:
+        look: The frame's.
+        means: (12, 20): how each block usually is; None: not known yet.
+        texture: (12, 20): its usual ``across + down``.
+
+    Returns:
+        Without a reference only what no scene looks like counts: nearly all of it.
+    """
+    even = (look.across <= _EVEN) & (look.down <= _EVEN)
+    if even.mean() >= 0.9 and look.mean > _DARK_MEAN:  # noqa: PLR2004 - one colour
+        return 1.0
+    found = filled(look)
+    if means is None or texture is None:
+        share = float(found.mean())
+        return share if share >= 0.5 else 0.0  # noqa: PLR2004
+    new = (texture >= _NEW_TEXTURE) | (np.abs(means - look.means) >= _NEW_MEAN)
+    # A block that was as even before is sky or wall.
+    return float((found & new).mean())
+
+
+class Black:
+    """Black or only night, by how the dark came.
+
+    A dark night picture has noise and lights. One without either is black, unless the
+    light faded over a minute: then it is a night that nothing lights. With noise it is
+    black only when the dark fell at once on a bright picture: a cap on the lens.
+    """
+
+    def __init__(self) -> None:
+        self._bright: float | None = None
+        self._faded = False
+        self._last_s = 0.0
+
+    def step(self, look: Look, level: float) -> bool:
+        """Whether this frame is black.
+
+        Args:
+            look: The frame's.
+            level: How much it changed against the last, grey levels.
+        """
+        dark = look.bright <= _DARK_BRIGHT and look.mean <= _DARK_MEAN
+        known, passed_s = self._bright, min(look.mono_s - self._last_s, 30.0)
+        self._last_s = look.mono_s
+        if not dark:
+            self._faded = False
+            share = 1.0 if known is None else min(1.0, passed_s / 60.0)
+            self._bright = (known or 0.0) + share * (look.bright - (known or 0.0))
+            return False
+        if known is not None and known <= _SEEING_BRIGHT:
+            self._faded = True
+        if self._faded:
+            return False
+        dead = look.contrast <= 2.0 and level <= 0.25  # noqa: PLR2004 - no noise
+        return dead or known is not None

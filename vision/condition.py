@@ -1,0 +1,199 @@
+"""A camera's condition: which faults it has, named within 10 s and cleared when gone.
+
+Two questions, answered apart:
+
+* ``usable``: may *this* frame be judged? No at the first doubt: one smeared or repeated
+  frame is passed over without a word.
+* ``step``: which faults began or ended? A fault is said after a few seconds, and ends
+  when frames have been good for 3 s.
+
+``HOLDING`` faults show nothing, so nothing is judged. A defocused, partly blocked or
+moved camera still sees smoke: it is judged on, and its alarms carry the fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from vision.blank import Black, grey_share
+from vision.messages import Fault
+from vision.still import Still
+from vision.view import Oddities, View
+
+if TYPE_CHECKING:
+    from vision.look import Look
+    from vision.messages import Camera
+
+CLEAR_S = 3.0
+HOLDING: frozenset[Fault] = frozenset(
+    {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
+)
+_FED: frozenset[Fault] = frozenset({"silent", "refused", "gone", "corrupt"})
+"""What the feed tells; the rest is seen in the picture."""
+_AFTER_S: dict[Fault, float] = {
+    # These come with a time-out of their own.
+    "silent": 0.0,
+    "frozen": 0.0,
+    # A restart of a camera's server is no news.
+    "refused": 2.0,
+    "gone": 2.0,
+    "corrupt": 2.0,
+    "black": 2.0,
+    "grey": 2.0,
+    # Rain, a bird, a lorry: slower.
+    "defocused": 6.0,
+    "blocked": 5.0,
+    "moved": 4.0,
+}
+_FRAMES = 2
+"""A fault seen in the picture needs this many frames, whatever the rate."""
+_GREY_DOUBT, _GREY_SURE = 0.05, 0.12
+"""Shares of the picture."""
+
+
+class Changed(NamedTuple):
+    """A fault began or ended."""
+
+    fault: Fault
+    state: Literal["raised", "cleared"]
+    args: dict[str, str]
+    """For the sentence: seconds, share in percent, ``why`` of the source."""
+
+
+class _Latch:
+    """One fault: raised after so long, cleared after ``CLEAR_S`` of good."""
+
+    def __init__(self, after_s: float, frames: int) -> None:
+        self.on = False
+        self._after_s, self._least = after_s, frames
+        self._since_s: float | None = None
+        self._good_s: float | None = None
+        self._count = 0
+
+    def step(self, now_s: float, *, bad: bool) -> bool:
+        """Take one look; True: it changed over."""
+        if bad:
+            self._good_s = None
+            self._count += 1
+            if self._since_s is None:
+                self._since_s = now_s
+            if self.on or self._count < self._least:
+                return False
+            if now_s - self._since_s < self._after_s:
+                return False
+            self.on = True
+            return True
+        self._since_s, self._count = None, 0
+        if not self.on:
+            return False
+        if self._good_s is None:
+            self._good_s = now_s
+        if now_s - self._good_s < CLEAR_S:
+            return False
+        self.on, self._good_s = False, None
+        return True
+
+
+class Watch:
+    """The condition of one camera. Pure: times are given.
+
+    Args:
+        camera: Its kind decides what frozen means.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        self._still = Still(camera.kind)
+        self._black = Black()
+        self._view = View()
+        self._latches: dict[Fault, _Latch] = {
+            fault: _Latch(_AFTER_S[fault], _FRAMES if fault not in _FED else 1)
+            for fault in get_args(Fault)
+        }
+        self.usable = False
+        """Whether the look of the last ``step`` may be judged."""
+        self.infrared = False
+        """Whether the picture has no colour, as at night."""
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong now."""
+        return tuple(fault for fault, latch in self._latches.items() if latch.on)
+
+    @property
+    def learning(self) -> bool:
+        """Its usual view is not known yet."""
+        return not self._view.ripe
+
+    def step(
+        self,
+        look: Look | None,
+        fault: tuple[Fault, dict[str, str]] | None,
+        now_s: float,
+    ) -> list[Changed]:
+        """Take a new frame, or the time that passed without one.
+
+        Args:
+            look: Of a frame not given before; None: there is no new one.
+            fault: What the feed says.
+            now_s: Monotonic; of the frame, where there is one.
+
+        Returns:
+            What began or ended, in this order: ended first.
+        """
+        signs: dict[Fault, dict[str, str] | None] = {}
+        # Without a new frame nobody knows about the picture: those faults stay.
+        for one in _FED:
+            if fault is not None and fault[0] == one:
+                signs[one] = fault[1]
+            elif fault is not None or look is not None:
+                signs[one] = None
+        doubt = False
+        if look is not None:
+            seen, doubt = self._picture(look)
+            signs.update(seen)
+        changed = []
+        for one, args in signs.items():
+            latch = self._latches[one]
+            if latch.step(now_s, bad=args is not None):
+                state: Literal["raised", "cleared"] = (
+                    "raised" if latch.on else "cleared"
+                )
+                changed.append(Changed(one, state, dict(args or {})))
+        held = any(self._latches[one].on for one in HOLDING)
+        self.usable = look is not None and fault is None and not doubt and not held
+        return sorted(changed, key=lambda one: one.state != "cleared")
+
+    def _picture(self, look: Look) -> tuple[dict[Fault, dict[str, str] | None], bool]:
+        """Signs of a frame's faults, and whether it may not be judged."""
+        if self._view.switched(look):
+            self._still.forget()
+        self.infrared = self._view.infrared
+        still = self._still.step(look)
+        black = self._black.step(look, still.level)
+        known = self._view.ripe
+        grey = grey_share(
+            look,
+            self._view.means if known else None,
+            self._view.texture if known else None,
+        )
+        blank = black or grey >= _GREY_SURE
+        doubt = blank or grey >= _GREY_DOUBT or not still.advanced
+        odd = Oddities() if doubt else self._view.step(look)
+        signs: dict[Fault, dict[str, str] | None] = {
+            # What is black or grey to the bit is rightly named by that.
+            "frozen": None if blank else _told(still.frozen_s, "seconds"),
+            "black": {"mean": f"{look.mean:.0f}"} if black else None,
+            "grey": {"share": f"{100 * grey:.0f}"} if grey >= _GREY_SURE else None,
+        }
+        if not doubt:
+            signs["defocused"] = _told(odd.defocused, "share", 100)
+            signs["blocked"] = _told(odd.blocked, "share", 100)
+            signs["moved"] = None
+            if odd.moved is not None:
+                right, down = odd.moved
+                signs["moved"] = {"right": f"{right:+d}", "down": f"{down:+d}"}
+        return signs, doubt
+
+
+def _told(value: float | None, name: str, times: float = 1) -> dict[str, str] | None:
+    return None if value is None else {name: f"{times * value:.0f}"}

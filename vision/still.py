@@ -1,0 +1,170 @@
+"""Does the picture live? Freshness by content and by the stream's own time.
+
+A sensor is never quiet: two pictures of a live camera differ, and be it by noise. So
+
+* **equal to the bit** (outside the strips at top and bottom, where a burnt-in clock may
+  run on over a dead picture) means nothing new came;
+* **far quieter than this camera usually is** means the same: an encoder that repeats
+  one picture makes it a little different each time. What is usual is learned; measured
+  with x264, a frozen picture changes by 0 to 0.25 grey levels, a live one with noise of
+  3 levels by 0.9, a denoised one at 300 kbit/s by 0.15 to 0.4. Those overlap, so the
+  rule is a share of the camera's own, and anything moving overrules it;
+* **the stream's time stands** while frames come: somebody repeats old ones.
+
+By kind: ``rtsp``, ``mjpeg``, ``usb``: 6 s. ``snapshot``: also three equal pictures in a
+row and 8 s, for cameras answer from a cache for a few seconds. ``file`` and ``folder``
+are never frozen: stills and rendered clips are rightly equal to the bit. A camera whose
+equal stretches come and go (a thrifty encoder before a quiet wall) earns patience.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vision.look import BLOCK, COLUMNS, ROWS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vision.look import Look
+    from vision.messages import SourceKind
+
+FROZEN_S = 6.0
+SNAPSHOT_S = 8.0
+SNAPSHOT_EQUAL = 3
+PATIENCE_S = 60.0
+"""The most a thrifty encoder is granted."""
+_STRIP = 2
+"""Rows of blocks at top and at bottom, a sixth of the picture each: for clocks."""
+_QUIET = 0.3
+"""Of the usual change."""
+_MOTION = 2.0
+"""Grey levels, mean of one block: something moved; coding alone makes 0.9 at most."""
+_DRIFT = 1.5
+"""Grey levels a block drifted since it froze: light changed, so the camera lives."""
+_LEARN_S = 60.0
+
+
+class Step(NamedTuple):
+    """What one frame was against the one before."""
+
+    advanced: bool
+    """Something new is in it: it may be judged."""
+    level: float
+    """Mean change of the inner picture, grey levels."""
+    frozen_s: float | None
+    """Nothing new for so long; None: not frozen."""
+
+
+class Still:
+    """Freshness of one camera, frame by frame.
+
+    Args:
+        kind: What sort of source it is.
+    """
+
+    def __init__(self, kind: SourceKind) -> None:
+        self._exempt = kind in {"file", "folder"}
+        self._snapshot = kind == "snapshot"
+        self._last: Look | None = None
+        self._usual: float | None = None
+        self._learned_s = 0.0
+        self._since_s: float | None = None  # the still stretch began
+        self._began: NDArray[np.float32] | None = None  # as it looked then
+        self._equal = 0
+        self._noise: deque[bool] = deque(maxlen=4)
+        self._stalled_s: float | None = None
+        self._patience_s = SNAPSHOT_S if self._snapshot else FROZEN_S
+        self._healed: deque[float] = deque(maxlen=3)
+        self._frozen = False
+
+    def forget(self) -> None:
+        """The light changed or the camera is another: what was usual is not."""
+        self._usual, self._learned_s = None, 0.0
+
+    def step(self, look: Look) -> Step:
+        """Take one frame's look."""
+        last, self._last = self._last, look
+        if last is None or last.size != look.size:
+            self._end(look.mono_s)
+            self._stalled_s = None
+            return Step(advanced=True, level=0.0, frozen_s=None)
+        inner = changes(last.grey, look.grey)[_STRIP:-_STRIP]
+        level, peak = float(inner.mean()), float(inner.max())
+        stalled_s = self._stalled(last, look)
+        if self._exempt:
+            return Step(advanced=True, level=level, frozen_s=None)
+        equal = peak == 0.0
+        quiet = (
+            self._usual is not None
+            and self._learned_s >= _LEARN_S
+            and level <= _QUIET * self._usual
+        )
+        self._equal = self._equal + 1 if equal else 0
+        still_s = self._stretch(look, still=equal or quiet, peak=peak)
+        if not (equal or quiet):
+            self._learn(level, look.mono_s - last.mono_s)
+        enough = not self._snapshot or self._equal >= SNAPSHOT_EQUAL
+        frozen_s = still_s if still_s >= self._patience_s and enough else None
+        if stalled_s >= FROZEN_S:
+            frozen_s = max(frozen_s or 0.0, stalled_s)
+        self._frozen = frozen_s is not None
+        return Step(not equal and stalled_s == 0.0, level, frozen_s)
+
+    def _stretch(self, look: Look, *, still: bool, peak: float) -> float:
+        """Seconds of the still stretch this frame belongs to; 0: it lives."""
+        # A key frame may make one in four of a frozen picture's steps a little larger.
+        self._noise.append(not still)
+        drifted = self._began is not None and bool(
+            np.abs(look.means - self._began)[_STRIP:-_STRIP].max() > _DRIFT
+        )
+        if peak > _MOTION or drifted or sum(self._noise) > 1:
+            self._end(look.mono_s)
+            return 0.0
+        if self._since_s is None:
+            if not still:
+                return 0.0
+            self._since_s, self._began = look.mono_s, look.means
+        return look.mono_s - self._since_s
+
+    def _end(self, now_s: float) -> None:
+        """The still stretch is over."""
+        if self._frozen and self._since_s is not None:
+            self._healed.append(now_s)
+            flaps = len(self._healed) == self._healed.maxlen
+            if flaps and now_s - self._healed[0] < 600:  # noqa: PLR2004 - ten minutes
+                # It was called frozen three times and lived each time: it is thrifty.
+                self._patience_s = min(2 * self._patience_s, PATIENCE_S)
+                self._healed.clear()
+        self._since_s = self._began = None
+        self._frozen = False
+
+    def _stalled(self, last: Look, look: Look) -> float:
+        """Seconds for which frames came but the stream's time stood."""
+        if look.stream_s is None or last.stream_s is None or self._exempt:
+            return 0.0
+        if abs(look.stream_s - last.stream_s) > 1e-3:  # noqa: PLR2004 - a millisecond
+            self._stalled_s = None
+            return 0.0
+        if self._stalled_s is None:
+            self._stalled_s = last.mono_s
+        return look.mono_s - self._stalled_s
+
+    def _learn(self, level: float, passed_s: float) -> None:
+        """The usual change, over a minute; quicker down than up, for safety."""
+        if self._usual is None:
+            self._usual = level
+        share = min(1.0, passed_s / (15.0 if level < self._usual else 60.0))
+        self._usual += share * (level - self._usual)
+        self._learned_s += min(passed_s, 20.0)
+
+
+def changes(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(12, 20): mean absolute change of each block, two (192, 320) pictures."""
+    apart = np.where(after > before, after - before, before - after)
+    rows = np.add.reduce(apart.reshape(ROWS, BLOCK, -1), axis=1, dtype=np.uint32)
+    sums = np.add.reduce(rows.reshape(ROWS, COLUMNS, BLOCK), axis=2, dtype=np.uint32)
+    return np.asarray(sums / (BLOCK * BLOCK), np.float32)
