@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vision.alarms import Watcher
-from vision.condition import Watch
+from vision.condition import HOLDING, Watch
 from vision.detect.tiles import Scan, second_look
 from vision.gate import Gate
 from vision.look import look
@@ -94,7 +94,7 @@ class Pipeline:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
-        self._detector, self._timer = detector, timer
+        self.detector, self._timer = detector, timer
         self._watch = watch or Watch(camera)
         self._gate = Gate() if gated else None
         self._scan: Scan | None = None
@@ -135,14 +135,11 @@ class Pipeline:
         seen = look(frame)
         told = self._condition(seen, trouble, frame.wall_ms, frame.mono_s)
         self._size = (frame.image.shape[1], frame.image.shape[0])
-        if self.faults:
-            self.watcher.step(
-                frame.wall_ms, frame.mono_s, None, seen, self.faults, frame=frame.id
-            )
-            if self._gate is not None:
-                self._gate.forget()
-            if self._scan is not None:
-                self._scan.restart()
+        if HOLDING.intersection(self.faults):
+            self._blind(frame.mono_s)
+            return Step(told, [], seen)
+        if not self._watch.usable:
+            self.watcher.skip(frame.mono_s)
             return Step(told, [], seen)
         self._frames += 1
         self._last_ms = frame.wall_ms
@@ -155,6 +152,7 @@ class Pipeline:
             frame.mono_s,
             cells,
             seen,
+            self.faults,
             frame=frame.id,
             second_look=self._closer(frame) if self._scan is not None else None,
         )
@@ -169,12 +167,8 @@ class Pipeline:
             mono_s: The monotonic clock now.
         """
         told = self._condition(None, trouble, t_ms, mono_s)
-        if self.faults:
-            self.watcher.blind(mono_s)
-            if self._gate is not None:
-                self._gate.forget()
-            if self._scan is not None:
-                self._scan.restart()
+        if HOLDING.intersection(self.faults):
+            self._blind(mono_s)
         return Step(told, [])
 
     def beat(self) -> CameraBeat:
@@ -194,6 +188,13 @@ class Pipeline:
             size=self._size,
         )
 
+    def _blind(self, mono_s: float) -> None:
+        self.watcher.blind(mono_s)
+        if self._gate is not None:
+            self._gate.forget()
+        if self._scan is not None:
+            self._scan.restart()
+
     def _judge(self, frame: Frame, seen: Look) -> tuple[Cells | None, bool]:
         """The frame's cells, and whether a scan is not through yet."""
         if self._gate is not None and not self._gate.opens(
@@ -202,8 +203,8 @@ class Pipeline:
             return None, False
         self._judged += 1
         if self._scan is None:
-            return self._detector(frame.image), False
-        cells = self._scan.step(frame.image, self._detector)
+            return self.detector(frame.image), False
+        cells = self._scan.step(frame.image, self.detector)
         return cells, cells is None
 
     def _closer(
@@ -211,7 +212,7 @@ class Pipeline:
     ) -> Callable[[Label, tuple[float, float, float, float]], float]:
         def closer(label: Label, box: tuple[float, float, float, float]) -> float:
             return second_look(
-                frame.image, box, self._detector, label, self._detector.size
+                frame.image, box, self.detector, label, self.detector.size
             )
 
         return closer
@@ -225,19 +226,15 @@ class Pipeline:
     def _condition(
         self, seen: Look | None, trouble: Trouble | None, t_ms: int, mono_s: float
     ) -> list[Condition]:
-        told = []
-        for changed in self._watch.step(seen, trouble, mono_s):
-            if changed.state == "raised":
-                self.faults = (*self.faults, changed.fault)
-            else:
-                self.faults = tuple(f for f in self.faults if f != changed.fault)
-            told.append(
-                Condition(
-                    camera=self.camera.name,
-                    fault=changed.fault,
-                    state=changed.state,
-                    t_ms=t_ms,
-                    args=changed.args,
-                )
+        told = [
+            Condition(
+                camera=self.camera.name,
+                fault=changed.fault,
+                state=changed.state,
+                t_ms=t_ms,
+                args=changed.args,
             )
+            for changed in self._watch.step(seen, trouble, mono_s)
+        ]
+        self.faults = self._watch.faults
         return told

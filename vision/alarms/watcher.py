@@ -26,7 +26,7 @@ from vision.alarms.persistence import Window
 from vision.alarms.regions import box_of, find
 from vision.alarms.steady import Steady
 from vision.alarms.zones import Zones
-from vision.messages import LABELS, Camera, Label, Rule, Sight
+from vision.messages import LABELS, Camera, Fault, Label, Rule, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vision.frame import Cells
-    from vision.messages import Fault
 
+BLINDING: frozenset[Fault] = frozenset(
+    {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
+)
+"""With these nothing is seen; a defocused, partly blocked or moved camera still sees
+smoke, and its alarms carry the fault."""
 LOWER = 0.7
 """Of the threshold: an alarm stands until its place falls below."""
 _GRID = (24, 40)
@@ -145,6 +149,7 @@ class Watcher:
         self._scene: _Scene | None = None
         self._last_s: float | None = None
         self._blind_s: float | None = None
+        self._faults: tuple[Fault, ...] = ()
         self.verdict = Verdict([])
 
     @property
@@ -184,18 +189,21 @@ class Watcher:
             mono_s: The monotonic clock at the frame; never goes back.
             cells: The model's maps; None: not judged, the picture had not changed.
             look: The small picture of the same frame.
-            faults: What is wrong with the camera now: with any, nothing is told, and
-                open alarms neither rise nor fall.
+            faults: What is wrong with the camera now. With one of ``BLINDING`` nothing
+                is told, and open alarms neither rise nor fall; others are told with
+                each sight. A camera that moved learns its background anew.
             frame: Id of the frame.
             second_look: Asked before a region is raised: its score in a closer look at
                 the same frame. Below the threshold it must be confirmed anew.
         """
         dt_s = 0.0 if self._last_s is None else max(0.0, mono_s - self._last_s)
         self._last_s = mono_s
-        if faults:
-            self._go_blind(dt_s, relearn="moved" in faults)
+        moved_now = "moved" in faults and "moved" not in self._faults
+        self._faults = tuple(sorted(faults))
+        if BLINDING.intersection(faults):
+            self._go_blind(dt_s)
             return []
-        if self._blind_s is not None and self._blind_s > LIVES_S:
+        if moved_now or (self._blind_s is not None and self._blind_s > LIVES_S):
             self._forget()
         self._blind_s = None
 
@@ -217,7 +225,13 @@ class Watcher:
     def blind(self, mono_s: float) -> None:
         """The camera is faulty and no frame comes: time passes, nothing is known."""
         last_s, self._last_s = self._last_s, mono_s
-        self._go_blind(0.0 if last_s is None else mono_s - last_s, relearn=False)
+        self._go_blind(0.0 if last_s is None else mono_s - last_s)
+
+    def skip(self, mono_s: float) -> None:
+        """A frame that may not be judged, smeared or repeated: time passes."""
+        last_s, self._last_s = self._last_s, mono_s
+        if self._scene is not None and last_s is not None:
+            self._scene.book.wait(mono_s - last_s)
 
     def _judge(
         self,
@@ -343,6 +357,7 @@ class Watcher:
             bearing=bearing(self._camera.mount, region),
             model=self._model,
             model_sha256=self._sha256,
+            faults=self._faults,
             night=moment.night,
             frame=moment.frame,
             second_look=second_look,
@@ -369,13 +384,11 @@ class Watcher:
             scene.background.step(scene.scores, dt_s, scene.suspected, covered)
             scene.book.wait(dt_s)
 
-    def _go_blind(self, dt_s: float, *, relearn: bool) -> None:
+    def _go_blind(self, dt_s: float) -> None:
         if self._scene is not None:
             self._scene.book.wait(dt_s)
         if self._blind_s is None:
             self._drop()
-        if relearn:
-            self._forget()
         self._blind_s = (self._blind_s or 0.0) + dt_s
         self.verdict = Verdict([], held=True, night=self.verdict.night)
 
