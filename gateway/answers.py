@@ -53,6 +53,7 @@ class Answers:
                 "write": self.write,
                 "buffer-stats": self.buffer_stats,
                 "clock": self.clock,
+                "snapshot": self._app.cameras.snapshot,
                 "clock-confirm": self.clock_confirm,
                 "reload": self.reload,
                 "try": trial.answer_try,
@@ -217,6 +218,7 @@ def health_of(app: App) -> Health:
         averages=app.averager.health(),
         disk=app.tender.disk(),
         targets=_targets(app),
+        cameras=app.cameras.health(),
         trial=None if left_s is None else {"left_s": round(left_s, 1)},
     )
 

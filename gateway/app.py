@@ -31,6 +31,7 @@ from gateway.average.note import NOTE as AVERAGED
 from gateway.between_runs import BetweenRuns
 from gateway.bookkeeper import Bookkeeper
 from gateway.bus_worker import BusWorker
+from gateway.cameras.cameras import Cameras
 from gateway.clock import SystemClock
 from gateway.config.model import MqttTarget
 from gateway.config.problems import SiteError
@@ -183,6 +184,8 @@ class App:
             self.runs.start(site, self.version)
             self._begin_judging()
             await self._begin_averaging()
+            self.cameras = Cameras(self)
+            self.tender.cameras = self.cameras.counts
             async with asyncio.TaskGroup() as group:
                 self.crew = Crew(group, self.beats, self.clock.wall_ms)
                 self._start_all()
@@ -256,12 +259,15 @@ class App:
         self.crew.start("history", self.history.run)
         self.crew.start("chronicle", self.history.chronicle.run)
         self.crew.start("maintenance", self.maintenance.run)
+        self.cameras.start()
 
     async def _stop_all(self) -> None:
         """Workers first, so that their last records are stored; then the rest."""
+        self.cameras.stop()
         for worker in self.workers.values():
             worker.end()
         await self.crew.end("bus:", WORKERS_STOP_S, polite_s=POLITE_S)
+        await self.cameras.end()
         for record in self.judge.close():
             self.record(record)
         await self.crew.end("averages", WORKERS_STOP_S, exact=True)
@@ -321,7 +327,8 @@ class App:
         """Where a bus' records go: judged on their way, if anything asks for that."""
         keep = self.record.under(self.metas.current)
         devices = self.devices_of(bus)
-        return self.judge.before(devices, self.averager.before(devices, keep))
+        keep = self.averager.before(devices, self.cameras.newest.before(devices, keep))
+        return self.judge.before(devices, keep)
 
     def rejudge(self, buses: Iterable[str]) -> None:
         """What is judged of these buses has changed, and nothing else."""
@@ -409,6 +416,7 @@ class App:
             self.record(record)
         await self.history.open()
         self.averager.adopt(site)
+        self.cameras.newest.adopt(site.cameras.values())
         for name in (*change.buses_removed, *change.buses_restarted):
             worker = self.workers[name]
             await self.stop_bus(name)
@@ -426,6 +434,8 @@ class App:
             self.buffer.retarget(site.targets)
         for name in (*change.targets_added, *change.targets_changed):
             self.start_target(site.targets[name])
+        if change.cameras or change.vision:
+            await self.cameras.go_over(site)
         self._status_changed()
         self.record(events.site_changed(change, self.metas.current, self.clock.now()))
         return change.said()

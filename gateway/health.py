@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gateway.cameras.health import CameraHealth
 from gateway.wear import Disk
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Health(msgspec.Struct, kw_only=True):
     disk: Disk = Disk()
     """The disk the records are on, and how long it lasts."""
     targets: list[dict[str, Any]] = []
+    cameras: list[CameraHealth] = []
     trial: dict[str, Any] | None = None
     """A site file on trial: it goes back by itself unless confirmed."""
 

@@ -16,7 +16,7 @@ from gateway.periods import periods
 from gateway.release import RELEASED_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from drivers.ascii import AsciiLine
     from drivers.gnss import GnssPort
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
+    from gateway.cameras.port import VisionProcess
     from gateway.commission.door import OpenRaw
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf
@@ -282,6 +283,17 @@ def make_connector() -> Connector:
     return MqttConnector()
 
 
+async def make_vision(group: str) -> VisionProcess:
+    """Starts the process that looks at a group of cameras.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    from gateway.cameras.process import start  # noqa: PLC0415 - see module
+
+    return await start(group)
+
+
 @dataclass(frozen=True)
 class Ports:
     """The outside, as ``app.run`` uses it."""
@@ -290,6 +302,7 @@ class Ports:
     make_device: Callable[[DeviceConf, BusConf, Port], Driver] = make_device
     open_raw: Callable[[BusConf], OpenRaw] = open_raw
     make_connector: Callable[[], Connector] = make_connector
+    make_vision: Callable[[str], Awaitable[VisionProcess]] = make_vision
     notifier: Notifier = field(default_factory=Notifier)
     signals: bool = True
     """Whether SIGTERM, SIGINT and SIGHUP are ours to handle."""

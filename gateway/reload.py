@@ -35,6 +35,10 @@ class Change(msgspec.Struct, kw_only=True):
     """Who and where: only the description sent to platforms."""
     judged: bool = False
     """Fences, or whether the station moves: judged otherwise from now on."""
+    cameras: list[str] = []
+    """Added, changed or removed: their groups get a new process."""
+    vision: bool = False
+    """The model, the room for evidence: every group gets a new process."""
     stations: list[str] = []
     """Added, changed or removed: what is unchanged in them goes on."""
 
@@ -73,6 +77,10 @@ class Change(msgspec.Struct, kw_only=True):
             yield "reload.site", {}
         if self.judged:
             yield "reload.judged", {}
+        if self.cameras:
+            yield "reload.cameras", {"names": ", ".join(self.cameras)}
+        if self.vision:
+            yield "reload.vision", {}
         if self.stations:
             yield "reload.stations", {"names": ", ".join(self.stations)}
 
@@ -101,6 +109,10 @@ def compare(old: Site, new: Site) -> Change:
     change.judged = old.fences != new.fences or old.mobile != new.mobile
     for names in _names(old.stations, new.stations):
         change.stations += names
+    for names in _names(old.cameras, new.cameras):
+        change.cameras += names
+    both = old.vision is not None and new.vision is not None
+    change.vision = both and old.vision != new.vision
     return change
 
 

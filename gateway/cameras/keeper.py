@@ -1,0 +1,403 @@
+"""One group of cameras: its process is started, watched, replaced and started again.
+
+    start --Configure--> Hello --> beats, sights, pictures ... --> end
+      ^                    |                                        |
+      +---- 1 .. 30 s -----+--- Refused: 1 .. 10 min, or a new model file
+
+Nothing here waits for a process: it is spoken to without waiting, and ended by force.
+What is open of its cameras outlives it (``standing``). Collection never notices any of
+it: this is one task of many, and it holds nothing that others need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from gateway.cameras.attendance import (
+    DEAD_S,
+    START_DEAD_S,
+    Attendance,
+    Pauses,
+)
+from gateway.cameras.sight_of import SightOf
+from gateway.secrets import Secret, SecretError, read_secret
+from gateway.texts import both, known, t
+from vision.messages import (
+    Ask,
+    Beat,
+    Condition,
+    Configure,
+    Hello,
+    Picture,
+    Refused,
+    Sight,
+    Stop,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.cameras.newest import Newest
+    from gateway.cameras.pictures import Pictures
+    from gateway.cameras.port import VisionProcess
+    from gateway.cameras.standing import Standing
+    from gateway.config.cameras import SiteCamera, Vision
+    from vision.messages import Camera, FromVision
+
+log = logging.getLogger(__name__)
+
+STOP_S = 1.0
+"""A process ends within a second of being told to; then it is killed."""
+TICK_S = 1.0
+RETRY_SECRET_S = 60.0
+
+End = Literal["ended", "hangs", "recycle", "refused", "no_start"]
+
+
+class Outcome(NamedTuple):
+    """How the life of one process ended."""
+
+    end: End
+    detail: str = ""
+    """For the log."""
+
+
+class GroupKeeper:
+    """The task of one group."""
+
+    def __init__(
+        self,
+        group: str,
+        members: tuple[SiteCamera, ...],
+        vision: Vision,
+        *,
+        start: Callable[[str], Awaitable[VisionProcess]],
+        standing: Standing,
+        pictures: Pictures,
+        newest: Newest,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            group: Its name.
+            members: Its cameras.
+            vision: Model, evidence, memory.
+            start: Starts a process.
+            standing: What is open of cameras.
+            pictures: Takes pictures.
+            newest: The analyzers' newest values.
+        """
+        self.group = group
+        self.members = members
+        self.hello: Hello | None = None
+        """Of the living process."""
+        self.restarts = 0
+        """How often a process was started after the first."""
+        self.recycled = 0
+        """How often of these it was planned."""
+        self.trouble = ""
+        """Why there is no process now, for people."""
+        self.sights = SightOf(members, standing)
+        self._vision = vision
+        self._start = start
+        self._standing = standing
+        self._pictures = pictures
+        self._newest = newest
+        self._by_name = {camera.name: camera for camera in members}
+        self._process: VisionProcess | None = None
+        self._attendance: Attendance | None = None
+        self._pauses = Pauses()
+        self._recycled_s: float | None = None
+        self._alive_s: float | None = None
+        self._ever_alive = False
+        self._ready_names: list[str] = []
+        self._secrets_s = 0.0
+        self._refused = False
+        self._stopping = False
+
+    # -- for others ---------------------------------------------------------
+
+    @property
+    def pid(self) -> int | None:
+        """Of the living process."""
+        return self._process.pid if self._process else None
+
+    @property
+    def rss_bytes(self) -> int | None:
+        """Its resident memory, by its last word."""
+        beat = self._attendance.beat if self._attendance else None
+        return beat.rss_bytes if beat and self._process else None
+
+    def ask(self, camera: str, id_: str) -> bool:
+        """Ask for a picture; False: there is no process to ask."""
+        if self._process is None or self.hello is None:
+            return False
+        self._process.send(Ask(camera=camera, id=id_))
+        return True
+
+    def stop(self) -> None:
+        """The gateway stops: the process may end by itself meanwhile."""
+        self._stopping = True
+        if self._process is not None:
+            self._process.send(Stop())
+
+    async def run(self) -> None:
+        """Keep a process running until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._alive_s = loop.time()
+        while True:
+            began, model = loop.time(), self._model_mark()
+            outcome = await self._live()
+            if self._stopping:
+                return
+            pause_s = self._after(outcome, loop.time() - began)
+            self.restarts += 1
+            await self._pause(pause_s, model)
+
+    # -- one process --------------------------------------------------------
+
+    async def _live(self) -> Outcome:
+        """From the start of a process to its end."""
+        cameras = self._ready()
+        if not cameras:
+            return Outcome("refused", "no camera can be logged in to")
+        try:
+            process = await self._start(self.group)
+        except OSError as exc:
+            return Outcome("no_start", str(exc))
+        now = asyncio.get_running_loop().time()
+        self._process = process
+        self._attendance = Attendance(now, self._vision.memory, self._recycled_s)
+        self.sights.started(now)
+        ended: Outcome | None = None
+        try:
+            process.send(
+                Configure(
+                    group=self.group,
+                    cameras=cameras,
+                    model=self._vision.model,
+                    evidence=self._vision.evidence,
+                )
+            )
+            ended = await self._attend(process, self._attendance)
+        finally:
+            planned = ended is not None and ended.end == "recycle"
+            if planned:
+                process.send(Stop())
+            # The socket may have closed before the process is quite gone.
+            quick = ended is not None and ended.end == "hangs"
+            status = await process.end(0.0 if quick else STOP_S)
+            self._process = self.hello = None
+            self._standing.orphan(self._by_name)
+        if ended.end == "ended":
+            return Outcome("ended", _exit_words(status))
+        return ended
+
+    async def _attend(self, process: VisionProcess, attendance: Attendance) -> Outcome:
+        """Hear what it says, until it ends or must be ended."""
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
+        while True:
+            wait_s = attendance.next_look_s(loop.time())
+            try:
+                async with asyncio.timeout(wait_s):
+                    message = await process.receive()
+            except TimeoutError:
+                verdict = attendance.verdict(loop.time(), self._open_alarms())
+                if verdict != "fine":
+                    return Outcome(verdict, self._why(attendance))
+                self._tick()
+                looked = loop.time()
+                continue
+            if message is None:
+                return Outcome("ended")
+            if isinstance(message, Refused):
+                self._refuse(message)
+                return Outcome("refused", message.key)
+            await self._take(message, attendance)
+            now = loop.time()
+            if now - looked >= TICK_S:
+                looked = now
+                self._tick()
+                if attendance.verdict(now, self._open_alarms()) == "recycle":
+                    return Outcome("recycle", self._why(attendance))
+                if self._can_log_in_now(now):
+                    return Outcome("recycle", "password")
+
+    async def _take(self, message: FromVision, attendance: Attendance) -> None:
+        now = asyncio.get_running_loop().time()
+        attendance.heard(now, message if isinstance(message, Beat) else None)
+        if isinstance(message, Hello):
+            self._greeted(message, attendance)
+        elif isinstance(message, Beat):
+            self._alive_s, self._ever_alive = now, True
+            ran_s = now - attendance.started_s
+            if ran_s >= DEAD_S:
+                self._each(lambda camera: self._standing.well(camera.name, "process"))
+            self.sights.take(message, now, ran_s)
+        elif isinstance(message, Condition | Sight | Picture):
+            camera = self._by_name.get(message.camera)
+            if camera is None:
+                return
+            if isinstance(message, Condition):
+                self._condition(message, camera)
+            elif isinstance(message, Sight):
+                at = self._standing.instant(message.t_ms)
+                beside = self._newest.of(camera.values, at)
+                self._standing.sight(message, camera, beside)
+            else:
+                await self._pictures.take(message, camera)
+
+    def _greeted(self, hello: Hello, attendance: Attendance) -> None:
+        attendance.greeted = True
+        self.hello, self.trouble, self._refused = hello, "", False
+        self._pauses.accepted()
+        for camera in self._ready_names:
+            self._standing.accept(camera)
+        log.info(
+            "%s",
+            t(
+                "log.cameras_started",
+                group=self.group,
+                pid=hello.pid,
+                model=hello.model,
+            ),
+        )
+
+    def _condition(self, condition: Condition, camera: SiteCamera) -> None:
+        if condition.state == "raised":
+            self._standing.fault(camera, condition.fault, condition.args)
+        else:
+            self._standing.well(camera.name, condition.fault)
+
+    def _refuse(self, refused: Refused) -> None:
+        reason: dict[str, str] = dict(both(refused.key, **refused.args))
+        if not known(refused.key):
+            reason = dict.fromkeys(reason, refused.key)
+        self.trouble, self._refused = t(refused.key, **refused.args), True
+        for name in self._ready_names:
+            self._standing.refuse(self._by_name[name], reason, refused.key)
+
+    # -- between two processes ----------------------------------------------
+
+    def _after(self, outcome: Outcome, ran_s: float) -> float:
+        """Say what happened, once; how long to wait."""
+        if outcome.end == "recycle":
+            self.recycled += 1
+            self._recycled_s = asyncio.get_running_loop().time()
+            log.info(
+                "%s", t("log.cameras_recycled", group=self.group, why=outcome.detail)
+            )
+            return 0.0
+        if outcome.end == "refused":
+            log.warning(
+                "%s",
+                t("log.cameras_refused", group=self.group, why=self.trouble),
+            )
+            return self._pauses.after_refusal()
+        key = f"log.cameras_{outcome.end}"
+        said = t(key, group=self.group, why=outcome.detail)
+        self.trouble = said
+        log.warning("%s", said)
+        return self._pauses.after_end(ran_s)
+
+    async def _pause(self, pause_s: float, model: tuple[int, int] | None) -> None:
+        """Wait; a new model file, or a secret that can be read now, ends it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + pause_s
+        while (left := until - loop.time()) > 0:
+            self._tick()
+            await asyncio.sleep(min(TICK_S, left))
+            if self._refused and self._model_mark() != model:
+                return
+
+    def _tick(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._pictures.tell(now)
+        self._standing.end_orphans(self._by_name)
+        limit = DEAD_S if self._ever_alive else START_DEAD_S
+        if not self._refused and now - (self._alive_s or now) >= limit:
+            self._each(lambda camera: self._standing.fault(camera, "process", {}))
+
+    def _ready(self) -> tuple[Camera, ...]:
+        """The cameras with their passwords; one whose secret is wrong is refused."""
+        found = []
+        self._ready_names = []
+        for camera in self.members:
+            try:
+                password = _password(camera)
+            except SecretError as exc:
+                said = str(exc)
+                reason = {"zh": said, "en": said}
+                self._standing.refuse(camera, reason, "password")
+                continue
+            self._ready_names.append(camera.name)
+            found.append(msgspec.structs.replace(camera.camera, password=password))
+        return tuple(found)
+
+    def _can_log_in_now(self, now: float) -> bool:
+        """Whether a secret that could not be read can be now; looked at rarely."""
+        left_out = [c for c in self.members if c.name not in self._ready_names]
+        if not left_out or now - self._secrets_s < RETRY_SECRET_S:
+            return False
+        self._secrets_s = now
+        return any(_readable(camera) for camera in left_out)
+
+    def _model_mark(self) -> tuple[int, int] | None:
+        """What changes when somebody puts another model in place."""
+        path = self._vision.model.path
+        if path is None:
+            return None
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    def _open_alarms(self) -> int:
+        return self._standing.open_in(self._by_name)
+
+    def _why(self, attendance: Attendance) -> str:
+        beat = attendance.beat
+        if beat is not None and beat.recycle:
+            return beat.recycle
+        return f"{beat.rss_bytes // 1_000_000} MB" if beat is not None else ""
+
+    def _each(self, do: Callable[[SiteCamera], None]) -> None:
+        for camera in self.members:
+            do(camera)
+
+
+def _password(camera: SiteCamera) -> str | None:
+    """The camera's password.
+
+    Raises:
+        SecretError: There should be one, and it cannot be read.
+    """
+    for key, place in (
+        ("file", camera.password_file),
+        ("env", camera.password_env),
+        ("credential", camera.password_credential),
+    ):
+        if place is not None:
+            return read_secret(Secret(f"password_{key}", **{key: place}))  # type: ignore[arg-type]
+    return None
+
+
+def _readable(camera: SiteCamera) -> bool:
+    try:
+        _password(camera)
+    except SecretError:
+        return False
+    return True
+
+
+def _exit_words(status: int | None) -> str:
+    if status is None:
+        return "?"
+    return f"signal {-status}" if status < 0 else f"status {status}"
