@@ -5,10 +5,21 @@ set -u
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
+here() {
+    case $1 in
+    /*) # a library: any file of this pattern
+        for file in $1; do
+            [ -e "$file" ] && return
+        done
+        return 1
+        ;;
+    esac
+    command -v "$1" >/dev/null 2>&1
+}
 missing() {
     while read -r package tool _; do
         case $package in '' | '#'*) continue ;; esac
-        command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$package"
+        here "$tool" || printf '%s ' "$package"
     done < apt.txt
 }
 

@@ -37,6 +37,13 @@ _TOOL_PATHS = (
     "/sbin",
 )
 
+# Packages that bring no command but a library: name -> pattern of a file of theirs.
+_LIBRARIES = {
+    line.split()[0]: line.split()[1]
+    for line in (Path(__file__).parents[1] / ".ci/apt.txt").read_text().splitlines()
+    if line.split()[1:2] and line.split()[1].startswith("/")
+}
+
 _missing: Counter[str] = Counter()
 _left_behind: list[str] = []
 
@@ -80,9 +87,15 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_setup(item):
     for marker in item.iter_markers("needs"):
         for tool in marker.args:
-            if shutil.which(tool) is None:
+            if not _is_here(tool):
                 _missing[tool] += 1
                 pytest.skip(f"needs {tool}, which is not installed here")
+
+
+def _is_here(tool):
+    if tool in _LIBRARIES:
+        return any(Path("/").glob(_LIBRARIES[tool].lstrip("/")))
+    return shutil.which(tool) is not None
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ KINDS = (
     "analyzers",
     "receivers",
     "site",
+    "camera",
 )
 _WRITES_NMEA = ("receivers", "site")
 """Their sentences are another hand's (extra ``demo``); the gateway does without it."""
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the simulator until it ends or Ctrl-C; its exit status is ours."""
     if args.kind in _WRITES_NMEA and find_spec("pynmea2") is None:
         raise CliError(t("simulate.missing_extra", kind=args.kind))
+    if args.kind == "camera" and find_spec("cv2") is None:
+        raise CliError(t("simulate.missing_vision"))
     # --json and --lang were taken out for all verbs; who knows them gets them back.
     common = ["--json"] if args.json and args.kind == "platform" else []
     if args.kind == "hj212-platform":
