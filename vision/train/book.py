@@ -1,9 +1,10 @@
 """The book of training pictures: what the manifest says, and the pictures themselves.
 
 The folder holds ``manifest.csv`` (file, split, scene, kind, boxes, source, licence),
-``images/*.jpg`` (640x384), ``cells_40x24.npz`` (opacity per 16-pixel cell of dark smoke,
-light smoke and dust, for pictures that have it) and ``mattes/*.png`` (filmed smoke on
-black). It is not part of the repository; the model card names sources and licences.
+``images/*.jpg`` (640x384), ``cells_40x24.npz`` (opacity per 16-pixel cell of dark
+smoke, light smoke and dust, for pictures that have it) and ``mattes/*.png`` (filmed
+smoke on black). It is no part of the repository; the model card names sources and
+licences.
 
 A *scene* is one camera's view or one photograph. Splits and folds are by scene, and a
 picture rendered over a scene (``syn:kodak-05``) belongs to that scene, so that no
@@ -35,7 +36,7 @@ HEIGHT, WIDTH, CELL = 384, 640, 16
 
 REAL_SMOKE, REAL_NONE, REAL_DUST = "real-smoke", "real-none", "real-dust"
 SYNTHETIC = "synthetic"
-# All a background can be: photographs without an emission, and those whose dust we know.
+# Frames of one view: cosine of their edges, difference of their colourfulness.
 _ALIKE, _COLOURS_APART = 0.8, 15.0
 _RENDERED_PREFIX = "syn:"
 

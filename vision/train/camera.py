@@ -69,17 +69,20 @@ def taken(
         light: The sun a little higher or lower than in the other picture.
     """
     rng = dice(seed)
-    image = cv2.LUT(raster.to_bytes(scene), _curve(how, light)).astype(np.float32)
+    curve = _curve(how, light)
+    image: raster.Picture = cv2.LUT(raster.to_bytes(scene), curve).astype(np.float32)
     if how.vignette:
-        image *= _vignette(*image.shape[:2], how.vignette)[..., None]
+        image *= _vignette(image.shape[0], image.shape[1], how.vignette)[..., None]
     image = raster.blurred(image, how.blur)
     if how.halo:
         image += how.halo * (image - raster.blurred(image, 1.4))
     if how.noise:
-        image = image + how.noise * static(rng, *image.shape[:2], how.coarse)
+        image = image + how.noise * static(
+            rng, image.shape[0], image.shape[1], how.coarse
+        )
     if how.saturation != 1:
         # Last, so that a grey camera's noise is grey.
-        image = cv2.transform(image, _colours(how.saturation))
+        image = np.asarray(cv2.transform(image, _colours(how.saturation)), np.float32)
     return jpeg(raster.to_bytes(image), how.quality)
 
 

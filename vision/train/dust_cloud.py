@@ -73,7 +73,9 @@ def trail(rng: Dice, canvas: Canvas) -> None:
     clouds = []
     for _ in range(2 if often(rng, 0.5) else 1):
         how = Cone(
-            x, y - size * 0.6, (0 if side > 0 else np.pi) - side * between(rng, 0.0, 0.4),
+            x,
+            y - size * 0.6,
+            (0 if side > 0 else np.pi) - side * between(rng, 0.0, 0.4),
             bend=-side * between(rng, -0.1, 0.3),
             length=size * decades(rng, 9, 34),
             width=size,
@@ -83,7 +85,7 @@ def trail(rng: Dice, canvas: Canvas) -> None:
             billow=between(rng, 0.2, 0.9),
             ragged=between(rng, 0.35, 0.78),
             soft=between(rng, 0.5, 1.4),
-        )  # fmt: skip
+        )
         clouds.append(plume.cone(rng, h, w, how))
     cloud = plume.footed(rng, plume.together(clouds), y, size)
     if often(rng, 0.6):
@@ -122,7 +124,8 @@ def blown(rng: Dice, canvas: Canvas) -> None:
     for _ in range(int(rng.integers(2, 4))):
         size = decades(rng, 5, 30) * h / 192
         how = Cone(
-            between(rng, -0.1, 1.1) * w, y - size * between(rng, 0.2, 0.8),
+            between(rng, -0.1, 1.1) * w,
+            y - size * between(rng, 0.2, 0.8),
             (0 if side > 0 else np.pi) - side * between(rng, 0.0, 0.25),
             bend=-side * between(rng, -0.05, 0.15),
             length=size * decades(rng, 4, 16),
@@ -133,7 +136,7 @@ def blown(rng: Dice, canvas: Canvas) -> None:
             billow=between(rng, 0, 0.4),
             ragged=between(rng, 0.42, 0.91),
             soft=between(rng, 0.8, 1.8),
-        )  # fmt: skip
+        )
         clouds.append(plume.cone(rng, h, w, how))
     cloud = plume.footed(rng, plume.together(clouds), y, 20.0 * h / 192)
     _lay(rng, canvas, cloud, between(rng, 0, 0.3))
@@ -147,7 +150,9 @@ def breaking(rng: Dice, canvas: Canvas) -> None:
     clouds = []
     for angle in (-np.pi / 2, -between(rng, 0.2, 0.9), -np.pi + between(rng, 0.2, 0.9)):
         how = Cone(
-            x, y, angle + between(rng, -0.3, 0.3),
+            x,
+            y,
+            angle + between(rng, -0.3, 0.3),
             bend=between(rng, -0.3, 0.3),
             length=size * between(rng, 2.2, 6),
             width=size * between(rng, 0.6, 1.2),
@@ -157,7 +162,7 @@ def breaking(rng: Dice, canvas: Canvas) -> None:
             billow=between(rng, 0.6, 1),
             ragged=between(rng, 0.42, 0.91),
             soft=between(rng, 0.25, 1.0),
-        )  # fmt: skip
+        )
         clouds.append(plume.cone(rng, h, w, how))
     _lay(rng, canvas, plume.footed(rng, plume.together(clouds), y, size))
 
@@ -167,11 +172,19 @@ def storm(rng: Dice, canvas: Canvas) -> None:
     h, w = canvas.height, canvas.width
     girth = between(rng, 0.3, 0.8) * h
     how = Cone(
-        between(rng, 0, 1) * w, between(rng, 0.7, 1.3) * h, -np.pi / 2 + between(rng, -1.2, 1.2),
-        bend=between(rng, -0.3, 0.3), length=girth * between(rng, 2, 5), width=girth,
-        spread=between(rng, 0.1, 0.4), depth=decades(rng, 1, 6), thinning=between(rng, 0, 0.4),
-        billow=between(rng, 0.2, 0.9), ragged=between(rng, 0.42, 0.85), soft=between(rng, 0.5, 1.5),
-    )  # fmt: skip
+        between(rng, 0, 1) * w,
+        between(rng, 0.7, 1.3) * h,
+        -np.pi / 2 + between(rng, -1.2, 1.2),
+        bend=between(rng, -0.3, 0.3),
+        length=girth * between(rng, 2, 5),
+        width=girth,
+        spread=between(rng, 0.1, 0.4),
+        depth=decades(rng, 1, 6),
+        thinning=between(rng, 0, 0.4),
+        billow=between(rng, 0.2, 0.9),
+        ragged=between(rng, 0.42, 0.85),
+        soft=between(rng, 0.5, 1.5),
+    )
     _lay(rng, canvas, plume.cone(rng, h, w, how))
 
 

@@ -39,11 +39,12 @@ def flames(
     side = (columns - np.float32(x)) / np.float32(max(wide, 2))
     bank = fractal_bank(1.5)[int(rng.integers(6))]
     x0, y0 = (np.float32(rng.integers(SIDE)) for _ in "xy")
-    size = np.float32(min(wide, tall))
+    size = float(min(wide, tall))
+    step = np.float32(1 / max(size, 4.0))
     tongue = raster.looked_up(
         bank,
-        columns * 55 / max(size, 4) + x0,
-        rows * np.float32(28 / max(size, 4)) + y0,
+        columns * (55 * step) + x0,
+        rows * (28 * step) + y0,
     )
     side = side + tongue * np.float32(0.22) * np.maximum(up, 0)
     shape = 1 - side * side * (1 + 1.5 * np.maximum(up, 0)) - np.maximum(up, 0)

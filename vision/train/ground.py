@@ -1,4 +1,4 @@
-"""Bare surfaces: soil, sand, concrete, walls, water. Brown is not dust, grey not smoke."""
+"""Bare soil, sand, concrete, walls, water: brown is not dust, grey is not smoke."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WALLS = [
 
 
 def soil(rng: Dice, canvas: Canvas) -> None:
-    """Bare ground from a horizon down, its grain smaller with distance, tracks in it."""
+    """Bare ground from a horizon down, finer with distance, tracks in it."""
     h, w = canvas.height, canvas.width
     line = (
         between(rng, 0.15, 0.65) * h if often(rng, 0.75) else -between(rng, 0.1, 1) * h

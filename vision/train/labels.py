@@ -6,14 +6,16 @@ Opacity from 0.10 up counts, 0.02 to 0.10 is not asked (weight 0), below is none
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.train import raster
 from vision.train.book import CELL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SMOKE, DARK, DUST = 0, 1, 2
 SEEN, UNSEEN = 0.10, 0.02

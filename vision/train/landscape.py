@@ -51,10 +51,9 @@ def landscape(
     """
     zenith, horizon = (np.array(c, np.float32) for c in one_of(rng, _SKIES))
     columns, rows = raster.grid(height, width)
-    line = np.float32(between(rng, 0.25, 0.85) * height)
-    up = np.clip((line - rows) / max(line, 1), 0, 1) ** np.float32(
-        between(rng, 0.4, 1.2)
-    )
+    line = between(rng, 0.25, 0.85) * height
+    steep = np.float32(between(rng, 0.4, 1.2))
+    up = np.clip((np.float32(line) - rows) / np.float32(max(line, 1.0)), 0, 1) ** steep
     sky = horizon + up[..., None] * (zenith - horizon)
     sky = sky * (1 + between(rng, -0.15, 0.15) * (columns / width - 0.5))[..., None]
     light = np.float32(
@@ -66,7 +65,7 @@ def landscape(
     if often(rng, 0.35):
         (cumulus if often(rng, 0.5) else stratus)(rng, canvas)
         canvas.before = canvas.now
-    _hills(rng, canvas, float(line))
+    _hills(rng, canvas, line)
     ground = np.clip(rows - line + 0.5, 0, 1)
     if photo is not None:
         tint = np.exp(rng.normal(0, 0.1, 3)).astype(np.float32)
@@ -75,9 +74,9 @@ def landscape(
     else:
         one_of(rng, [soil, soil, water, sand, _meadow])(rng, canvas)
     for _ in range(int(rng.integers(0, 5))):
-        _built(rng, canvas, float(line))
+        _built(rng, canvas, line)
     if often(rng, 0.5):
-        _trees(rng, canvas, float(line))
+        _trees(rng, canvas, line)
     if often(rng, 0.08):
         wall(rng, canvas)
     return canvas

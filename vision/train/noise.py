@@ -76,7 +76,7 @@ def _static_bank() -> raster.Field:
 
 
 def static(rng: Dice, height: int, width: int, coarse: float) -> raster.Field:
-    """Sensor noise (h, w, 3) of deviation about 1; ``coarse`` blurs it, as cameras do."""
+    """Sensor noise (h, w, 3), deviation about 1; ``coarse`` blurs it, as cameras do."""
     y, x = (int(rng.integers(SIDE)) for _ in "yx")
     cut = _static_bank()[y : y + height, x : x + width]
     return raster.blurred(cut, coarse) * np.float32(1 + coarse)
@@ -110,10 +110,10 @@ def _spheres(rng: Dice, spacing: float) -> raster.Field:
     """Domes of height 0..1 around points about ``spacing`` apart, wrapped."""
     count = int((SIDE / spacing) ** 2)
     points = rng.integers(0, SIDE, (count, 2))
-    empty = np.full((3 * SIDE, 3 * SIDE), 255, np.uint8)
-    for dy in (0, SIDE, 2 * SIDE):
-        for dx in (0, SIDE, 2 * SIDE):
-            empty[points[:, 0] + dy, points[:, 1] + dx] = 0
-    far = cv2.distanceTransform(empty, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    far = far[SIDE : 2 * SIDE, SIDE : 2 * SIDE] / np.float32(spacing)
+    empty = np.full((SIDE, SIDE), 255, np.uint8)
+    empty[points[:, 0], points[:, 1]] = 0
+    rim = int(2 * spacing)  # no dome reaches further around the tile's edge
+    wide = np.pad(empty, rim, mode="wrap")
+    far = cv2.distanceTransform(wide, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = far[rim:-rim, rim:-rim] / np.float32(spacing)
     return np.sqrt(np.clip(1 - far * far, 0, 1)).astype(np.float32)

@@ -176,8 +176,8 @@ def filmed(
     v = np.float32(linear[1, 0]) * x + np.float32(linear[1, 1]) * y
     u, v = u + np.float32(columns / 2), v + np.float32(rows - 1)
     found = cv2.remap(matte, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    grey = np.asarray(found, np.float32) / 255
-    grey = raster.blurred(grey, min(0.5 / scale, 2.0))
+    film: raster.Field = np.asarray(found, np.float32) / 255
+    grey = raster.blurred(film, min(0.5 / scale, 2.0))
     age = np.clip(-y / np.float32(size), 0, 1)
     relief = raster.blurred(grey, max(size / 40, 0.8)) * np.float32(size * 0.14)
     thick = -np.log(np.maximum(1 - 0.93 * grey, 0.05)) * np.float32(depth / 2.6)

@@ -7,14 +7,14 @@ hands over. OpenCV is called from here and from ``camera`` only.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-Picture = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
+Picture = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
 
 
@@ -67,14 +67,9 @@ def looked_up(bank: Field, x: Field, y: Field) -> Field:
     return cast("Field", cv2.remap(bank, x, y, **how))  # type: ignore[call-overload]
 
 
-def warped(image: Field, matrix: NDArray[np.float64], height: int, width: int) -> Field:
-    """``image`` seen through a 2x3 affine that maps target to source pixels; 0 outside."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cast("Field", cv2.warpAffine(image, matrix, (width, height), flags=flags))
-
-
 def slopes(field: Field) -> tuple[Field, Field]:
     """Differences to the right and downwards, central, same size."""
+    field = np.asarray(field, np.float32)
     dx = cast("Field", cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=3, scale=0.125))
     dy = cast("Field", cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=3, scale=0.125))
     return dx, dy
@@ -107,4 +102,4 @@ def smoothstep(low: float, high: float, value: Field) -> Field:
 def to_bytes(image: Picture) -> Bytes:
     """Rounded and clipped to what a camera can hand over."""
     zero = (0.0, 0.0, 0.0, 0.0)
-    return cast("Bytes", cv2.add(image, zero, dtype=cv2.CV_8U))
+    return cast("Bytes", cv2.add(image, zero, dtype=cv2.CV_8U))  # type: ignore[call-overload]

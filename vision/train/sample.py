@@ -1,8 +1,8 @@
 """One training sample from one number: a crop, the same crop before, and its labels.
 
-``sample(seed, book)`` is a pure function: the same number and book give the same bytes.
-Which kind of sample a seed gives is drawn by ``MIX``; within a kind the *scene* is drawn
-first and its picture after, so that a camera with a hundred frames counts once.
+``sample(seed, book)`` is a pure function: the same number and book give the same
+bytes. Which kind of sample a seed gives is drawn by ``MIX``; within a kind the *scene*
+is drawn first and its picture after: a camera with a hundred frames counts once.
 ``hard_negatives`` and ``emissions`` render whole pictures for figures.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from vision.train import book as books
 from vision.train import camera as cameras
+from vision.train import emission
 from vision.train import labels as labelled
-from vision.train import smoke
 from vision.train import view as views
 from vision.train.background import (
     any_page,
@@ -154,8 +154,10 @@ def emissions(seed: int, book: Book, kind: str) -> Sample:
             name = raise_dust(rng, canvas)
         else:
             reach, shade = kind.split("-")
-            only = ("far",) if reach == "far" else smoke.NEAR
-            name = smoke.emit(rng, canvas, book.mattes, dark=shade == DARK, only=only)
+            only = ("far",) if reach == "far" else emission.NEAR
+            name = emission.emit(
+                rng, canvas, book.mattes, dark=shade == DARK, only=only
+            )
         scenes = _finished(canvas, f"{kind}:{name}")
         if _cells(scenes.labels) >= least:
             break
@@ -217,7 +219,7 @@ def _rendered(rng: Dice, book: Book, kind: str) -> _Scenes:
             ):
                 name = raise_dust(rng, canvas)
         else:
-            name = smoke.emit(rng, canvas, book.mattes, dark=kind == DARK)
+            name = emission.emit(rng, canvas, book.mattes, dark=kind == DARK)
         if often(rng, 0.15):
             foreground(rng, canvas)
         scenes = _finished(canvas, name)

@@ -33,7 +33,9 @@ def steam(rng: Dice, canvas: Canvas) -> None:
             stack(rng, canvas, x, top, bore)
         gap = bore * between(rng, 0.2, 1.6)
         how = plume.Cone(
-            x + np.cos(wind) * gap, top + np.sin(wind) * gap, wind,
+            x + np.cos(wind) * gap,
+            top + np.sin(wind) * gap,
+            wind,
             bend=between(rng, -0.4, 0.4),
             length=bore * decades(rng, 5, 22),
             width=bore * between(rng, 0.8, 1.2),
@@ -43,7 +45,7 @@ def steam(rng: Dice, canvas: Canvas) -> None:
             billow=between(rng, 0.75, 1.0),
             ragged=between(rng, 1.0, 1.7),
             soft=between(rng, 0.12, 0.4),
-        )  # fmt: skip
+        )
         cloud = plume.cone(rng, h, w, how)
         # It evaporates: what is thin goes first, and suddenly.
         dry = between(rng, 0.15, 0.5) + between(rng, 0.2, 1.6) * cloud.age

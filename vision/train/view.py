@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from vision.train import raster
 from vision.train.book import CELL, HEIGHT, WIDTH
 from vision.train.chance import between, decades, often
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from vision.train import raster
     from vision.train.book import Box
     from vision.train.chance import Dice
 
@@ -27,6 +27,7 @@ CROP_HEIGHT, CROP_WIDTH = 192, 256
 ZOOM_LOW, ZOOM_HIGH = 0.5, 1.6
 _MOST_TILT = 0.1  # radians: cameras on towers hang a little askew
 _TILTED = 0.4
+_SOFTEN, _SOFTEN_MORE = 0.8, 0.6
 
 
 class View(NamedTuple):
@@ -46,10 +47,9 @@ class View(NamedTuple):
 
     def picture(self, image: raster.Bytes) -> raster.Bytes:
         """The crop of an RGB picture."""
-        if self.zoom < 0.8:  # noqa: PLR2004  a shrunk picture must not alias
-            image = (
-                cv2.blur(image, (2, 2)) if self.zoom > 0.6 else cv2.blur(image, (3, 3))
-            )  # noqa: PLR2004, E501
+        if self.zoom < _SOFTEN:  # a shrunk picture must not alias
+            side = 2 if self.zoom > _SOFTEN_MORE else 3
+            image = np.asarray(cv2.blur(image, (side, side)), np.uint8)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.width, self.height)
         mode = cv2.BORDER_REFLECT_101
@@ -57,7 +57,7 @@ class View(NamedTuple):
 
     def cells(self, cells: NDArray[np.float16]) -> raster.Field:
         """The crop of (n, 24, 40) opacity cells, as (n, h, w) smooth opacity."""
-        matrix = (self.matrix + [[0, 0, 0.5], [0, 0, 0.5]]) / CELL
+        matrix = (self.matrix + np.array([[0, 0, 0.5]])) / CELL
         matrix[:, 2] -= 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.width, self.height)

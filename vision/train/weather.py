@@ -243,12 +243,19 @@ def water_spray(rng: Dice, canvas: Canvas) -> None:
     girth = decades(rng, 4, 22) * h / 192
     angle = -np.pi / 2 + between(rng, -1.2, 1.2)
     how = plume.Cone(
-        between(rng, 0.1, 0.9) * w, between(rng, 0.5, 1) * h, angle,
+        between(rng, 0.1, 0.9) * w,
+        between(rng, 0.5, 1) * h,
+        angle,
         bend=float(np.sign(np.cos(angle)) or 1) * between(rng, 0.4, 1.2),
-        length=girth * between(rng, 4, 9), width=girth * 0.5,
-        spread=between(rng, 0.15, 0.4), depth=decades(rng, 0.5, 2), thinning=0.6,
-        billow=0.0, ragged=1.5, soft=0.7,
-    )  # fmt: skip
+        length=girth * between(rng, 4, 9),
+        width=girth * 0.5,
+        spread=between(rng, 0.15, 0.4),
+        depth=decades(rng, 0.5, 2),
+        thinning=0.6,
+        billow=0.0,
+        ragged=1.5,
+        soft=0.7,
+    )
     cloud = plume.cone(rng, h, w, how)
     grain = (rng.random((h, w)) < 0.35).astype(np.float32)  # noqa: PLR2004
     grain = raster.smeared(raster.blurred(grain, 0.5), 5, angle)
