@@ -163,19 +163,20 @@ class Batch(NamedTuple):
 
 
 class Crops:
-    """The crops of a folder, addressed as one long list."""
+    """The crops of one or more folders, addressed as one long list."""
 
-    def __init__(self, folder: Path, most: int | None = None) -> None:
-        """Open every whole shard of ``folder``, at most ``most`` crops.
+    def __init__(self, *folders: Path, most: int | None = None) -> None:
+        """Open every whole shard, at most ``most`` crops of each folder.
 
         Raises:
-            ValueError: no shard is there.
+            ValueError: a folder has no shard.
         """
-        shards = sorted(p for p in folder.iterdir() if p.name.isdigit())
-        if most is not None:
-            shards = shards[: max(1, most // SHARD)]
-        if not shards:
-            raise ValueError(f"{folder}: expected shards of crops, found none")
+        shards = []
+        for folder in folders:
+            here = sorted(p for p in folder.iterdir() if p.name.isdigit())
+            if not here:
+                raise ValueError(f"{folder}: expected shards of crops, found none")
+            shards += here if most is None else here[: max(1, most // SHARD)]
         self._arrays = {
             name: [np.load(s / f"{name}.npy", mmap_mode="r") for s in shards]
             for name in ("features", "target", "weight", "change")

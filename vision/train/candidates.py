@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vision.train.book import Page
 
-FOLDS = 3
+FOLDS = 2
 STEPS = 1200
 TABLE = Path(__file__).parent / "candidates.json"
 SHAPES = {

@@ -52,7 +52,15 @@ def test_a_shard_that_was_being_written_is_not_read(tmp_path: Path, small: int) 
 def test_no_more_crops_than_asked_for(tmp_path: Path, small: int) -> None:
     for number in range(3):
         shard(tmp_path, number, small, number)
-    assert len(cache.Crops(tmp_path, 2 * small)) == 2 * small
+    assert len(cache.Crops(tmp_path, most=2 * small)) == 2 * small
+
+
+def test_folders_join(tmp_path: Path, small: int) -> None:
+    shard(tmp_path / "a", 0, small, 1)
+    shard(tmp_path / "b", 0, small, 2)
+    crops = cache.Crops(tmp_path / "a", tmp_path / "b")
+    assert len(crops) == 2 * small
+    assert crops.batch(np.array([small])).features[0, 0, 0, 0] == 2
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
