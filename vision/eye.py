@@ -9,6 +9,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from vision.condition import HOLDING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -65,17 +67,17 @@ class Judges(Protocol):
 class Keeps(Protocol):
     """What is asked of ``vision.evidence.Keeper``."""
 
-    def frame(self, frame: Frame) -> list[Picture]:
-        """A good frame: into the ring; the daily picture where it is time."""
+    def frame(self, frame: Frame) -> None:
+        """A good frame: kept for a while."""
 
     def sight(self, sight: Sight, frame: Frame) -> list[Picture]:
         """Pictures of an alarm."""
 
-    def tick(self, t_ms: int, mono_s: float) -> list[Picture]:
-        """Pictures that are ready now."""
+    def tick(self, wall_ms: int, mono_s: float) -> list[Picture]:
+        """Pictures that are due now."""
 
-    def snapshot(self, id_: str, frame: Frame) -> list[Picture]:
-        """One that was asked for."""
+    def snapshot(self, ask: str) -> list[Picture]:
+        """The newest one, which somebody asked for."""
 
 
 class Parts(NamedTuple):
@@ -102,7 +104,6 @@ class Eye:
         self._number = 0
         self._looked_s = float("-inf")
         self._asked: list[str] = []
-        self._last: Frame | None = None
         self._state = states / f"{camera.name}.state" if states else None
         self._stored_s: float | None = None
 
@@ -176,11 +177,9 @@ class Eye:
     ) -> None:
         for condition in step.conditions:
             tell(condition)
-        good = not self._pipeline.beat().faults
+        good = HOLDING.isdisjoint(self._pipeline.beat().faults)
         if good:
-            self._last = frame
-            for picture in self._keeper.frame(frame):
-                tell(picture)
+            self._keeper.frame(frame)
         # All alarms first: what a picture costs must not hold one back.
         for sight in step.sights:
             tell(sight)
@@ -191,5 +190,5 @@ class Eye:
             self.store(frame.wall_ms, frame.mono_s)
         asked, self._asked = (self._asked, []) if good else ([], self._asked)
         for id_ in asked:
-            for picture in self._keeper.snapshot(id_, frame):
+            for picture in self._keeper.snapshot(id_):
                 tell(picture)

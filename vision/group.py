@@ -112,20 +112,21 @@ def _real(
     import cv2  # noqa: PLC0415 - heavy
 
     from vision.detect.detector import Detector  # noqa: PLC0415 - heavy
-    from vision.evidence import Keeper  # noqa: PLC0415 - heavy
+    from vision.evidence import Keeper, Shelf  # noqa: PLC0415 - heavy
     from vision.feed import Feed  # noqa: PLC0415 - heavy
     from vision.pipeline import Pipeline  # noqa: PLC0415 - heavy
 
     # The libraries' own threads would take the core that polls instruments.
     cv2.setNumThreads(1)
     detector = Detector.open(configure.model)
+    shelf = Shelf(configure.evidence)
     start = f"{int(time.time()):x}{secrets.token_hex(2)}"
 
     def make(camera: Camera) -> Parts:
         return Parts(
             Feed(camera, on_frame=wake),
             Pipeline(camera, detector, f"{camera.name}-{start}"),
-            Keeper(configure.evidence, camera),
+            Keeper(configure.evidence, camera, shelf),
         )
 
     hello = Hello(

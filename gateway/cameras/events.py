@@ -22,6 +22,7 @@ Text = dict[str, str]
 Lost = Literal["process_ended", "camera_removed"]
 """Why an alarm was closed that nobody saw the end of."""
 TYPES = {"dark_smoke": "smoke_seen", "light_smoke": "smoke_seen", "dust": "dust_seen"}
+_BECAUSE = {"zh": "：", "en": ": "}
 _JOINT = {"zh": "，", "en": ", "}
 
 
@@ -183,11 +184,14 @@ def heartbeat(
 
 
 def fault_text(fault: str, args: Mapping[str, Any]) -> Text:
-    """A fault in words; a process that knows more than its kind names a sentence."""
-    key = str(args.get("key", ""))
-    if not (key.startswith("vision.") and known(key)):
-        key = f"vision.fault.{fault}"
-    return both(key, **{k: v for k, v in args.items() if k not in ("key", "camera")})
+    """A fault in words, and why, where the source knows more."""
+    told = {k: v for k, v in args.items() if k not in ("camera", "fault", "key")}
+    kind = both(f"vision.fault.{fault}", **told)
+    why = str(args.get("why", ""))
+    if not (why.startswith("vision.") and known(why)):
+        return dict(kind)
+    reason = both(why, **told)
+    return {code: _BECAUSE[code].join((kind[code], reason[code])) for code in kind}
 
 
 def _sight_text(sight: Sight, state: str, lasted_ms: int) -> Text:

@@ -69,10 +69,10 @@ class SightOf:
         for new in beat.faults:
             if new not in told:
                 standing.fault(camera, new, {})
-        sees = not beat.faults and quiet_s < _limit_s(camera) and beat.frames > 0
-        if sees and ran_s >= SETTLED_S:
+        if quiet_s < _limit_s(camera) and beat.frames > 0 and ran_s >= SETTLED_S:
             for fault in told:
-                standing.well(name, fault)
+                if fault not in beat.faults:
+                    standing.well(name, fault)
         elif not beat.faults and quiet_s >= _limit_s(camera) and not told:
             # It says that all is well and shows nothing: that is a fault, too.
             args = {"seconds": f"{quiet_s:.0f}"}
