@@ -74,9 +74,7 @@ def grid(
     return model(content, metadata)
 
 
-def fixed(
-    output, *, size=(64, 64), metadata=None, name="images", column=None, score=None
-) -> bytes:
+def fixed(output, *, size=(64, 64), metadata=None, name="images", column=None) -> bytes:
     """float (1,3,H,W) -> ``output``, with one entry that is the picture's mean.
 
     Args:
@@ -85,13 +83,11 @@ def fixed(
         metadata: Of the file.
         name: Of its input.
         column: Index of the entry that the picture's mean is added to.
-        score: Unused entries are added this.
     """
     output = np.asarray(output, np.float32)
     mask = np.zeros_like(output)
     if column is not None:
         mask[column] = 1
-    del score
     nodes = [
         node("ReduceMean", [name], ["mean"], keepdims=0),
         node("Mul", ["mask", "mean"], ["seen"]),
@@ -113,10 +109,10 @@ def centres(size, strides=(8, 16, 32), anchors=1):
     for stride in strides:
         for _ in range(anchors):
             for y in range(size[1] // stride):
-                for x in range(size[0] // stride):
-                    rows.append(
-                        ((x + 0.5) * stride, (y + 0.5) * stride, stride, stride)
-                    )
+                rows += [
+                    ((x + 0.5) * stride, (y + 0.5) * stride, stride, stride)
+                    for x in range(size[0] // stride)
+                ]
     return np.array(rows, np.float32)
 
 

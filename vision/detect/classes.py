@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from typing import TYPE_CHECKING
 
 from vision.detect.errors import ModelError
+from vision.detect.metadata import literal
 from vision.messages import LABELS
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from vision.messages import Label
 
-_LONGEST = 20_000
 _SHOWN = 20
 
 
@@ -24,16 +22,7 @@ def names_of(metadata: Mapping[str, str]) -> dict[int, str]:
     Ours are a JSON list under ``ecogate.classes``; Ultralytics writes a dictionary of
     Python's under ``names``.
     """
-    text = metadata.get("ecogate.classes") or metadata.get("names") or ""
-    if not text or len(text) > _LONGEST:
-        return {}
-    try:
-        found = json.loads(text)
-    except ValueError:
-        try:
-            found = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return {}
+    found = literal(metadata.get("ecogate.classes") or metadata.get("names") or "")
     if isinstance(found, list):
         found = dict(enumerate(found))
     if not isinstance(found, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 from vision.detect import letterbox, trial
 from vision.detect.errors import ModelError
 from vision.detect.heads import painted
+from vision.detect.metadata import literal
 from vision.detect.net import Net
 from vision.detect.onnx_file import OnnxFile, read
-from vision.detect.recognise import literal
 from vision.detect.scores import image_scores
 from vision.frame import Cells
 from vision.messages import LABELS, Model
@@ -149,11 +148,10 @@ def thresholds(metadata: dict[str, str]) -> dict[Label, float]:
     text = metadata.get("ecogate.thresholds", "")
     if not text:
         return {}
-    try:
-        found = json.loads(text)
-        said = {x: float(found[x]) for x in LABELS if x in found}
-    except (ValueError, TypeError) as exc:
-        raise ModelError("thresholds", found=text[:80]) from exc
-    if not all(0 < value < 1 for value in said.values()):
+    found = literal(text)
+    said = {x: found[x] for x in LABELS if x in found} if type(found) is dict else {}
+    if not said or not all(
+        isinstance(value, float) and 0 < value < 1 for value in said.values()
+    ):
         raise ModelError("thresholds", found=text[:80])
     return said

@@ -60,13 +60,9 @@ class Net:
         self.entry = entry(self._session.inputs, metadata, model.size)
         grey = np.full((self.entry.size[1], self.entry.size[0], 3), 114, np.uint8)
         self.pixels = "rgb255"
-        shapes = {
-            name: found.shape
-            for name, found in zip(
-                self._session.outputs, self._answer(grey, None), strict=True
-            )
-        }
+        shapes = self._shapes(grey)
         self.exit = head(shapes, self.entry.size, model.head, self.names, metadata)
+        self._shape = shapes[self.exit.output]
         self.classes = mapped(model.classes, self.names, self.exit.classes)
         self.pixels = pixels(
             self.entry, self.exit.head, model.pixels, ultralytics=self.ultralytics
@@ -118,9 +114,25 @@ class Net:
             found = found[:, None, None]
         return heads.maps(found, self.classes)
 
+    def _shapes(self, grey: Bytes) -> dict[str, tuple[int, ...]]:
+        """Of all outputs; where the file leaves them open, those of an answer."""
+        told: dict[str, tuple[int, ...]] = {}
+        for name, shape in self._session.outputs:
+            sides = [side for side in shape if isinstance(side, int) and side > 0]
+            if sides and len(sides) == len(shape):  # none: even the rank is open
+                told[name] = tuple(sides)
+        names = [name for name, _ in self._session.outputs]
+        if len(told) == len(names):
+            return told
+        found = self._answer(grey, None)
+        return {n: answer.shape for n, answer in zip(names, found, strict=True)}
+
     def _one(self, picture: Bytes) -> Floats:
         found = self._answer(picture, [self.exit.output])[0]
-        if found.dtype.kind != "f" or found.shape[0] != 1:
+        if found.dtype.kind != "f" or found.shape[:1] != (1,):
+            raise ModelError("output_kind")
+        if found.shape[1:] != self._shape[1:] and not self.entry.free:
+            # It said one thing and answers another.
             raise ModelError("output_kind")
         return np.asarray(found[0], np.float32)
 

@@ -62,7 +62,7 @@ class OnnxFile:
             the order of their names.
         metadata: What its maker wrote into it.
         opset: Version of ONNX's own operators.
-        external: Files with weights, all within its folder.
+        external: Files with weights, all within its folder: location -> bytes.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class OnnxFile:
     sha256: str
     metadata: dict[str, str]
     opset: int
-    external: tuple[Path, ...] = ()
+    external: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -103,8 +103,8 @@ def read(path: str | Path, largest: int = LARGEST) -> OnnxFile:
         raise _no_model(path, data, len(data))
     external = _external(path, found.locations, largest - len(data))
     digest = hashlib.sha256(data)
-    for file in external:
-        digest.update(file.read_bytes())
+    for content in external.values():
+        digest.update(content)
     return OnnxFile(
         path, data, digest.hexdigest(), found.metadata, found.opset, external
     )
@@ -263,7 +263,7 @@ def _whole(entries: dict[str, str], key: str, default: int) -> int:
 
 def _external(
     path: Path, locations: list[tuple[str, int, int]], room: int
-) -> tuple[Path, ...]:
+) -> dict[str, bytes]:
     """The files that hold weights: in the model's folder, no links, no way out."""
     folder = path.parent.resolve()
     files: dict[str, Path] = {}
@@ -291,7 +291,14 @@ def _external(
     total = sum(file.stat().st_size for file in files.values())
     if total > room:
         raise ModelError("too_large", path=path, found=total, limit=room)
-    return tuple(files[name] for name in sorted(files))
+    try:
+        found = {name: files[name].read_bytes() for name in sorted(files)}
+    except OSError as exc:
+        raise ModelError("unreadable", path=path, problem=exc.strerror or exc) from exc
+    for location, offset, length in locations:
+        if offset + length > len(found[location]):  # it shrank since
+            raise ModelError("external_range", location=location[:120])
+    return found
 
 
 __all__ = ["LARGEST", "Field", "OnnxFile", "read"]

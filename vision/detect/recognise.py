@@ -6,12 +6,11 @@ wins where the shape allows it; what could be two things is asked about, never g
 
 from __future__ import annotations
 
-import ast
-import json
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from vision.detect.errors import ModelError
 from vision.detect.heads import STRIDES, candidates
+from vision.detect.metadata import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,19 +118,6 @@ def told_size(metadata: Mapping[str, str]) -> Size | None:
             first, second = found
             return (second, first) if turned else (first, second)
     return None
-
-
-def literal(text: str) -> object:
-    """What a metadata entry says, as JSON or as Python writes it; None: nothing."""
-    if not text or len(text) > 2000:  # noqa: PLR2004
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
 
 
 def fits(shape: Sequence[int], size: Size, classes: int) -> list[Head]:

@@ -43,13 +43,14 @@ class Session:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         options.log_severity_level = _FATAL
-        add = options.add_session_config_entry
-        add("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if file.external:
-            # The bytes we looked at are what is loaded, not the path once more.
-            add(
-                "session.model_external_initializers_file_folder_path",
-                str(file.path.parent.resolve()),
+            # By path they would be mapped: who writes there changes a running model,
+            # who cuts the file ends this process. What was hashed is what is loaded.
+            options.add_external_initializers_from_files_in_memory(
+                list(file.external),
+                list(file.external.values()),
+                [len(content) for content in file.external.values()],
             )
         self._errors = _errors()
         try:
@@ -65,9 +66,9 @@ class Session:
         return [(i.name, i.shape, i.type) for i in self._session.get_inputs()]
 
     @property
-    def outputs(self) -> list[str]:
-        """Names."""
-        return [o.name for o in self._session.get_outputs()]
+    def outputs(self) -> list[tuple[str, Sequence[int | str | None]]]:
+        """Name and shape of each; what depends on the input is no number."""
+        return [(o.name, o.shape) for o in self._session.get_outputs()]
 
     def run(
         self, name: str, fed: NDArray[Any], outputs: Sequence[str] | None = None

@@ -26,9 +26,9 @@ from vision.messages import Model
 
 ROOM = 600_000_000
 """Bytes of data the child may have beyond what its libraries take."""
-CPU_S = 1.4
-"""Processor time to open a model and answer three pictures; more where the machine is
-slower, see ``_allowed``."""
+CPU_S = 1.2
+"""Processor time to open a model and answer two or three pictures; more where the
+machine is slower, see ``_allowed``."""
 _TIMES_START = 4.0
 _WALL_S = 30.0
 
