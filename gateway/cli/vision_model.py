@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
+import msgspec
+
 from gateway.cli.exits import CliError, Exit
 from gateway.texts import t
 from vision.messages import LABELS, Model
@@ -50,6 +52,27 @@ def declared(args: argparse.Namespace) -> list[str]:
     if args.size:
         found += ["--size", size(args.size)]
     return found
+
+
+def declared_model(args: argparse.Namespace) -> Model:
+    """What ``--model`` and the rest declare, as a struct.
+
+    Raises:
+        CliError: A class or a size that is none.
+    """
+    declared(args)  # refuses what is no class or no size
+    classes = dict(word.rpartition("=")[::2] for word in args.classes)
+    width, _, height = (args.size or "").partition("x")
+    return msgspec.convert(
+        {
+            "path": args.model,
+            "head": args.head,
+            "pixels": args.pixels,
+            "classes": classes,
+            "size": (int(width), int(height)) if args.size else None,
+        },
+        Model,
+    )
 
 
 def size(text: str) -> str:

@@ -47,8 +47,8 @@ class Drawing:
         file: What is tried.
         camera: Its rate.
         pipeline: For model and thresholds.
-        words: Names in the reader's language: labels, held, learning, fault, night,
-            alarm, quiet, curves, model, rate.
+        words: Names in the reader's language: labels, faults, held, learning,
+            fault, night, alarm, no_alarm, curves, model, rate.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Drawing:
         chart = timeline(
             self._points, spans, watcher.thresholds, words, ACROSS - _EDGES
         )
-        verdict = words.get("quiet", "no alarm")
+        verdict = words.get("no_alarm", "no alarm")
         if spans:
             first = (
                 f"{words.get(spans[0].label, spans[0].label)} {clock(spans[0].from_s)}"
