@@ -1,8 +1,8 @@
 """A platform's reading of what a gateway publishes, written from its documentation.
 
-Topics ``{prefix}/{gateway}/status | meta/{id} | data | event``, and ``receipt`` the
-other way; payloads as the project's ``docs/mqtt.md`` describes them. A record is named
-by (gateway, store, seq); records and ``lost`` ranges together cover every seq once.
+Topics ``{prefix}/{gateway}/status | meta/{id} | data | event | media/{event}/{n}``, and
+``receipt`` the other way; payloads as the project's ``docs/mqtt.md`` describes them. A
+record is named by (gateway, store, seq); records and ``lost`` ranges together cover every seq once.
 :class:`Consumer` is fed messages and forms a :class:`~simulators.verdict.Verdict`; it
 does no I/O.
 """
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simulators import bench
-from simulators.payloads import Data, Record, Status, plain
+from simulators.payloads import Data, Media, Record, Status, plain
+from simulators.pictures import Pictures
 from simulators.receipts import Receipts
 from simulators.seqs import SeqLine
 from simulators.slots import ENDS, UNCERTAIN, GapSaid, SlotLine
@@ -23,6 +24,7 @@ from simulators.verdict import Times, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from simulators.profiled import Expectation
 
@@ -41,6 +43,7 @@ class Consumer:
         from_seq: The first seq that must have arrived; None = the first that did.
         refuse: Asked for every record that arrives, with it as JSON: a reason not to
             take it, or None. A refused record counts as not arrived.
+        pictures: A folder for the pictures that are whole.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Consumer:
         retime_ms: float = 2000.0,
         from_seq: int | None = None,
         refuse: Callable[[dict[str, Any]], str | None] | None = None,
+        pictures: Path | None = None,
     ) -> None:
         self.start_utc_ms = start_utc_ms
         self._expectations = expectations or {}
@@ -68,6 +72,9 @@ class Consumer:
         self._last_ms: float | None = None
         self._decode = msgspec.json.Decoder(Data).decode
         self._decode_record = msgspec.json.Decoder(Record).decode
+        self._decode_media = msgspec.json.Decoder(Media).decode
+        self.pictures = Pictures(pictures)
+        """What is whole of the pictures of cameras, and what is on its way."""
         self.status: dict[str, dict[str, Any]] = {}
         """Gateway -> its last status message."""
         self.metas: dict[str, dict[str, Any]] = {}
@@ -92,7 +99,9 @@ class Consumer:
         """
         kind = topic.rsplit("/", 2)
         try:
-            if "meta" in kind[1:-1]:
+            if topic.split("/")[-3:-2] == ["media"]:
+                self._take_media(topic, payload, at_ms)
+            elif "meta" in kind[1:-1]:
                 self._take_meta(payload)
             elif kind[-1] == "status":
                 self._take_status(payload)
@@ -144,6 +153,44 @@ class Consumer:
             store.skipped.add(first, last)
         for raw in message.records:
             self._take_record(store, message, topic, raw, at_ms)
+
+    def _take_media(self, topic: str, payload: bytes, at_ms: float) -> None:
+        """A part of a picture: a line of JSON, and its bytes as they are."""
+        line, end, data = payload.partition(b"\n")
+        part = self._decode_media(line)
+        if part.v != 1 or not end:
+            raise ValueError(f"expected v 1 and a line end, got {part.v} {end!r}")
+        self._pass_time(at_ms)
+        verdict, seq = self._verdict, part.seq
+        verdict.messages += 1
+        prefix = topic.rsplit("/", 3)[0]
+        store = self._stores[part.gw, part.store]
+        if self._refuse and (reason := self._refuse(msgspec.json.decode(line))):
+            verdict.refused += 1
+            store.refused.add(seq, seq)
+            self._receipts.refused(prefix, part.store, seq, reason)
+            return
+        self._receipts.ok(prefix, part.store, seq)
+        came = store.take(seq, payload)
+        if came != "new":
+            verdict.duplicates += 1
+            if came == "other":
+                verdict.note("conflicts", f"seq {seq} came again as {line[:120]!r}")
+            return
+        verdict.records += 1
+        verdict.media += 1
+        if seq in store.lost:
+            verdict.note("covered_twice", f"seq {seq} arrived and is lost")
+        if part.clock is not None:
+            verdict.clock[part.clock] = verdict.clock.get(part.clock, 0) + 1
+        try:
+            if self.pictures.take(part, data) is None:
+                return
+        except ValueError as exc:
+            verdict.note("wrong", f"seq {seq}: {exc}")
+            return
+        verdict.pictures += 1
+        self._latency["media"].add(at_ms - part.t)
 
     def _pass_time(self, at_ms: float) -> None:
         verdict = self._verdict
@@ -358,6 +405,7 @@ class Consumer:
     def verdict(self) -> Verdict:
         """What can be said now; may be asked for again later."""
         verdict = self._verdict
+        verdict.pictures_open = self.pictures.open
         self._judge_seqs(verdict)
         self._judge_slots(verdict)
         verdict.lanes = {lane: times.say() for lane, times in self._latency.items()}

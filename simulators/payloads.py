@@ -57,6 +57,30 @@ class Record(msgspec.Struct):
     t_max: int | None = None
 
 
+class Media(msgspec.Struct):
+    """The line of JSON before the bytes of a part of a picture."""
+
+    v: int
+    gw: str
+    store: str
+    meta: str
+    seq: int
+    t: int
+    event: str
+    n: int
+    part: int
+    parts: int
+    offset: int
+    bytes: int
+    sha256: str
+    type: str
+    role: str
+    annotated: bool
+    camera: str
+    kind: str = "media"
+    clock: str | None = None
+
+
 class Status(msgspec.Struct):
     """What the line of seqs needs of a ``status`` message."""
 

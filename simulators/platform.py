@@ -153,6 +153,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="DEVICE=REASON",
         help="with --receipts: take no scan of this device",
     )
+    add("--pictures", type=Path, metavar="DIR", help="write whole pictures there")
     add("--for", dest="for_s", type=float, metavar="SECONDS")
     return parser.parse_args(argv)
 
@@ -169,6 +170,7 @@ def main(options: argparse.Namespace) -> int:
         expectations=expectations(options.expect),
         from_seq=options.from_seq,
         refuse=_refusal(options.refuse),
+        pictures=options.pictures,
     )
     platform = Platform(
         consumer,

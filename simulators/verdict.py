@@ -75,6 +75,12 @@ class Verdict:
     events: int = 0
     ledgers: int = 0
     """Records of what the gateway says of a day itself."""
+    media: int = 0
+    """Parts of pictures."""
+    pictures: int = 0
+    """Pictures whose parts all came, and whose hash is right."""
+    pictures_open: int = 0
+    """Pictures of which parts are missing so far."""
     again: int = 0
     """Messages sent again because no receipt came."""
     refused: int = 0
@@ -167,7 +173,15 @@ class Verdict:
         ]
         lines += [
             f"{name:<11} {getattr(self, name)}"
-            for name in ("lost_slots", "again", "refused", "skipped", "ledgers")
+            for name in (
+                "lost_slots",
+                "again",
+                "refused",
+                "skipped",
+                "ledgers",
+                "pictures",
+                "pictures_open",
+            )
             if getattr(self, name)
         ]
         lines += [

@@ -141,6 +141,14 @@ class MemoryPlatform:
             for record in message.body["records"]
         ]
 
+    def pictures(self) -> list[dict[str, Any]]:
+        """What the parts of pictures say of themselves, in the order they arrived."""
+        return [
+            {**json.loads(message.payload.partition(b"\n")[0]), "at": message.time_s}
+            for message in self.arrived
+            if message.topic.split("/")[-3] == "media"
+        ]
+
     def seqs(self) -> list[int]:
         """Their seqs."""
         return [record["seq"] for record in self.records()]

@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "mqtt.schema.json"
-KINDS = ("data", "event", "status", "meta")
+KINDS = ("data", "event", "status", "meta", "media")
 """What a gateway publishes."""
 READ = ("receipt",)
 """What it reads."""
@@ -20,6 +20,8 @@ READ = ("receipt",)
 def kind_of(topic: str) -> str:
     """Which of the messages belongs on this topic."""
     parts = topic.split("/")
+    if parts[-3:-2] == ["media"]:
+        return "media"
     return "meta" if parts[-2] == "meta" else parts[-1]
 
 
@@ -53,6 +55,10 @@ def errors(topic: str, payload: bytes) -> list[str]:
         return [f"{topic}: no topic of ours"]
     if kind == "meta" and not payload:
         return []
+    if kind == "media":
+        payload, end, _bytes = payload.partition(b"\n")
+        if not end:
+            return [f"{topic}: no end of the line of JSON"]
     message = json.loads(payload)
     return [
         f"{topic} {error.json_path}: {error.message}"

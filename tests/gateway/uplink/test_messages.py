@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from drivers.values import Flaw, Quality
 from gateway.aggregate import FactorPeriod, Period
 from gateway.clock import Instant, SystemClock
 from gateway.config.model import MqttTarget
+from gateway.media import Media, MediaRef
 from gateway.meta import MetaStore, describe
 from gateway.record import DatedTime, DayLedger, Event, Gap, Lost, Scan, encode
 from gateway.uplink import status
@@ -146,6 +148,26 @@ def events():
     )
 
 
+def picture(ms=0, *, trusted=True):
+    data = bytes(range(256))
+    return Media(
+        event="north-1763712000123-1",
+        n=1,
+        part=2,
+        parts=2,
+        offset=96_000,
+        size=96_256,
+        sha256=hashlib.sha256(data).hexdigest(),
+        type="image/jpeg",
+        role="at",
+        annotated=True,
+        camera="north",
+        name="north/2025-11-21/north-1763712000123-1-1.jpg",
+        at=at(ms, trusted=trusted),
+        data=data,
+    )
+
+
 def packed(made, first_seq, lane, **how):
     packer = Packer(TOPICS, "site-07", "5f2c9a01", when=when)
     entries = [
@@ -225,6 +247,74 @@ def test_messages_are_the_golden_ones_byte_for_byte(name, tmp_path):
     assert errors(topic, payload) == []
 
 
+def test_a_part_of_a_picture_is_the_golden_one_byte_for_byte():
+    message = packed([picture()], 1070, "media")
+    file = GOLDEN / "media.bin"
+    if os.environ.get("ECOGATE_WRITE_GOLDEN"):
+        file.write_bytes(message.payload)
+
+    assert file.read_bytes() == message.payload
+    assert message.topic == f"{TOPICS.prefix}/media/north-1763712000123-1/1"
+    assert message.payload.partition(b"\n")[2] == bytes(range(256))
+    assert errors(message.topic, message.payload) == []
+
+
+def test_pictures_travel_alone_and_are_never_compressed():
+    packer = Packer(TOPICS, "site-07", "5f2c9a01", when=when, compress=True)
+    made = [picture(), *records(), picture()]
+    entries = [FakeEntry(n, encode(r, META)) for n, r in enumerate(made, 1)]
+    left, sizes = entries, []
+    while left:
+        message = packer.pack(left, Bounds(200, 128_000), "live", T)
+        sizes.append(message.records)
+        left = left[message.records :]
+
+    assert sizes == [1, len(entries) - 2, 1]
+    alone = packer.pack(entries, Bounds(200, 128_000), "live", T)
+    assert alone.payload.startswith(b'{"v":1,"gw":"site-07","store":"5f2c9a01","meta":')
+
+
+def test_a_picture_of_an_untrusted_clock_says_so():
+    message = packed([picture(trusted=False)], 1, "media")
+
+    assert json.loads(message.payload.partition(b"\n")[0])["clock"] == "corrected"
+    assert errors(message.topic, message.payload) == []
+
+
+def test_a_part_too_large_for_the_platform_is_a_misfit_that_says_what_to_do():
+    packer = Packer(TOPICS, "site-07", "5f2c9a01", when=when)
+    entry = FakeEntry(7, encode(picture(), META))
+
+    found = packer.pack([entry], Bounds(200, 128_000, 600), "media", T)
+
+    assert isinstance(found, Misfit)
+    assert "part_bytes" in found.reason
+
+
+def test_an_event_names_its_pictures_as_the_schema_says():
+    made = Event(
+        id="north-1763712000123-1",
+        type="smoke_seen",
+        severity="alarm",
+        state="updated",
+        at=at(),
+        media=(MediaRef(1, "0" * 64, 96_256, "at", annotated=True),),
+    )
+    message = packed([made], 1, "event")
+
+    assert errors(message.topic, message.payload) == []
+    assert json.loads(message.payload)["records"][0]["media"] == [
+        {
+            "n": 1,
+            "sha256": "0" * 64,
+            "bytes": 96_256,
+            "role": "at",
+            "type": "image/jpeg",
+            "annotated": True,
+        }
+    ]
+
+
 def test_every_golden_file_has_its_message():
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(NAMES)
 
@@ -284,7 +374,7 @@ def test_the_asyncapi_document_names_our_topics_and_the_schemas_parts():
 
     addresses = {c["address"] for c in document["channels"].values()}
     wanted = {TOPICS.status, TOPICS.data, TOPICS.event, TOPICS.meta("{id}")}
-    wanted.add(TOPICS.receipt)
+    wanted |= {TOPICS.receipt, TOPICS.media("{event}/{n}")}
     assert {a.replace("{prefix}", TOPICS.prefix) for a in addresses} == wanted
     assert set(document["components"]["messages"]) == set(KINDS + READ)
     for ref in re.findall(r"mqtt\.schema\.json#/\$defs/(\w+)", text):
@@ -404,7 +494,9 @@ async def test_real_traffic_matches_the_schema(broker, tmp_path):
             cls = PriorityClass.EVENT if event else PriorityClass.LIVE
             source.append(encode(record, meta), cls)
             await asyncio.sleep(0.01)
+        source.append(encode(picture(), meta), PriorityClass.EVIDENCE)
         await until(lambda: len(reader.records()) == len(made))
+        await until(lambda: any("/media/" in m.topic for m in reader.take()))
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
