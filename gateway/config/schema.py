@@ -498,6 +498,7 @@ _VISION: Schema = {
     "head": {"enum": list(vision_keys.HEADS)},
     "classes": {"type": "object", "additionalProperties": {"enum": list(LABELS)}},
     "size": _PAIR,
+    "pixels": {"enum": list(vision_keys.PIXELS)},
     "threads": {"type": "integer", "minimum": 1, "maximum": 4},
     "memory": _SIZE,
 }

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from gateway.config.cameras import SiteCamera
     from gateway.config.model import BufferLimits, HistoryLimits
 
-VISION_KEYS = ("model", "head", "classes", "size", "threads", "memory", "evidence")
+VISION_KEYS = (
+    "model", "head", "classes", "size", "pixels", "threads", "memory", "evidence",
+)  # fmt: skip
 EVIDENCE_KEYS = ("path", "max_bytes", "keep", "picture_bytes", "part_bytes")
 HEADS = (
     "auto", "grid", "yolov5", "yolov8", "yolox", "end2end", "classification",
 )  # fmt: skip
+PIXELS = ("auto", "rgb255", "rgb1", "bgr255", "imagenet")
 NEEDS = ("numpy", "cv2", "onnxruntime")
 """What the extra ``vision`` installs."""
 LEAST_MEMORY, MOST_MEMORY = 200_000_000, 8_000_000_000
@@ -189,15 +192,18 @@ def _model(section: Section, folder: Path) -> Model:
         elif not file.is_file():
             # A warning: a model that went missing must not keep the site from running.
             section.wrong("model", "file_absent", folder=folder, warning=True)
-    for key in ("head", "classes", "size"):
+    # The shipped model takes any size: a small one for a small machine.
+    for key in ("head", "classes", "pixels"):
         if section.has(key) and name is None:
             section.wrong(key, "goes_with", one=key, two="model")
     head = section.choice("head", HEADS) or "auto"
+    pixels = section.choice("pixels", PIXELS) or "auto"
     return Model(
         path=path,
         head=cast("Any", head),
         classes=_classes(section),
         size=_size(section),
+        pixels=cast("Any", pixels),
         threads=section.integer("threads", 1, 4) or 1,
     )
 
