@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from tests.support.vision_scene import BOX, Scene, camera, states
+from vision.alarms.background import ALARM_S, SLOW_S, SUSPECT_S, Background
+
+
+def quiet(shape):
+    return np.zeros(shape, np.bool_)
+
+
+def test_a_wall_that_always_scores_high_is_no_alarm_and_smoke_before_it_is():
+    scene = Scene()
+    scene.base[1, 8:13, 10:15] = 0.6
+    scene.run(600, moving=[BOX])
+    assert not scene.sights
+
+    assert states(scene.run(10, [("light_smoke", 0.98)])) == [("light_smoke", "raised")]
+
+
+def test_a_flickering_cell_needs_to_rise_further_than_it_flickers():
+    calm, flickering = Scene(base=0.1), Scene(base=0.1)
+    for n in range(600):
+        calm.step([("light_smoke", 0.30)], moving=[BOX])
+        flickering.step([("light_smoke", 0.1 if n % 2 else 0.5)], moving=[BOX])
+    assert not calm.sights
+    assert not flickering.sights
+
+    assert calm.run(10, [("light_smoke", 0.70)])
+    assert not flickering.run(10, [("light_smoke", 0.70)])
+
+
+def test_a_strong_fire_from_the_first_frame_is_raised_and_a_weak_glow_is_not():
+    assert states(Scene().run(20, [("dark_smoke", 0.9)])) == [("dark_smoke", "raised")]
+    assert not Scene().run(300, [("dark_smoke", 0.55)])
+
+
+def test_before_the_background_is_known_a_clear_rise_over_a_few_seconds_counts():
+    scene = Scene()
+    scene.run(8)
+    assert scene.watcher.learning
+    assert scene.run(10, [("dark_smoke", 0.55)])
+
+
+def test_smoke_is_not_learned_away_while_its_alarm_stands():
+    scene = Scene().learned()
+    scene.run(1500, [("dark_smoke", 0.7)])
+    assert states(scene.sights) == [("dark_smoke", "raised")]
+
+
+def test_what_stands_for_hours_is_learned_in_the_end_and_cleared():
+    scene = Scene().learned()
+    scene.run(ALARM_S + 3 * SLOW_S, [("light_smoke", 0.7)])
+    assert states(scene.sights)[-1] == ("light_smoke", "cleared")
+    assert not scene.watcher.open
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit_s"), [("suspected", SUSPECT_S), ("alarmed", ALARM_S)]
+)
+def test_a_frozen_cell_keeps_its_mean_for_a_bounded_time(kind, limit_s):
+    background = Background((1, 1, 2))
+    off, on = quiet((1, 1, 2)), np.array([[[True, False]]])
+    for _ in range(100):
+        background.step(np.full((1, 1, 2), 0.1, np.float32), 1.0, off, off)
+    which = {"suspected": (on, off), "alarmed": (off, on)}[kind]
+
+    for _ in range(int(limit_s)):
+        background.step(np.full((1, 1, 2), 0.9, np.float32), 1.0, *which)
+    assert background.mean[0, 0, 0] == pytest.approx(0.1, abs=0.01)
+    assert background.mean[0, 0, 1] > 0.2
+    for _ in range(int(3 * SLOW_S)):
+        background.step(np.full((1, 1, 2), 0.9, np.float32), 1.0, *which)
+    assert background.mean[0, 0, 0] > 0.8
+
+
+@pytest.mark.parametrize("every_s", [0.25, 1.0, 10.0])
+def test_learning_takes_a_minute_and_twenty_frames_at_any_rate(every_s):
+    background, steps = Background((1, 1, 1)), 0
+    zero = np.zeros((1, 1, 1), np.float32)
+    while background.learning:
+        background.step(zero, every_s, quiet((1, 1, 1)), quiet((1, 1, 1)))
+        steps += 1
+    assert steps == max(20, 60 / every_s)
+
+
+def test_a_restart_keeps_the_background_and_the_open_alarm():
+    scene = Scene().learned()
+    scene.run(20, [("dark_smoke", 0.8)])
+    (raised,) = scene.sights
+    state = scene.watcher.state(scene.t0_ms + 110_000)
+
+    after = Scene()
+    after.t0_ms += 115_000
+    assert after.watcher.restore(state, after.t0_ms, 0.0)
+    assert not after.watcher.learning
+    after.run(60, [("dark_smoke", 0.8)])
+    assert not after.sights  # neither learned away nor raised again
+    after.run(60)
+    assert [(s.id, s.state) for s in after.sights] == [(raised.id, "cleared")]
+
+
+def test_without_the_state_a_restart_before_weak_smoke_would_learn_it():
+    scene = Scene()
+    assert not scene.run(300, [("dark_smoke", 0.6)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["old", "future", "model", "cut", "noise", "empty"],
+)
+def test_a_state_that_does_not_fit_is_not_believed(change, seed):
+    scene = Scene(model_sha256="aa").learned()
+    t_ms = scene.t0_ms + 90_000
+    state = scene.watcher.state(t_ms)
+    now_ms = {"old": t_ms + 2_000_000, "future": t_ms - 60_000}.get(change, t_ms + 1000)
+    if change == "cut":
+        state = state[: len(state) // 2]
+    if change == "noise":
+        state = np.random.default_rng(seed).bytes(5000)
+    if change == "empty":
+        state = b""
+
+    after = Scene(model_sha256="bb" if change == "model" else "aa")
+    assert not after.watcher.restore(state, now_ms, 0.0), seed
+    assert after.watcher.learning
+    assert after.run(20, [("dark_smoke", 0.9)])  # and it works
+
+
+def test_a_state_of_other_rules_brings_no_alarm_that_nobody_watches():
+    scene = Scene().learned()
+    scene.run(20, [("dark_smoke", 0.8)])
+    state = scene.watcher.state(scene.t0_ms)
+
+    after = Scene(camera(labels=("dust",)))
+    after.watcher.restore(state, scene.t0_ms, 0.0)
+    assert not after.watcher.open

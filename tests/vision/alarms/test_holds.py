@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from tests.support.vision_scene import BOX, COLUMNS, ROWS, Scene, camera, states
+from vision.messages import Rule
+
+ALL = (0, 0, ROWS, COLUMNS)
+
+
+def test_a_region_over_most_of_the_frame_is_fog_and_no_alarm():
+    fog, plume = Scene().learned(), Scene().learned()
+    for n in range(60):  # comes in over a minute
+        rows = max(1, round(ROWS * min(1.0, n / 50)))
+        fog.step([("light_smoke", 0.3 + 0.01 * n, (0, 0, rows, COLUMNS))], moving=[])
+        plume.step([("light_smoke", 0.8, (0, 0, 12, 20))])
+    assert not fog.sights
+    assert plume.sights
+
+
+def test_a_large_region_that_is_there_at_once_is_held_for_a_while():
+    at_once, grown = Scene().learned(), Scene().learned()
+    large = (2, 2, 18, 34)
+    at_once.run(4, [("dust", 0.9, large)])
+    for n in range(6):
+        grown.step([("dust", 0.9, (2, 2, 4 + 2 * n, 6 + 4 * n))])
+    assert not at_once.sights
+    assert grown.sights
+
+
+def test_a_jump_of_the_whole_picture_drops_what_was_half_confirmed():
+    jumped, steady = Scene().learned(), Scene().learned()
+    for scene in (jumped, steady):
+        scene.run(3, [("dark_smoke", 0.8)])
+    jumped.picture = np.clip(jumped.picture.astype(int) + 60, 0, 255).astype(np.uint8)
+    assert steady.run(2, [("dark_smoke", 0.8)])
+    assert not jumped.run(4, [("dark_smoke", 0.8)])
+    assert jumped.run(20, [("dark_smoke", 0.8)])  # and it is not deaf for ever
+
+
+def test_a_camera_that_pans_alarms_about_nothing():
+    scene = Scene().learned()
+    for n in range(30):
+        scene.picture = np.roll(scene.picture, 7, axis=1)
+        scene.step([("dark_smoke", 0.9, (8, n, 13, n + 5))], moving=[])
+    assert not scene.sights
+
+
+@pytest.mark.parametrize("fault", ["frozen", "black", "grey", "silent", "corrupt"])
+def test_nothing_is_told_while_a_blinding_fault_stands(fault):
+    scene = Scene().learned()
+    assert not scene.run(60, [("dark_smoke", 0.95)], faults=(fault,))
+    assert states(scene.run(10, [("dark_smoke", 0.95)])) == [("dark_smoke", "raised")]
+
+
+def test_an_open_alarm_waits_for_the_camera_to_see_again():
+    scene = Scene().learned()
+    scene.run(10, [("dark_smoke", 0.8)])
+    scene.run(300, faults=("frozen",))
+    scene.watcher.blind(scene.t_s + 300)
+    scene.t_s += 300
+    assert states(scene.sights) == [("dark_smoke", "raised")]
+    scene.run(25)
+    assert len(scene.sights) == 1
+    scene.run(10)
+    assert states(scene.sights)[-1] == ("dark_smoke", "cleared")
+
+
+def test_a_partly_blocked_camera_still_warns_and_says_so():
+    scene = Scene().learned()
+    (raised,) = scene.run(10, [("dark_smoke", 0.9)], faults=("blocked",))
+    assert raised.faults == ("blocked",)
+
+
+def test_a_moved_camera_learns_its_new_view():
+    scene = Scene().learned()
+    scene.run(1, faults=("moved",))
+    assert scene.watcher.learning
+    scene.run(90, faults=("moved",))
+    assert not scene.watcher.learning
+
+
+def test_after_hours_without_pictures_the_background_is_learned_anew():
+    short, long = Scene().learned(), Scene().learned()
+    for scene, gone_s in ((short, 600), (long, 4000)):
+        for _ in range(10):
+            scene.t_s += gone_s / 10
+            scene.watcher.blind(scene.t_s)
+        scene.step()
+    assert not short.watcher.learning
+    assert long.watcher.learning
+
+
+def test_what_was_not_judged_is_neither_a_hit_nor_a_clearing():
+    scene = Scene().learned()
+    scene.run(2, [("dark_smoke", 0.9)])
+    scene.run(60, judged=False)
+    assert not scene.sights
+    scene.run(10, [("dark_smoke", 0.9)])
+    scene.run(200, judged=False)
+    assert states(scene.sights) == [("dark_smoke", "raised")]
+
+
+def test_labels_and_rules_of_a_camera_are_kept():
+    only_dust = Scene(camera(labels=("dust",))).learned()
+    off = Scene(camera(rules={"dark_smoke": Rule(off=True)})).learned()
+    higher = Scene(camera(rules={"dark_smoke": Rule(threshold=0.9)})).learned()
+    for scene in (only_dust, off, higher):
+        scene.run(30, [("dark_smoke", 0.8)])
+        assert not scene.sights
+    assert higher.run(10, [("dark_smoke", 0.97)])
+    assert only_dust.run(10, [("dust", 0.9)])
+
+
+def test_scores_that_are_no_numbers_count_as_nothing():
+    scene = Scene().learned()
+    scene.base[0, BOX[0] : BOX[2], BOX[1] : BOX[3]] = np.nan
+    scene.run(30, moving=[BOX])
+    assert not scene.sights
+    scene.base[0] = 0.05
+    assert scene.run(10, [("dark_smoke", 0.9)])
