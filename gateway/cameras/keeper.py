@@ -203,31 +203,30 @@ class GroupKeeper:
         loop = asyncio.get_running_loop()
         looked = loop.time()
         while True:
-            wait_s = attendance.next_look_s(loop.time())
+            heard = True
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(attendance.next_look_s(loop.time())):
                     message = await process.receive()
             except TimeoutError:
-                verdict = attendance.verdict(loop.time(), self._open_alarms())
-                if verdict != "fine":
-                    return Outcome(verdict, self._why(attendance))
-                self._tick()
-                looked = loop.time()
-                continue
-            if message is None:
-                return Outcome("ended")
-            if isinstance(message, Refused):
-                self._refuse(message)
-                return Outcome("refused", message.key)
-            await self._take(message, attendance)
+                heard = False
+            else:
+                if message is None:
+                    return Outcome("ended")
+                if isinstance(message, Refused):
+                    self._refuse(message)
+                    return Outcome("refused", message.key)
+                await self._take(message, attendance)
             now = loop.time()
-            if now - looked >= TICK_S:
-                looked = now
-                self._tick()
-                if attendance.verdict(now, self._open_alarms()) == "recycle":
-                    return Outcome("recycle", self._why(attendance))
-                if self._can_log_in_now(now):
-                    return Outcome("recycle", "password")
+            if heard and now - looked < TICK_S:
+                continue  # what else it has to say comes first
+            looked = now
+            self._tick()
+            verdict = attendance.verdict(now, self._open_alarms())
+            # Silent is only who has been listened to in vain.
+            if verdict == "recycle" or (verdict == "hangs" and not heard):
+                return Outcome(verdict, self._why(attendance))
+            if self._can_log_in_now(now):
+                return Outcome("recycle", "password")
 
     async def _take(self, message: FromVision, attendance: Attendance) -> None:
         now = asyncio.get_running_loop().time()
