@@ -13,6 +13,7 @@ from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import Style, paint, print_json, table, terminal_columns
 from gateway.cli.reach import connect
 from gateway.control import ControlError
+from gateway.cameras.health import CameraHealth
 from gateway.health import BusHealth, DeviceHealth, Health
 from gateway.spread import HOURS_KEPT
 from gateway.texts import known, language, t
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from gateway.wear import Disk
 
-_GOOD: frozenset[str] = frozenset({"online", "open"})
+_GOOD: frozenset[str] = frozenset({"online", "open", "watching", "learning"})
 _RECEIPT_LATE_S = 120.0
 """Twice the time after which a record is sent again, unless the site says otherwise."""
-_PENDING: frozenset[str] = frozenset({"unknown", "connecting", "closed", "doubtful"})
+_PENDING: frozenset[str] = frozenset(
+    {"unknown", "connecting", "closed", "doubtful", "starting", "alarm"}
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +98,7 @@ def well(health: Health) -> bool:
         and not health.history.get("trouble")
         and all(bus.state == "open" for bus in health.buses)
         and all(_fresh(device, health.now_ms) for device in health.devices)
+        and all(camera.good for camera in health.cameras)
         and all(target["state"] == "online" for target in health.targets)
     )
 
@@ -113,6 +117,8 @@ def report(health: Health) -> str:
         parts.append(_buses(health.buses, health.now_ms))
     if health.devices:
         parts.append(_devices(health.devices, health.now_ms))
+    if health.cameras:
+        parts.append(_cameras(health.cameras, health.now_ms))
     if health.targets:
         parts.append(_targets(health.targets, health.now_ms))
     kept = [_buffer(health.buffer), *_history(health.history)]
@@ -195,6 +201,36 @@ def _devices(devices: list[DeviceHealth], now_ms: int) -> str:
         cut=(0, 1),
         columns=terminal_columns(),
     )
+    return _with_reasons(shown, reasons)
+
+
+def _cameras(cameras: list[CameraHealth], now_ms: int) -> str:
+    rows = [
+        (
+            camera.name,
+            camera.group,
+            state(camera.state),
+            _ago(camera.last_frame_ms, now_ms),
+            str(camera.judged),
+            f"{camera.infer_ms:.0f}",
+            str(camera.alarms),
+            str(camera.restarts - camera.recycled),
+            "-" if camera.rss_bytes is None else str(camera.rss_bytes // 1_000_000),
+        )
+        for camera in cameras
+    ]
+    heads = (
+        "camera", "group", "state", "frame_ago", "judged", "infer", "alarms",
+        "restarts", "rss",
+    )  # fmt: skip
+    shown = table(
+        _heads(heads),
+        rows,
+        right=(3, 4, 5, 6, 7, 8),
+        cut=(0, 1),
+        columns=terminal_columns(),
+    )
+    reasons = [(camera.name, camera.reason) for camera in cameras if camera.reason]
     return _with_reasons(shown, reasons)
 
 

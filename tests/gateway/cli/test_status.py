@@ -5,6 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from gateway.cameras.health import CameraHealth
 from gateway.cli.output import display_width
 from gateway.cli.status import report, span, state, well
 from gateway.health import BusHealth, DeviceHealth, Health
@@ -208,3 +209,34 @@ def test_every_state_of_a_target_has_its_word(code):
     set_language(code)
     for word in get_args(State):
         assert t(f"status.state.{word}") in state(word)
+
+
+def a_camera(state_, **more):
+    usual = {"name": "yard-1", "group": "main", "kind": "rtsp", "state": state_}
+    return CameraHealth(**(usual | more))
+
+
+def test_cameras_stand_in_a_table_of_their_own_with_what_is_wrong_beneath():
+    health = a_health(a_device())
+    health.cameras = [
+        a_camera("watching", last_frame_ms=NOW - 700, judged=12, rss_bytes=150_000_000),
+        a_camera("fault", name="yard-2", reason="camera yard-2: black"),
+    ]
+
+    text = report(health)
+
+    assert "yard-1" in text
+    assert "0.7 s" in text
+    assert "150" in text
+    assert "yard-2: camera yard-2: black" in text
+
+
+def test_a_camera_that_does_not_see_is_not_well():
+    states = ("watching", "learning", "alarm", "fault", "refused", "starting", "down")
+    found = {}
+    for one in states:
+        health = a_health(a_device())
+        health.cameras = [a_camera(one)]
+        found[one] = well(health)
+
+    assert [one for one in states if found[one]] == ["watching", "learning", "alarm"]
