@@ -1,6 +1,6 @@
 # Every target sets itself up: Python 3.11 or newer, make and git are enough.
 # PYTHON=/path/to/python3 chooses an interpreter; ARGS go to the command behind a target.
-.PHONY: help demo test bars bench check lint fmt docs lock clean
+.PHONY: help demo test bars bench check lint fmt docs lock wheels clean
 .SILENT:
 
 help:
@@ -10,6 +10,7 @@ help:
 	echo "make bars   the full counts and the benchmark, two hours and more"
 	echo "make bench  the benchmark alone (ARGS=--quick for a look)"
 	echo "make fmt    format; make lint: ruff alone; make docs: generate documents"
+	echo "make wheels whether an aarch64 gateway installs without a compiler"
 
 demo:
 	.ci/setup.sh demo
@@ -49,6 +50,10 @@ docs:
 
 lock:
 	exec .ci/lock.sh $(ARGS)
+
+wheels:
+	.ci/setup.sh dev
+	exec .venv/bin/python .ci/wheels.py
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis
