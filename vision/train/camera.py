@@ -40,7 +40,7 @@ def camera(rng: Dice, *, gentle: bool = False) -> Camera:
     if gentle:
         return Camera(1, 1, 0, 0, 0, 1, 0, 0, 0, between(rng, 0, 2), 0, 80)
     grey = often(rng, 0.1)
-    dim = often(rng, 0.1)
+    dim = often(rng, 0.06)
     return Camera(
         gain=between(rng, 0.3, 0.65) if dim else between(rng, 0.75, 1.25),
         gamma=float(np.exp(rng.normal(0, 0.18))),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from vision.train import labels as labelled
 from vision.train import raster
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 NOW, BEFORE = "now", "before"
 DARK, LIGHT, DUST = "dark", "light", "dust"
-_JAGGED = 2.2  # rows a column: more is no skyline
+_SKY_SLOPE, _SKY_LEVEL = 1.2, 60.0
+_EVEN = 0.8  # rows a column
+_ENOUGH = 0.3  # of all columns show an edge: there is a skyline
+_JAGGED = 5.0  # rows a column: more is no skyline
 _HIDDEN, _SHOWN = 0.05, 0.6  # of a background's own dust, under what was laid over it
 _LEAST_CHANGE = 2.5  # grey levels: less is within a sensor's noise
 
@@ -187,13 +191,32 @@ def skyline(picture: raster.Picture, rng: Dice) -> raster.Field:
     edge = np.abs(raster.slopes(soft)[1])
     edge[: height // 24] = 0
     strong = edge > max(between(rng, 0.5, 0.9) * float(edge.max()) * 0.6, 2.0)
-    rows = np.where(strong.any(0), strong.argmax(0), height).astype(np.float32)
-    wide = np.asarray(cv2.medianBlur(rows[None].repeat(3, 0), 5)[1], np.float32)
-    if strong.any() and float(np.abs(np.diff(wide)).mean()) > _JAGGED * height / 192:
+    found = strong.any(0)
+    rows = strong.argmax(0).astype(np.float32)
+    rows[~found] = np.median(rows[found]) if found.mean() > _ENOUGH else height
+    jagged = float(np.abs(np.diff(rows)).mean()) > _JAGGED * height / 192
+    if found.any() and jagged:
         # No skyline but a close-up: a hill's line stands in.
-        middle = float(np.clip(np.median(wide), 0.25 * height, 0.75 * height))
-        wide = middle + 0.05 * height * fractal(rng, 1, width, width, 2.0)[0]
+        middle = float(np.clip(np.median(rows), 0.25 * height, 0.75 * height))
+        rows = middle + 0.05 * height * fractal(rng, 1, width, width, 2.0)[0]
+    # Masts and gaps narrower than a twelfth of the picture are not the skyline.
+    reach = width // 12
+    windows = sliding_window_view(np.pad(rows, reach, mode="edge"), 2 * reach + 1)
+    wide = np.median(windows, axis=1).astype(np.float32)
     return np.asarray(cv2.blur(wide[None], (5, 1))[0], np.float32)
+
+
+def has_sky(picture: raster.Picture) -> bool:
+    """Whether the upper sixth is as smooth and as bright as a sky."""
+    strip = raster.grey(picture[: picture.shape[0] // 6])
+    dx, dy = raster.slopes(raster.blurred(strip, 1.0))
+    smooth = float(np.median(np.abs(dx)) + np.median(np.abs(dy))) < _SKY_SLOPE
+    return smooth and float(strip.mean()) > _SKY_LEVEL
+
+
+def even(line: raster.Field) -> bool:
+    """Whether a skyline is smooth enough for something to stand behind it."""
+    return float(np.abs(np.diff(line)).mean()) < _EVEN * len(line) / 256
 
 
 def above(line: raster.Field, height: int) -> raster.Field:

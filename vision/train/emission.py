@@ -69,7 +69,7 @@ def far_column(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     h, w = canvas.height, canvas.width
     line = scenes.skyline(canvas.now, rng)
     x = between(rng, 0.08, 0.92) * w
-    behind = often(rng, 0.5)
+    behind = often(rng, 0.5) and scenes.even(line)
     y = float(line[int(x)]) + (1 if behind else between(rng, 0, 0.15) * h)
     size = decades(rng, 18, 110) * h / 192
     how = Cone(
@@ -133,7 +133,8 @@ def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     cloud = plume.together(clouds)
     if often(rng, 0.85):
         cloud = plume.footed(rng, cloud, y, girth)
-    mask = scenes.above(line, h) if often(rng, 0.2) else None
+    behind = often(rng, 0.2) and scenes.even(line)
+    mask = scenes.above(line, h) if behind else None
     lay(rng, canvas, cloud, dark=dark, behind=mask)
 
 
@@ -189,7 +190,8 @@ def film(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
         foot = (x + between(rng, -0.15, 0.15) * size, y)
         depth = decades(rng, 1.5, 7)
         clouds.append(plume.filmed(rng, h, w, one_of(rng, mattes), foot, size, depth))
-    mask = scenes.above(line, h) if often(rng, 0.3) else None
+    behind = often(rng, 0.3) and scenes.even(line)
+    mask = scenes.above(line, h) if behind else None
     lay(rng, canvas, plume.together(clouds), dark=dark, behind=mask)
 
 
@@ -215,6 +217,35 @@ def within(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
         soft=decades(rng, 0.15, 0.8),
     )
     lay(rng, canvas, plume.cone(rng, h, w, how), dark=dark)
+
+
+def drift(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
+    """Smoke lying over land: a long low veil from a source at one side."""
+    h, w = canvas.height, canvas.width
+    line = scenes.skyline(canvas.now, rng)
+    side = 1 if often(rng, 0.5) else -1
+    girth = decades(rng, 6, 32) * h / 192
+    x = (between(rng, -0.3, 0.6) if side > 0 else between(rng, 0.4, 1.3)) * w
+    row = float(line[int(np.clip(x, 0, w - 1))])
+    y = min(row + between(rng, -0.05, 0.3) * h, 0.95 * h)
+    how = Cone(
+        x,
+        y,
+        (0 if side > 0 else np.pi) - side * between(rng, -0.05, 0.3),
+        bend=-side * between(rng, -0.1, 0.2),
+        length=w * between(rng, 0.5, 1.8),
+        width=girth,
+        spread=between(rng, 0.02, 0.15),
+        depth=decades(rng, 0.5, 2.5),
+        thinning=between(rng, 0, 0.5),
+        billow=between(rng, 0, 0.6),
+        ragged=between(rng, 0.6, 1.4),
+        soft=between(rng, 0.7, 1.7),
+    )
+    behind = often(rng, 0.2) and scenes.even(line)
+    mask = scenes.above(line, h) if behind else None
+    cloud = plume.cone(rng, h, w, how)
+    lay(rng, canvas, cloud, dark=dark, behind=mask, far=between(rng, 0, 0.4))
 
 
 def exhaust(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
@@ -247,6 +278,7 @@ RECIPES: Mapping[str, tuple[float, Callable[[Dice, Canvas, Mattes, bool], None]]
     "field": (0.14, field_fire),
     "film": (0.13, film),
     "within": (0.1, within),
+    "drift": (0.08, drift),
     "exhaust": (0.06, exhaust),
 }
 

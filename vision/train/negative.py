@@ -88,6 +88,10 @@ NEGATIVES: Mapping[str, tuple[float, Callable[[Dice, Canvas], None]]] = {
 }
 
 
+# These need a sky to stand in.
+SKY = frozenset(["cumulus", "stratus", "overcast", "low_cloud", "sunset"])
+
+
 def draw(rng: Dice, canvas: Canvas, name: str) -> None:
     """Lay one of ``NEGATIVES`` over a scene.
 

@@ -25,10 +25,10 @@ from vision.train.background import (
     photograph,
     shipped,
 )
-from vision.train.canvas import passer_by
+from vision.train.canvas import has_sky, passer_by
 from vision.train.chance import between, decades, dice, often, one_of, weighted
 from vision.train.dust_cloud import pasted, raise_dust
-from vision.train.negative import NEGATIVES, draw
+from vision.train.negative import NEGATIVES, SKY, draw
 from vision.train.structure import foreground, stack
 
 if TYPE_CHECKING:
@@ -128,6 +128,10 @@ def hard_negatives(seed: int, book: Book, kind: str) -> Sample:
     """
     rng = dice(seed, 1)
     canvas = _whole(rng, book)
+    for _ in range(_TRIES):
+        if kind not in SKY or has_sky(canvas.now):
+            break
+        canvas = _whole(rng, book)
     draw(rng, canvas, kind)
     scenes = _finished(canvas, f"hard:{kind}")
     return _taken(rng, seed, scenes, cameras.camera(rng, gentle=True))
@@ -230,13 +234,15 @@ def _rendered(rng: Dice, book: Book, kind: str) -> _Scenes:
 
 def _negative(rng: Dice, book: Book, kind: str) -> _Scenes:
     """A hard negative, new or always there; or a painted scene with nothing in it."""
-    canvas = background(rng, book)
-    while canvas.given is not None and canvas.given.target.max() > 0:
-        # Of a dusty photograph only what is far from its dust is a negative.
-        canvas = background(rng, book)
     name = "plain"
     if kind == HARD:
         name = weighted(rng, {name: share for name, (share, _) in NEGATIVES.items()})
+    canvas = _clean(rng, book)
+    for _ in range(_TRIES):
+        if name not in SKY or has_sky(canvas.now):
+            break
+        canvas = _clean(rng, book)
+    if kind == HARD:
         draw(rng, canvas, name)
         if often(rng, 0.5):
             # It was there before, and has moved a little since.
@@ -251,6 +257,14 @@ def _negative(rng: Dice, book: Book, kind: str) -> _Scenes:
     if often(rng, 0.15):
         foreground(rng, canvas)
     return _finished(canvas, f"{kind}:{name}")
+
+
+def _clean(rng: Dice, book: Book) -> Canvas:
+    """A background without dust: of a dusty photograph what is far from its dust."""
+    canvas = background(rng, book)
+    while canvas.given is not None and canvas.given.target.max() > 0:
+        canvas = background(rng, book)
+    return canvas
 
 
 def _taken(rng: Dice, seed: int, scenes: _Scenes, how: cameras.Camera) -> Sample:

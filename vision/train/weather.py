@@ -89,13 +89,13 @@ def low_cloud(rng: Dice, canvas: Canvas) -> None:
     """Cloud and fog lying on hills and in valleys, with ragged upper rims."""
     h, w = canvas.height, canvas.width
     _, rows = raster.grid(h, w)
-    line = scenes.skyline(canvas.now, rng)
+    line = raster.blurred(scenes.skyline(canvas.now, rng)[None], w / 12)[0]
     middle = line[None] + np.float32(between(rng, -0.08, 0.2) * h)
     wide = decades(rng, 0.4, 2.0) * w
     form = _bank(rng, canvas, 2.0, wide, wide * 0.3)
-    deep = np.float32(decades(rng, 0.04, 0.25) * h)
+    deep = np.float32(decades(rng, 0.06, 0.35) * h)
     lies = 1 - np.abs(rows - middle) / deep + between(rng, 0.3, 0.9) * form
-    opacity = raster.smoothstep(0, between(rng, 0.4, 1.4), lies) * between(rng, 0.4, 1)
+    opacity = raster.smoothstep(0, between(rng, 0.3, 1.2), lies) * between(rng, 0.6, 1)
     white = canvas.sky * 0.5 + canvas.level * between(rng, 0.3, 0.55)
     canvas.lay(opacity.astype(np.float32), white.astype(np.float32))
 
