@@ -68,8 +68,10 @@ def block_means(
     """
     height, width = picture.shape
     if height % rows == 0 and width % columns == 0:
-        blocks = picture.reshape(rows, height // rows, columns, width // columns)
-        return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+        high, wide = height // rows, width // columns
+        bands = picture.reshape(rows, high, width).sum(axis=1)  # along memory first
+        blocks = bands.reshape(rows, columns, wide).sum(axis=2)
+        return np.asarray(blocks / np.float32(high * wide), dtype=np.float32)
     top = np.arange(rows) * height // rows
     left = np.arange(columns) * width // columns
     sums = np.add.reduceat(np.add.reduceat(picture, top, axis=0), left, axis=1)

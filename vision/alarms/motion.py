@@ -46,7 +46,7 @@ class Motion:
 
     def __init__(self) -> None:
         self._mean: NDArray[np.float32] | None = None
-        self._last: NDArray[np.float32] | None = None
+        self._levels: NDArray[np.float32] | None = None
 
     def step(
         self, grey: NDArray[np.uint8], dt_s: float, rows: int, columns: int
@@ -60,25 +60,21 @@ class Motion:
             columns: Of the grid.
         """
         now = grey.astype(np.float32)
-        if self._mean is None or self._last is None or self._mean.shape != now.shape:
-            self._mean, self._last = now.copy(), now
+        levels, before = block_means(now, rows, columns), self._levels
+        self._levels = levels
+        if self._mean is None or before is None or before.shape != levels.shape:
+            self._mean = now
             return Moved(np.zeros((rows, columns), np.bool_), 0.0, stepped=False)
         moving = differing(now, self._mean, rows, columns)
-        jump = np.abs(
-            block_means(now, rows, columns) - block_means(self._last, rows, columns)
-        )
-        stepped = float((jump > STEP).mean()) > STEP_SHARE
-        self._mean += (now - self._mean) * np.float32(
-            1.0 - math.exp(-max(dt_s, 0.0) / MEAN_S)
-        )
-        if stepped:  # or the old exposure would count as motion for ten seconds
-            self._mean = now.copy()
-        self._last = now
+        stepped = float((np.abs(levels - before) > STEP).mean()) > STEP_SHARE
+        weight = np.float32(1.0 - math.exp(-max(dt_s, 0.0) / MEAN_S))
+        # After a jump the old exposure would count as motion for ten seconds.
+        self._mean = now if stepped else self._mean + (now - self._mean) * weight
         return Moved(dilate(moving), float(moving.mean()), stepped)
 
     def forget(self) -> None:
         """Begin anew after frames were missed."""
-        self._mean = self._last = None
+        self._mean = self._levels = None
 
 
 def differing(

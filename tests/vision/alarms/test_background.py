@@ -12,7 +12,7 @@ def quiet(shape):
 def test_a_wall_that_always_scores_high_is_no_alarm_and_smoke_before_it_is():
     scene = Scene()
     scene.base[1, 8:13, 10:15] = 0.6
-    scene.run(600, moving=[BOX])
+    scene.run(150, moving=[BOX])
     assert not scene.sights
 
     assert states(scene.run(10, [("light_smoke", 0.98)])) == [("light_smoke", "raised")]
@@ -20,7 +20,7 @@ def test_a_wall_that_always_scores_high_is_no_alarm_and_smoke_before_it_is():
 
 def test_a_flickering_cell_needs_to_rise_further_than_it_flickers():
     calm, flickering = Scene(base=0.1), Scene(base=0.1)
-    for n in range(600):
+    for n in range(150):
         calm.step([("light_smoke", 0.30)], moving=[BOX])
         flickering.step([("light_smoke", 0.1 if n % 2 else 0.5)], moving=[BOX])
     assert not calm.sights
@@ -32,7 +32,7 @@ def test_a_flickering_cell_needs_to_rise_further_than_it_flickers():
 
 def test_a_strong_fire_from_the_first_frame_is_raised_and_a_weak_glow_is_not():
     assert states(Scene().run(20, [("dark_smoke", 0.9)])) == [("dark_smoke", "raised")]
-    assert not Scene().run(300, [("dark_smoke", 0.55)])
+    assert not Scene().run(100, [("dark_smoke", 0.55)])
 
 
 def test_before_the_background_is_known_a_clear_rise_over_a_few_seconds_counts():
@@ -43,13 +43,13 @@ def test_before_the_background_is_known_a_clear_rise_over_a_few_seconds_counts()
 
 
 def test_smoke_is_not_learned_away_while_its_alarm_stands():
-    scene = Scene().learned()
+    scene = Scene(every_s=5.0).learned()
     scene.run(1500, [("dark_smoke", 0.7)])
     assert states(scene.sights) == [("dark_smoke", "raised")]
 
 
 def test_what_stands_for_hours_is_learned_in_the_end_and_cleared():
-    scene = Scene().learned()
+    scene = Scene(every_s=10.0).learned()
     scene.run(ALARM_S + 3 * SLOW_S, [("light_smoke", 0.7)])
     assert states(scene.sights)[-1] == ("light_smoke", "cleared")
     assert not scene.watcher.open
@@ -102,7 +102,7 @@ def test_a_restart_keeps_the_background_and_the_open_alarm():
 
 def test_without_the_state_a_restart_before_weak_smoke_would_learn_it():
     scene = Scene()
-    assert not scene.run(300, [("dark_smoke", 0.6)])
+    assert not scene.run(100, [("dark_smoke", 0.6)])
 
 
 @pytest.mark.parametrize(

@@ -88,13 +88,13 @@ def test_switching_to_infrared_yields_no_alarm_and_learns_anew(policy):
     scene.picture = scene.rng.integers(20, 120, scene.picture.shape).astype("uint8")
     scene.run(SETTLE_S + 2)
     assert scene.watcher.learning
-    scene.run(600)
+    scene.run(120)
     assert not scene.sights
 
     found = scene.run(20, [("dark_smoke", 0.95)])
     assert bool(found) == (policy == "watch")
     scene.light = {}
-    scene.run(600)
+    scene.run(120)
     assert states(scene.sights)[:1] != [("light_smoke", "raised")]
 
 
