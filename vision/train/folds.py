@@ -14,7 +14,7 @@ from vision.train import evaluate, figures, frames, loop
 from vision.train.book import REAL_DUST, REAL_NONE, REAL_SMOKE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -83,6 +83,7 @@ def out_of_fold(
     dealt: dict[str, int],
     state: dict[str, Tensor],
     *,
+    only: Collection[int] | None = None,
     say: str = "",
 ) -> list[Judged]:
     """Train once a fold and judge each picture by the net that did not see its scene.
@@ -94,6 +95,7 @@ def out_of_fold(
         fields: The same pictures at several sizes.
         dealt: Fold of every scene.
         state: ImageNet weights.
+        only: Folds to judge; all where not given.
         say: Prefix of progress lines.
 
     Returns:
@@ -104,7 +106,7 @@ def out_of_fold(
     # none: it was cut from a photograph of another scene, which may be a judged one.
     of_crop = np.array([dealt.get(s, -1) for s in crops.scenes])
     pasted = np.char.startswith(crops.kinds, "pasted")
-    for fold in sorted(set(dealt.values())):
+    for fold in sorted(set(dealt.values()) if only is None else only):
         rows = np.flatnonzero((of_crop != fold) & ~pasted)
         training = loop.Training(shape, recipe, state)
         label = f"{say} fold {fold}" if say else ""
@@ -121,8 +123,9 @@ def out_of_fold(
             found |= dict(zip(mine, got, strict=True))
     out = []
     for each, found in zip(fields, cells, strict=True):
-        ordered = np.stack([found[i] for i in range(len(each.pages))])
-        out.append(evaluate.judged_pages(ordered, each.pages))
+        ordered = np.stack([found[i] for i in sorted(found)])
+        pages = [each.pages[i] for i in sorted(found)]
+        out.append(evaluate.judged_pages(ordered, pages))
     return out
 
 
