@@ -31,6 +31,9 @@ STATE_S = 60.0
 class Feeds(Protocol):
     """What is asked of ``vision.feed.Feed``."""
 
+    ended: bool
+    """A file that does not loop has shown everything."""
+
     @property
     def fault(self) -> Trouble | None:
         """What keeps frames from coming."""
@@ -156,6 +159,11 @@ class Eye:
     def stuck(self) -> bool:
         """Whether its reader hangs for good."""
         return self._feed.stuck_s() >= STUCK_S
+
+    @property
+    def ended(self) -> bool:
+        """A file has shown everything."""
+        return self._feed.ended
 
     def store(self, t_ms: int, mono_s: float) -> None:
         """Keep what was learned for the next process; a full disk keeps nothing."""

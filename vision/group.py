@@ -80,6 +80,20 @@ class Group:
         if camera in self.eyes:
             self.eyes[camera].ask(id_)
 
+    @property
+    def ended(self) -> bool:
+        """Whether all that was to be seen was seen: files end, cameras do not."""
+        return all(eye.ended for eye in self.eyes.values())
+
+    def beat(self) -> Beat:
+        """How the process and its cameras are."""
+        stuck = ", ".join(name for name, eye in self.eyes.items() if eye.stuck)
+        return Beat(
+            rss_bytes=resident_bytes(),
+            cameras=tuple(eye.beat() for eye in self.eyes.values()),
+            recycle=f"reader hangs: {stuck}" if stuck else "",
+        )
+
     def close(self) -> None:
         """Keep what was learned; let the readers end."""
         for eye in self.eyes.values():
@@ -90,15 +104,7 @@ class Group:
         if mono_s - self._beat_s < self._every_s:
             return
         self._beat_s = mono_s
-        stuck = ", ".join(name for name, eye in self.eyes.items() if eye.stuck)
-        beats = tuple(eye.beat() for eye in self.eyes.values())
-        self._tell(
-            Beat(
-                rss_bytes=resident_bytes(),
-                cameras=beats,
-                recycle=f"reader hangs: {stuck}" if stuck else "",
-            )
-        )
+        self._tell(self.beat())
 
 
 def _now() -> tuple[int, float]:

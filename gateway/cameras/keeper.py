@@ -329,7 +329,7 @@ class GroupKeeper:
         self._ready_names = []
         for camera in self.members:
             try:
-                password = _password(camera)
+                password = password_of(camera)
             except SecretError as exc:
                 said = str(exc)
                 reason = {"zh": said, "en": said}
@@ -372,7 +372,7 @@ class GroupKeeper:
             do(camera)
 
 
-def _password(camera: SiteCamera) -> str | None:
+def password_of(camera: SiteCamera) -> str | None:
     """The camera's password.
 
     Raises:
@@ -390,7 +390,7 @@ def _password(camera: SiteCamera) -> str | None:
 
 def _readable(camera: SiteCamera) -> bool:
     try:
-        _password(camera)
+        password_of(camera)
     except SecretError:
         return False
     return True

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from gateway.cameras import events
-from gateway.media import MediaError, media_records, ref
+from gateway.media import PART_BYTES, MediaError, media_records, ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,14 @@ class Pictures:
     """Of all cameras."""
 
     def __init__(
-        self, sink: Callable[[Record], None], standing: Standing, folder: Path
+        self,
+        sink: Callable[[Record], None],
+        standing: Standing,
+        folder: Path,
+        part_bytes: int = PART_BYTES,
     ) -> None:
         self.folder = folder
+        self._part_bytes = part_bytes
         self._sink = sink
         self._standing = standing
         self._due: dict[str, float] = {}
@@ -47,7 +52,9 @@ class Pictures:
         at = self._standing.instant(picture.t_ms)
         mine = self._standing.picture(picture) or picture
         try:
-            records = await asyncio.to_thread(media_records, mine, self.folder, at)
+            records = await asyncio.to_thread(
+                media_records, mine, self.folder, at, self._part_bytes
+            )
         except MediaError as exc:
             log.warning("camera %s: %s", camera.name, exc)
             return

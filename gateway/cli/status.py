@@ -13,7 +13,6 @@ from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import Style, paint, print_json, table, terminal_columns
 from gateway.cli.reach import connect
 from gateway.control import ControlError
-from gateway.cameras.health import CameraHealth
 from gateway.health import BusHealth, DeviceHealth, Health
 from gateway.spread import HOURS_KEPT
 from gateway.texts import known, language, t
@@ -22,6 +21,7 @@ from gateway.texts.field import worded
 if TYPE_CHECKING:
     import argparse
 
+    from gateway.cameras.health import CameraHealth
     from gateway.wear import Disk
 
 _GOOD: frozenset[str] = frozenset({"online", "open", "watching", "learning"})

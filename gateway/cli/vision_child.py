@@ -6,6 +6,7 @@ loads what vision needs, and says what to install where that is missing.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -30,12 +31,15 @@ def missing() -> list[str]:
     return [name for name in NEEDS if find_spec(name) is None]
 
 
-def lines(verb: str, arguments: Sequence[str] = ()) -> Generator[dict[str, Any]]:
+def lines(
+    verb: str, arguments: Sequence[str] = (), *, given: bytes | None = None
+) -> Generator[dict[str, Any]]:
     """Run a verb of vision and yield what it says, line by line.
 
     Args:
         verb: A module of ``vision.verbs``.
         arguments: As on a command line.
+        given: What it reads on standard input: passwords stand on no command line.
 
     Raises:
         CliError: The extra is not installed, the verb named a trouble, or it failed.
@@ -45,8 +49,12 @@ def lines(verb: str, arguments: Sequence[str] = ()) -> Generator[dict[str, Any]]
     child = subprocess.Popen(
         # -P: a numpy.py in the current folder must not stand in for the real one.
         [sys.executable, "-P", "-m", "vision", verb, *arguments],
+        stdin=None if given is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), child.stdin as into:
+            into.write(given or b"")
     assert child.stdout is not None  # noqa: S101 - for the type checker
     trouble: dict[str, Any] | None = None
     try:
