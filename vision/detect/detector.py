@@ -125,7 +125,15 @@ class Detector:
         from vision.detect.prepare import prepared  # noqa: PLC0415 - OpenCV
 
         fit = self.fit((image.shape[1], image.shape[0]))
-        found = self.net(prepared(image, fit))
+        return self.cells(self.net(prepared(image, fit)), fit)
+
+    def cells(self, found: NDArray[np.float32], fit: letterbox.Fit) -> Cells:
+        """What the network said, on a grid over the picture.
+
+        Args:
+            found: The output of ``net``.
+            fit: How the picture was fed.
+        """
         if self.head in ("grid", "classification"):
             maps = self.net.maps(found)
             if not fit.whole:
