@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from vision.train import raster
+from vision.train.caption import captioned
 from vision.train.chance import Dice, between, dice, often
 from vision.train.noise import static
 
@@ -33,6 +34,7 @@ class Camera(NamedTuple):
     noise: float
     coarse: float
     quality: int
+    caption: int | None = None  # seed of what is written into the picture
 
 
 def camera(rng: Dice, *, gentle: bool = False) -> Camera:
@@ -54,11 +56,17 @@ def camera(rng: Dice, *, gentle: bool = False) -> Camera:
         noise=between(rng, 3, 13) if dim or often(rng, 0.15) else between(rng, 0, 4),
         coarse=between(rng, 0.3, 0.8) if often(rng, 0.4) else 0,
         quality=int(between(rng, 25, 91)),
+        caption=int(rng.integers(2**31)) if often(rng, 0.15) else None,
     )
 
 
 def taken(
-    scene: raster.Picture, how: Camera, seed: int, *, light: float = 1.0
+    scene: raster.Picture,
+    how: Camera,
+    seed: int,
+    *,
+    light: float = 1.0,
+    minute: int = 0,
 ) -> raster.Bytes:
     """The picture a camera hands over.
 
@@ -67,6 +75,7 @@ def taken(
         how: The camera.
         seed: Of this picture's noise.
         light: The sun a little higher or lower than in the other picture.
+        minute: What the clock of a caption says.
     """
     rng = dice(seed)
     curve = _curve(how, light)
@@ -83,7 +92,10 @@ def taken(
     if how.saturation != 1:
         # Last, so that a grey camera's noise is grey.
         image = np.asarray(cv2.transform(image, _colours(how.saturation)), np.float32)
-    return jpeg(raster.to_bytes(image), how.quality)
+    picture = raster.to_bytes(image)
+    if how.caption is not None:
+        picture = captioned(picture, how.caption, minute)
+    return jpeg(picture, how.quality)
 
 
 def jpeg(image: raster.Bytes, quality: int) -> raster.Bytes:

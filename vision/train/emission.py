@@ -13,7 +13,7 @@ import numpy as np
 from vision.train import canvas as scenes
 from vision.train import plume
 from vision.train.chance import between, decades, often, one_of, weighted
-from vision.train.flame import flames
+from vision.train.fires import drift, field_fire, fire, roof
 from vision.train.plume import Cone
 from vision.train.smoke import UP, lay, wind_of
 from vision.train.structure import stack
@@ -21,12 +21,9 @@ from vision.train.structure import stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
     from vision.train.canvas import Canvas
     from vision.train.chance import Dice
-
-    Mattes = tuple[NDArray[np.uint8], ...]
+    from vision.train.smoke import Mattes
 
 
 def from_stack(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
@@ -91,93 +88,6 @@ def far_column(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     lay(rng, canvas, plume.cone(rng, h, w, how), dark=dark, behind=mask, far=far)
 
 
-def fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
-    """A large billowing column from the ground, a roof, or below the picture."""
-    h, w = canvas.height, canvas.width
-    line = scenes.skyline(canvas.now, rng)
-    x = between(rng, 0.03, 0.97) * w
-    y = between(rng, min(float(line[int(x)]), 0.9 * h), h * 1.1)
-    wind = wind_of(rng)
-    girth = decades(rng, 7, 42) * h / 192
-    clouds = [
-        plume.cone(
-            rng,
-            h,
-            w,
-            Cone(
-                x + between(rng, -1.5, 1.5) * girth,
-                y,
-                wind + between(rng, -0.15, 0.15),
-                bend=between(rng, -0.5, 0.5),
-                length=girth * decades(rng, 7, 30),
-                width=girth,
-                spread=between(rng, 0.12, 0.4),
-                depth=decades(rng, 1.3, 9),
-                thinning=between(rng, 0.0, 0.7),
-                billow=between(rng, 0.4, 1.0),
-                ragged=between(rng, 0.6, 1.5),
-                soft=decades(rng, 0.15, 0.8),
-            ),
-        )
-        for _ in range(1 if often(rng, 0.6) else 2)
-    ]
-    if often(rng, 0.3) and 0 < x < w:
-        flames(
-            rng,
-            canvas,
-            x,
-            y,
-            girth * between(rng, 1, 2.4),
-            girth * between(rng, 0.8, 2.5),
-        )
-    cloud = plume.together(clouds)
-    if often(rng, 0.85):
-        cloud = plume.footed(rng, cloud, y, girth)
-    behind = often(rng, 0.2) and scenes.even(line)
-    mask = scenes.above(line, h) if behind else None
-    lay(rng, canvas, cloud, dark=dark, behind=mask)
-
-
-def field_fire(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
-    """Straw burning: a low front as wide as a field, its smoke lying downwind."""
-    h, w = canvas.height, canvas.width
-    line = scenes.skyline(canvas.now, rng)
-    wind = wind_of(rng)
-    left, right = sorted(between(rng, -0.1, 1.1) * w for _ in range(2))
-    right = max(right, left + 30)
-    y = between(rng, float(line[int(np.clip((left + right) / 2, 0, w - 1))]), h * 0.97)
-    girth = decades(rng, 3, 14) * h / 192
-    count = int(np.clip((right - left) / (girth * 5), 2, 4))
-    clouds = []
-    for place in range(count):
-        x = left + (place + between(rng, 0.1, 0.9)) * (right - left) / count
-        clouds.append(
-            plume.cone(
-                rng,
-                h,
-                w,
-                Cone(
-                    x,
-                    y + between(rng, -0.02, 0.02) * h,
-                    wind + between(rng, -0.2, 0.2),
-                    bend=between(rng, -0.3, 0.3),
-                    length=girth * decades(rng, 9, 40),
-                    width=girth * between(rng, 0.7, 2.5),
-                    spread=between(rng, 0.15, 0.45),
-                    depth=decades(rng, 0.9, 6),
-                    thinning=between(rng, 0.1, 0.7),
-                    billow=between(rng, 0.1, 0.7),
-                    ragged=between(rng, 0.6, 1.4),
-                    soft=between(rng, 0.4, 1.1),
-                ),
-            )
-        )
-        if often(rng, 0.35):
-            flames(rng, canvas, x, y, girth * 1.6, girth * between(rng, 0.6, 1.6))
-    cloud = plume.footed(rng, plume.together(clouds), y, girth)
-    lay(rng, canvas, cloud, dark=dark, far=between(rng, 0, 0.3))
-
-
 def film(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     """Filmed smoke, one to three frames side by side and over one another."""
     h, w = canvas.height, canvas.width
@@ -219,35 +129,6 @@ def within(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     lay(rng, canvas, plume.cone(rng, h, w, how), dark=dark)
 
 
-def drift(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
-    """Smoke lying over land: a long low veil from a source at one side."""
-    h, w = canvas.height, canvas.width
-    line = scenes.skyline(canvas.now, rng)
-    side = 1 if often(rng, 0.5) else -1
-    girth = decades(rng, 6, 32) * h / 192
-    x = (between(rng, -0.3, 0.6) if side > 0 else between(rng, 0.4, 1.3)) * w
-    row = float(line[int(np.clip(x, 0, w - 1))])
-    y = min(row + between(rng, -0.05, 0.3) * h, 0.95 * h)
-    how = Cone(
-        x,
-        y,
-        (0 if side > 0 else np.pi) - side * between(rng, -0.05, 0.3),
-        bend=-side * between(rng, -0.1, 0.2),
-        length=w * between(rng, 0.5, 1.8),
-        width=girth,
-        spread=between(rng, 0.02, 0.15),
-        depth=decades(rng, 0.5, 2.5),
-        thinning=between(rng, 0, 0.5),
-        billow=between(rng, 0, 0.6),
-        ragged=between(rng, 0.6, 1.4),
-        soft=between(rng, 0.7, 1.7),
-    )
-    behind = often(rng, 0.2) and scenes.even(line)
-    mask = scenes.above(line, h) if behind else None
-    cloud = plume.cone(rng, h, w, how)
-    lay(rng, canvas, cloud, dark=dark, behind=mask, far=between(rng, 0, 0.4))
-
-
 def exhaust(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     """A puff from an engine or a small heap: low, short, near the ground."""
     h, w = canvas.height, canvas.width
@@ -270,7 +151,7 @@ def exhaust(rng: Dice, canvas: Canvas, mattes: Mattes, dark: bool) -> None:
     lay(rng, canvas, plume.cone(rng, h, w, how), dark=dark)
 
 
-NEAR = ("stack", "fire", "field", "film", "within")
+NEAR = ("stack", "fire", "field", "film", "within", "roof")
 RECIPES: Mapping[str, tuple[float, Callable[[Dice, Canvas, Mattes, bool], None]]] = {
     "stack": (0.2, from_stack),
     "far": (0.13, far_column),
@@ -279,6 +160,7 @@ RECIPES: Mapping[str, tuple[float, Callable[[Dice, Canvas, Mattes, bool], None]]
     "film": (0.13, film),
     "within": (0.1, within),
     "drift": (0.08, drift),
+    "roof": (0.09, roof),
     "exhaust": (0.06, exhaust),
 }
 

@@ -76,6 +76,22 @@ def insect(rng: Dice, canvas: Canvas) -> None:
     canvas.lay(mask, np.full(3, tone, np.float32))
 
 
+def blacked_out(rng: Dice, canvas: Canvas) -> None:
+    """Bars of another format, or a window masked for privacy: black, always there."""
+    h, w = canvas.height, canvas.width
+    mask = np.zeros((h, w), np.float32)
+    if often(rng, 0.5):
+        bar = int(between(rng, 0.05, 0.25) * (w if often(rng, 0.5) else h))
+        if often(rng, 0.5):
+            mask[:, :bar] = mask[:, w - bar :] = 1
+        else:
+            mask[:bar] = mask[h - bar :] = 1
+    else:
+        y, x = int(between(rng, 0, 0.8) * h), int(between(rng, 0, 0.8) * w)
+        mask[y : y + int(between(rng, 8, 70)), x : x + int(between(rng, 8, 90))] = 1
+    canvas.both(mask, np.full(3, between(rng, 0, 12), np.float32))
+
+
 def defocus(rng: Dice, canvas: Canvas) -> None:
     """A camera that lost its focus: soft shapes without smoke."""
     sigma = decades(rng, 2, 9)

@@ -28,6 +28,7 @@ from vision.train.background import (
 from vision.train.canvas import has_sky, passer_by
 from vision.train.chance import between, decades, dice, often, one_of, weighted
 from vision.train.dust_cloud import pasted, raise_dust
+from vision.train.lens import blacked_out
 from vision.train.negative import NEGATIVES, SKY, draw
 from vision.train.structure import foreground, stack
 
@@ -224,8 +225,7 @@ def _rendered(rng: Dice, book: Book, kind: str) -> _Scenes:
                 name = raise_dust(rng, canvas)
         else:
             name = emission.emit(rng, canvas, book.mattes, dark=kind == DARK)
-        if often(rng, 0.15):
-            foreground(rng, canvas)
+        _before_the_lens(rng, canvas)
         scenes = _finished(canvas, name)
         if _cells(scenes.labels):
             break
@@ -254,9 +254,15 @@ def _negative(rng: Dice, book: Book, kind: str) -> _Scenes:
         stack(rng, canvas, x, top * canvas.height, decades(rng, 2, 16))
     if often(rng, 0.3):
         passer_by(canvas, rng, any_piece(rng, book))
+    _before_the_lens(rng, canvas)
+    return _finished(canvas, f"{kind}:{name}")
+
+
+def _before_the_lens(rng: Dice, canvas: Canvas) -> None:
     if often(rng, 0.15):
         foreground(rng, canvas)
-    return _finished(canvas, f"{kind}:{name}")
+    if often(rng, 0.05):
+        blacked_out(rng, canvas)
 
 
 def _clean(rng: Dice, book: Book) -> Canvas:
@@ -271,7 +277,7 @@ def _taken(rng: Dice, seed: int, scenes: _Scenes, how: cameras.Camera) -> Sample
     """Both pictures through one camera."""
     dy, dx = (int(rng.integers(-2, 3)) for _ in "yx")
     before = np.roll(scenes.before, (dy, dx), (0, 1))
-    image = cameras.taken(scenes.now, how, 2 * seed)
+    image = cameras.taken(scenes.now, how, 2 * seed, minute=1)
     light = between(rng, 0.94, 1.06)
     was = cameras.taken(before, how, 2 * seed + 1, light=light)
     return Sample(

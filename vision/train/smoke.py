@@ -11,10 +11,14 @@ from vision.train import plume
 from vision.train.chance import between, decades, often, one_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from vision.train import raster
     from vision.train.canvas import Canvas
     from vision.train.chance import Dice
     from vision.train.plume import Cloud
+
+    Mattes = tuple[NDArray[np.uint8], ...]
 
 UP = -np.pi / 2
 _UNSURE_LOW, _UNSURE_HIGH = 0.36, 0.52
@@ -59,6 +63,9 @@ def colour_of(
             )
         )
         ambient = between(rng, 0.5, 0.85)
+        if often(rng, 0.2):
+            # Sunlit or before an overexposed sky: burnt out, hardly any relief.
+            white, ambient = between(rng, 1.0, 1.2), between(rng, 0.8, 0.97)
     fine = between(rng, 0.7, 2.2)
     lit = plume.shade(cloud, canvas.sun, ambient, fine)
     if often(rng, 0.6):

@@ -194,7 +194,8 @@ def sunset(rng: Dice, canvas: Canvas) -> None:
         np.float32,
     )
     line = scenes.skyline(canvas.now, rng)
-    up = np.clip((line[None] - rows) / max(float(line.mean()), 20), 0, 1) ** np.float32(
+    middle = float(line.mean())
+    up = np.clip((middle - rows) / max(middle, 20), 0, 1) ** np.float32(
         between(rng, 0.5, 1.3)
     )
     colour = low + up[..., None] * (high - low)
