@@ -20,6 +20,9 @@ VERSION = 1
 LARGEST = 1_000_000
 """Bytes of one message; pictures travel as files."""
 
+ALARMS_FOLDER = ".alarms"
+"""In the folder of evidence: each camera's alarms and what operators said of them."""
+
 Label = Literal["dark_smoke", "light_smoke", "dust"]
 LABELS: tuple[Label, ...] = get_args(Label)
 """What is looked for; the order of the maps everywhere."""
