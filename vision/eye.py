@@ -10,6 +10,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vision.condition import HOLDING
+from vision.ledger import Ledger
+from vision.messages import ALARMS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,9 @@ class Eye:
         self._looked_s = float("-inf")
         self._asked: list[str] = []
         self._state = states / f"{camera.name}.state" if states else None
+        self._ledger = (
+            Ledger(states.parent / ALARMS_FOLDER, camera.name) if states else None
+        )
         self._stored_s: float | None = None
 
     def restore(self, t_ms: int, mono_s: float) -> None:
@@ -191,6 +196,9 @@ class Eye:
         # All alarms first: what a picture costs must not hold one back.
         for sight in step.sights:
             tell(sight)
+            if self._ledger is not None:
+                with contextlib.suppress(OSError):  # a full disk: told all the same
+                    self._ledger.add(sight)
         for sight in step.sights:
             for picture in self._keeper.sight(sight, frame):
                 tell(picture)
