@@ -133,9 +133,12 @@ class Cameras:
     def _start_group(self, name: str, members: tuple[SiteCamera, ...]) -> None:
         vision = self._site.vision
         assert vision is not None  # noqa: S101 - the loader gives cameras one
-        folder = Path(vision.evidence.folder)
+        folder, part_bytes = Path(vision.evidence.folder), vision.evidence.part_bytes
         if self._pictures is None or self._pictures.folder != folder:
-            self._pictures = Pictures(self._app.record, self.standing, folder)
+            self._pictures = Pictures(
+                self._app.record, self.standing, folder, part_bytes
+            )
+        self._pictures.part_bytes = part_bytes
         keeper = self.keepers[name] = GroupKeeper(
             name,
             members,

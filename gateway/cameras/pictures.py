@@ -40,7 +40,7 @@ class Pictures:
         part_bytes: int = PART_BYTES,
     ) -> None:
         self.folder = folder
-        self._part_bytes = part_bytes
+        self.part_bytes = part_bytes
         self._sink = sink
         self._standing = standing
         self._due: dict[str, float] = {}
@@ -53,7 +53,7 @@ class Pictures:
         mine = self._standing.picture(picture) or picture
         try:
             records = await asyncio.to_thread(
-                media_records, mine, self.folder, at, self._part_bytes
+                media_records, mine, self.folder, at, self.part_bytes
             )
         except MediaError as exc:
             log.warning("camera %s: %s", camera.name, exc)
