@@ -51,8 +51,14 @@ def main(arguments: list[str]) -> int:
     except (OSError, MemoryError) as exc:
         _refuse(wire, "vision.refused.failed", {"error": f"{exc!r}"})
         return 1
-    _serve(wire, group, woken)
-    group.close()
+    try:
+        _serve(wire, group, woken)
+    except Trouble as exc:
+        # A model that answers what is no probability: said, never turned into a score.
+        _refuse(wire, exc.key, exc.args_)
+        return 1
+    finally:
+        group.close()
     return 0
 
 
