@@ -13,6 +13,7 @@ from gateway.clock import Instant
 from gateway.ledger import UNDATED, DeliveryLedger, Row
 from gateway.ledger_days import tell_days
 from gateway.ledger_notes import LedgerNotes
+from gateway.media import Media
 from gateway.record import Event, Gap, Lost, Scan, encode
 from gateway.spread import HOUR_MS, by_hour
 from tests.support.virtual_site import make_site
@@ -49,6 +50,33 @@ def a_gap(since, until, slots, *, is_open=False, trusted=True):
         "backed_off",
         open=is_open,
     )
+
+
+def test_a_part_of_a_picture_is_a_record_of_its_camera(tmp_path):
+    ledger = a_ledger(tmp_path)
+    made = Media(
+        event="north-1",
+        n=1,
+        part=1,
+        parts=1,
+        offset=0,
+        size=1,
+        sha256="0" * 64,
+        type="image/jpeg",
+        role="at",
+        annotated=False,
+        camera="north",
+        name="a.jpg",
+        at=at(),
+        data=b"x",
+    )
+    ledger.stored(made, at().wall_ms, "north", META)
+    entry = Entry(1, PriorityClass.EVIDENCE, at().wall_ms, "north", encode(made, META))
+    ledger.sent("city", [entry])
+    ledger.proved("city", [entry])
+
+    assert ledger.rows == {("north", HOUR): Row(records=1)}
+    assert ledger.books["city"][("north", HOUR)][:2] == [1, 1]
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from itertools import pairwise
 
@@ -73,6 +74,80 @@ def test_clean_traffic_is_clean_and_its_latency_is_from_the_device() -> None:
     }  # fmt: skip
     assert verdict.seconds == 99.0
     assert json.loads(json.dumps(verdict.as_dict()))["clean"] is True
+
+
+def part(seq, data, *, n=1, of=1, index=1, whole=None, **more):
+    whole = data if whole is None else whole
+    head = {
+        "v": 1, "gw": "g", "store": "5f2c9a00", "meta": "aaaa0001", "seq": seq,
+        "kind": "media", "t": START_MS, "event": "north-1", "n": n, "part": index,
+        "parts": of, "offset": 0, "bytes": len(whole),
+        "sha256": hashlib.sha256(whole).hexdigest(), "type": "image/jpeg",
+        "role": "at", "annotated": True, "camera": "north", "name": "a.jpg",
+        "new_key": 1,
+    }  # fmt: skip
+    return json.dumps(head | more).encode() + b"\n" + data
+
+
+def picture(wire, payload, event="north-1", n=1):
+    wire.consumer.feed(f"ecogate/v1/g/media/{event}/{n}", payload, START_MS + 5)
+
+
+def test_a_picture_is_joined_from_parts_in_any_order_and_written(tmp_path) -> None:
+    wire = Wire(from_seq=1, pictures=tmp_path)
+    whole = b"\n\0picture" * 300
+    cuts = [whole[:1000], whole[1000:2000], whole[2000:]]
+    for seq, index in ((1, 3), (2, 1), (1, 3), (3, 2)):
+        picture(wire, part(seq, cuts[index - 1], of=3, index=index, whole=whole))
+
+    verdict = wire.verdict()
+    assert verdict.clean, verdict.text()
+    assert (verdict.media, verdict.pictures, verdict.duplicates) == (3, 1, 1)
+    assert verdict.pictures_open == 0
+    assert (tmp_path / "g/north/north-1-1-at.jpg").read_bytes() == whole
+    assert wire.consumer.receipts() == [
+        ("ecogate/v1/g/receipt", b'{"store":"5f2c9a00","ok":[[1,3]],"refused":[]}')
+    ]
+    assert "pictures    1" in verdict.text()
+
+
+def test_a_picture_named_meta_is_no_meta() -> None:
+    wire = Wire()
+    picture(wire, part(1, b"x", event="meta"), event="meta")
+
+    assert wire.verdict().pictures == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "trouble"),
+    [
+        (part(1, b"x", whole=b"y"), None, "wrong"),
+        (part(1, b"x", whole=b"xy"), None, "wrong"),
+        (part(1, b"x"), part(2, b"x"), "wrong"),
+        (part(1, b"x", of=2), part(2, b"y", of=3, index=2), "wrong"),
+        (part(1, b"x"), part(1, b"z", whole=b"x"), "conflicts"),
+        (part(1, b"x", v=2), None, "unreadable"),
+        (part(1, b"").rstrip(b"\n"), None, "unreadable"),
+        (b"\xff\xd8\xff", None, "unreadable"),
+    ],
+)
+def test_what_is_no_picture_or_another_one_is_trouble(first, second, trouble) -> None:
+    wire = Wire()
+    picture(wire, first)
+    if second is not None:
+        picture(wire, second)
+
+    assert getattr(wire.verdict(), trouble) == 1
+    assert not wire.verdict().clean
+
+
+def test_parts_that_are_missing_leave_a_picture_open() -> None:
+    wire = Wire(from_seq=1)
+    picture(wire, part(1, b"x", of=2, whole=b"xy"))
+    picture(wire, part(3, b"x", n=2), n=2)
+
+    verdict = wire.verdict()
+    assert (verdict.pictures, verdict.pictures_open, verdict.missing) == (1, 1, 1)
 
 
 def test_nothing_at_all_is_not_clean() -> None:

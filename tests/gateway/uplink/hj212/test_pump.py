@@ -13,6 +13,7 @@ from buffer import PriorityClass
 from drivers.hj212.build import flag
 from drivers.hj212.segment import Segment
 from gateway.config.rights import Shown
+from gateway.media import Media
 from gateway.record import Event
 from gateway.record import encode as stored
 from gateway.uplink.hj212.seams import Handled, Upload
@@ -53,6 +54,44 @@ async def test_a_minute_is_proved_by_9014():
         key = ("city", "DA001", "minute", T0_MS)
         assert home.marks.marked == [(*key, "sent"), (*key, "proved")]
         assert home.health().written == 0
+
+
+@pytest.mark.parametrize("before", [True, False])
+@virtual
+async def test_pictures_are_passed_by_and_hold_nothing_back(before):
+    def show(home):
+        for part, cls in enumerate((PriorityClass.EVIDENCE, PriorityClass.MEDIA), 1):
+            made = Media(
+                event="north-1",
+                n=1,
+                part=part,
+                parts=2,
+                offset=0,
+                size=90_000,
+                sha256="0" * 64,
+                type="image/jpeg",
+                role="at",
+                annotated=False,
+                camera="north",
+                name="a.jpg",
+                at=AT,
+                data=bytes(90_000),
+            )
+            home.source.append(stored(made, "0000002a"), cls, "north", T0_MS)
+
+    home = Home()
+    if before:
+        show(home)
+    async with home:
+        await asyncio.sleep(5)
+        if not before:
+            show(home)
+        home.put(period())
+        await home.until(lambda: home.floor == 3)
+
+        assert len(home.platform.times(2051)) == 1
+        assert home.ledger.fates == {"filtered": 2, "sent": 1, "proved": 1}
+        assert "media" not in home.health().lanes
 
 
 @virtual
