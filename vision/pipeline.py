@@ -197,8 +197,10 @@ class Pipeline:
 
     def _judge(self, frame: Frame, seen: Look) -> tuple[Cells | None, bool]:
         """The frame's cells, and whether a scan is not through yet."""
+        # A round of tiles that has begun is ended, or they would be of two moments.
+        busy = self.watcher.busy or (self._scan is not None and self._scan.begun)
         if self._gate is not None and not self._gate.opens(
-            seen.grey, frame.mono_s, busy=self.watcher.busy
+            seen.grey, frame.mono_s, busy=busy
         ):
             return None, False
         self._judged += 1

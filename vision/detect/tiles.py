@@ -168,6 +168,11 @@ class Scan:
         count = self._tiles[0] * self._tiles[1]
         return -(-count // self._per_step)
 
+    @property
+    def begun(self) -> bool:
+        """Some tiles of this round were looked at, and not all: go on with it."""
+        return bool(self._parts)
+
     def restart(self) -> None:
         """Begin a new round: what was seen so far no longer holds."""
         self._parts = []

@@ -89,8 +89,12 @@ def test_a_spread_scan_answers_once_a_round_and_never_with_an_old_tile():
     spread = Scan((3, 2), per_step=4)
     frames = [np.full((480, 960, 3), n, np.uint8) for n in (10, 20, 30, 40)]
 
-    answers = [spread.step(frame, counting) for frame in frames]
+    answers, begun = [], []
+    for frame in frames:
+        answers.append(spread.step(frame, counting))
+        begun.append(spread.begun)
 
+    assert begun == [True, False, True, False]
     assert spread.steps == 2
     assert [a is not None for a in answers] == [False, True, False, True]
     assert asked == [10] * 4 + [20] * 2 + [30] * 4 + [40] * 2
