@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``snapshot CAMERA [--kind K] [--out FILE] [--site PATH]``."""
     add_camera(parser)
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help=t("cli.vision.help.file")
+        "--out", metavar="FILE", type=Path, help=t("cli.vision.snapshot.help")
     )
     add_site(parser, positional=False)
 
