@@ -176,14 +176,16 @@ class Watch:
             self._view.means if known else None,
             self._view.texture if known else None,
         )
-        blank = black or grey >= _GREY_SURE
+        # Once said, it must be gone, not only less.
+        smeared = grey >= (_GREY_DOUBT if self._latches["grey"].on else _GREY_SURE)
+        blank = black or smeared
         doubt = blank or grey >= _GREY_DOUBT or not still.advanced
         odd = Oddities() if doubt else self._view.step(look)
         signs: dict[Fault, dict[str, str] | None] = {
             # What is black or grey to the bit is rightly named by that.
             "frozen": None if blank else _told(still.frozen_s, "seconds"),
             "black": {"mean": f"{look.mean:.0f}"} if black else None,
-            "grey": {"share": f"{100 * grey:.0f}"} if grey >= _GREY_SURE else None,
+            "grey": {"share": f"{100 * grey:.0f}"} if smeared else None,
         }
         if not doubt:
             signs["defocused"] = _told(odd.defocused, "share", 100)

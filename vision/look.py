@@ -40,8 +40,9 @@ class Look(NamedTuple):
     bright: float
     """Its 1st and 99.5th percentile."""
     colour: float
-    """Mean distance of the strongest from the weakest of blue, green, red: 0 to 255;
-    below 3 it is a picture of an infrared night."""
+    """How far the strongest of blue, green, red is from the weakest, 0 to 255, where
+    there is most colour (98th percentile): below 6 it is an infrared picture, for even
+    a grey yard by day has something coloured in it."""
     sharpness: float
     """Fine over coarse structure, 0 to about 1: falls when the lens is out of focus,
     hardly with light or contrast."""
@@ -79,6 +80,8 @@ def glance(
     sample = image[:: max(1, height // 48), :: max(1, width // 80)]
     blue, green, red = cv2.split(np.ascontiguousarray(sample))
     most, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    apart = np.asarray(cv2.absdiff(most, least)).reshape(-1)
+    rank = int(0.98 * (apart.size - 1))
     fine = float(across.mean() + down.mean())
     coarse = float(
         cv2.mean(cv2.absdiff(grey[:, 6:], grey[:, :-6]))[0]
@@ -93,7 +96,7 @@ def glance(
         contrast=spread**0.5,
         dark=float(np.searchsorted(below, 0.01 * total)),
         bright=float(np.searchsorted(below, 0.995 * total)),
-        colour=float(cv2.mean(cv2.absdiff(most, least))[0]),
+        colour=float(np.partition(apart, rank)[rank]),
         sharpness=fine / (coarse + 1.0),
         means=means,
         across=across,

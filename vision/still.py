@@ -2,13 +2,14 @@
 
 A sensor is never quiet: two pictures of a live camera differ, and be it by noise. So
 
-* **equal to the bit** (outside the strips at top and bottom, where a burnt-in clock may
-  run on over a dead picture) means nothing new came;
-* **far quieter than this camera usually is** means the same: an encoder that repeats
-  one picture makes it a little different each time. What is usual is learned; measured
-  with x264, a frozen picture changes by 0 to 0.25 grey levels, a live one with noise of
-  3 levels by 0.9, a denoised one at 300 kbit/s by 0.15 to 0.4. Those overlap, so the
-  rule is a share of the camera's own, and anything moving overrules it;
+* **seen before** (outside the strips at top and bottom, where a burnt-in clock may run
+  on over a dead picture) means nothing new came. An encoder that is fed one picture
+  again and again makes it a little different within its group of pictures, and then
+  the same differences again: so a frame is compared with the last eight. Measured with
+  x264 at 300 kbit/s: from one to the next a frozen picture changes by 0.45 grey levels,
+  against the nearest of eight by 0 to 0.02; a live one by 1.2, a denoised one by 0.1;
+* **far quieter than this camera usually is** means the same, once that is learned; what
+  moves or drifts with the light overrules it;
 * **the stream's time stands** while frames come: somebody repeats old ones.
 
 By kind: ``rtsp``, ``mjpeg``, ``usb``: 6 s. ``snapshot``: also three equal pictures in a
@@ -39,6 +40,8 @@ PATIENCE_S = 60.0
 """The most a thrifty encoder is granted."""
 _STRIP = 2
 """Rows of blocks at top and at bottom, a sixth of the picture each: for clocks."""
+_SEEN, _SEEN_BLOCK = 0.02, 0.15
+"""Grey levels, mean of the picture and of one block: no more is no change."""
 _QUIET = 0.3
 """Of the usual change."""
 _MOTION = 2.0
@@ -54,7 +57,7 @@ class Step(NamedTuple):
     advanced: bool
     """Something new is in it: it may be judged."""
     level: float
-    """Mean change of the inner picture, grey levels."""
+    """Mean change of the inner picture against the last, grey levels."""
     frozen_s: float | None
     """Nothing new for so long; None: not frozen."""
 
@@ -70,6 +73,7 @@ class Still:
         self._exempt = kind in {"file", "folder"}
         self._snapshot = kind == "snapshot"
         self._last: Look | None = None
+        self._kept: deque[NDArray[np.uint8]] = deque(maxlen=8)
         self._usual: float | None = None
         self._learned_s = 0.0
         self._since_s: float | None = None  # the still stretch began
@@ -91,20 +95,22 @@ class Still:
         if last is None or last.size != look.size:
             self._end(look.mono_s)
             self._stalled_s = None
+            self._kept.clear()
+            self._kept.append(look.grey)
             return Step(advanced=True, level=0.0, frozen_s=None)
-        inner = changes(last.grey, look.grey)[_STRIP:-_STRIP]
-        level, peak = float(inner.mean()), float(inner.max())
+        step = float(changes(last.grey, look.grey)[_STRIP:-_STRIP].mean())
         stalled_s = self._stalled(last, look)
         if self._exempt:
-            return Step(advanced=True, level=level, frozen_s=None)
-        equal = peak == 0.0
+            return Step(advanced=True, level=step, frozen_s=None)
+        level, peak = self._nearest(look)
+        equal = level <= _SEEN and peak <= _SEEN_BLOCK
         quiet = (
             self._usual is not None
             and self._learned_s >= _LEARN_S
             and level <= _QUIET * self._usual
         )
         self._equal = self._equal + 1 if equal else 0
-        still_s = self._stretch(look, still=equal or quiet, peak=peak)
+        still_s = self._stretch(last, look, still=equal or quiet, peak=peak)
         if not (equal or quiet):
             self._learn(level, look.mono_s - last.mono_s)
         enough = not self._snapshot or self._equal >= SNAPSHOT_EQUAL
@@ -112,22 +118,31 @@ class Still:
         if stalled_s >= FROZEN_S:
             frozen_s = max(frozen_s or 0.0, stalled_s)
         self._frozen = frozen_s is not None
-        return Step(not equal and stalled_s == 0.0, level, frozen_s)
+        return Step(not equal and stalled_s == 0.0, step, frozen_s)
 
-    def _stretch(self, look: Look, *, still: bool, peak: float) -> float:
+    def _nearest(self, look: Look) -> tuple[float, float]:
+        """Mean and greatest block's change against the most alike of the last eight."""
+        found = [changes(one, look.grey)[_STRIP:-_STRIP] for one in self._kept]
+        self._kept.append(look.grey)
+        nearest = min(found, key=lambda inner: float(inner.mean()))
+        return float(nearest.mean()), float(nearest.max())
+
+    def _stretch(self, last: Look, look: Look, *, still: bool, peak: float) -> float:
         """Seconds of the still stretch this frame belongs to; 0: it lives."""
-        # A key frame may make one in four of a frozen picture's steps a little larger.
-        self._noise.append(not still)
-        drifted = self._began is not None and bool(
-            np.abs(look.means - self._began)[_STRIP:-_STRIP].max() > _DRIFT
-        )
-        if peak > _MOTION or drifted or sum(self._noise) > 1:
-            self._end(look.mono_s)
-            return 0.0
-        if self._since_s is None:
+        if self._since_s is None or self._began is None:
             if not still:
                 return 0.0
-            self._since_s, self._began = look.mono_s, look.means
+            # The last frame was the last new one.
+            self._since_s, self._began = last.mono_s, last.means
+            self._noise.clear()
+        # A key frame may make one in four of a frozen picture's steps a little larger,
+        # which only who knows the usual change can tell from life.
+        self._noise.append(not still)
+        allowed = 0 if self._learned_s < _LEARN_S else 1
+        drift = np.abs(look.means - self._began)[_STRIP:-_STRIP].max()
+        if peak > _MOTION or drift > _DRIFT or sum(self._noise) > allowed:
+            self._end(look.mono_s)
+            return 0.0
         return look.mono_s - self._since_s
 
     def _end(self, now_s: float) -> None:
@@ -164,7 +179,7 @@ class Still:
 
 def changes(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(12, 20): mean absolute change of each block, two (192, 320) pictures."""
-    apart = np.where(after > before, after - before, before - after)
+    apart = np.maximum(after, before) - np.minimum(after, before)
     rows = np.add.reduce(apart.reshape(ROWS, BLOCK, -1), axis=1, dtype=np.uint32)
     sums = np.add.reduce(rows.reshape(ROWS, COLUMNS, BLOCK), axis=2, dtype=np.uint32)
     return np.asarray(sums / (BLOCK * BLOCK), np.float32)

@@ -25,10 +25,11 @@ RIPE_S, RIPE_FRAMES = 30.0, 8
 RELEARN_S = 600.0
 """So long after a move the new view is the usual one."""
 _SLOW_S = 120.0
-_INFRARED, _COLOURFUL = 2.5, 5.0
+_INFRARED, _COLOURFUL = 6.0, 12.0
 _TEXTURED = 1.5
 """Mean steps of a block that has structure to lose."""
 _LOST = 0.35
+_AT_ONCE_S = 3.0
 _AGREE = 0.5
 
 
@@ -153,18 +154,18 @@ class View:
         lost = structured & (look.across + look.down < _LOST * self.texture)
         count = int(structured.sum())
         gone = float(lost.sum()) / count if count >= 12 else 0.0  # noqa: PLR2004
+        while len(self._lost) > 1 and look.mono_s - self._lost[0][0] > _AT_ONCE_S:
+            self._lost.popleft()
         before = min((share for _, share in self._lost), default=0.0)
         self._lost.append((look.mono_s, gone))
-        while self._lost and look.mono_s - self._lost[0][0] > 15.0:  # noqa: PLR2004
-            self._lost.popleft()
         same_place = _correlation(look.means, self.means)
         spread = float(look.means.std()) / (float(self.means.std()) + 1e-6)
         ratio = look.sharpness / (self._sharpness + 1e-6)
-        if ratio < 0.6 and same_place >= 0.9 and spread >= 0.75:  # noqa: PLR2004
+        if ratio < 0.65 and same_place >= 0.9 and spread >= 0.75:  # noqa: PLR2004
             softer = (look.across + look.down < 0.75 * self.texture)[structured]
-            if count >= 12 and float(softer.mean()) >= 0.85:  # noqa: PLR2004
+            if count >= 12 and float(softer.mean()) >= 0.65:  # noqa: PLR2004
                 return Oddities(defocused=ratio)
-        if gone >= 0.5 and (before < 0.2 or self._odd_s is not None):  # noqa: PLR2004
+        if gone >= 0.4 and (before < 0.15 or self._odd_s is not None):  # noqa: PLR2004
             moving = 0.0
             if last_means is not None:
                 moving = float(np.median(np.abs(look.means - last_means)[lost]))
@@ -182,7 +183,7 @@ class View:
     ) -> tuple[int, int] | None:
         assert self._edges is not None  # noqa: S101
         assert self.texture is not None  # noqa: S101
-        if agree >= 0.5 * self._usual or last_edges is None:
+        if agree >= 0.6 * self._usual or last_edges is None:
             return None
         if agreement(edges, last_edges) < 0.7 * self._usual:
             return None  # it is still turning, or a lorry drives past
@@ -196,7 +197,8 @@ class View:
         richness = float(
             (look.across + look.down).mean() / (self.texture.mean() + 1e-6)
         )
-        if 0.6 < richness < 1.7 and abs(look.mean - self._mean) < 25:  # noqa: PLR2004
+        # Lamps that go on or off make another picture of the same view, too.
+        if 0.6 < richness < 1.7 and abs(look.mean - self._mean) < 15:  # noqa: PLR2004
             return (0, 0)
         return None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vision.messages import Camera
 
 _LAG_S = 0.5
-"""So far behind the stream's own clock there is a queue somewhere: drain it."""
+"""So far behind the stream's own clock there may be a queue somewhere: drain it."""
 _DRAIN_S = 2.0
 
 
@@ -70,18 +70,20 @@ class Rtsp:
         drained_s = time.monotonic() + self._pace.every_s + _DRAIN_S
         while True:
             asked = time.monotonic()
-            if not capture.grab():
-                late = time.monotonic() - asked > 0.9 * self._read_s
+            grabbed = capture.grab()
+            now, stream_s = time.monotonic(), capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+            # At its time-out FFmpeg may still hand out a frame that it held back.
+            late = now - asked > 0.9 * self._read_s
+            if late or not grabbed:
                 raise SourceError(
                     "silent" if late else "gone",
                     "vision.source.silent" if late else "vision.source.closed",
                     address=self._address,
                 )
-            now, stream_s = time.monotonic(), capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
-            behind = self._lag.step(now, stream_s)
+            queued = self._lag.step(asked, now, stream_s)
             if self._pace.stopped:
                 raise SourceError("silent", "vision.source.closing")
-            if behind > _LAG_S and now < drained_s:
+            if queued and now < drained_s:
                 continue
             if self._pace.due():
                 break
@@ -98,7 +100,7 @@ class Rtsp:
 
 
 class _Lag:
-    """How far the frames at hand are behind the newest the camera has sent.
+    """Whether frames wait for us: they are late, and come faster than they were made.
 
     The least distance seen between our clock and the stream's is none; it may grow by
     0.1 %, for two clocks never agree. A camera that sets its clock starts anew.
@@ -108,8 +110,14 @@ class _Lag:
         self._least: float | None = None
         self._then = (0.0, 0.0)
 
-    def step(self, now_s: float, stream_s: float) -> float:
-        """Seconds behind, after a frame of this stream time."""
+    def step(self, asked_s: float, now_s: float, stream_s: float) -> bool:
+        """Whether newer frames wait already, after one of this stream time.
+
+        Args:
+            asked_s: When we asked for the frame.
+            now_s: When it was there.
+            stream_s: Its time.
+        """
         distance = now_s - stream_s
         then_s, then_stream_s = self._then
         self._then = (now_s, stream_s)
@@ -117,7 +125,9 @@ class _Lag:
         if self._least is None or jumped:
             self._least = distance
         self._least = min(self._least + 0.001 * max(0.0, now_s - then_s), distance)
-        return distance - self._least
+        made_s = stream_s - then_stream_s
+        at_once = now_s - asked_s < 0.3 * made_s < 3.0  # noqa: PLR2004
+        return at_once and distance - self._least > _LAG_S
 
 
 def _with_login(camera: Camera) -> str:
