@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vision.detect import letterbox, trial
 from vision.detect.errors import ModelError
-from vision.detect.heads import painted
+from vision.detect.heads import painted, strongest
 from vision.detect.metadata import literal
 from vision.detect.net import Net
 from vision.detect.onnx_file import OnnxFile, read
@@ -109,7 +109,7 @@ class Detector:
             return letterbox.stretched(size)
         return letterbox.boxed(picture, size, centred=which != "yolox")
 
-    def __call__(self, image: NDArray[np.uint8], _look: object = None) -> Cells:
+    def __call__(self, image: NDArray[np.uint8]) -> Cells:
         """What the model sees.
 
         Args:
@@ -139,7 +139,7 @@ class Detector:
             if not fit.whole:
                 maps = maps[:, *fit.cells(*maps.shape[1:])]
             return Cells(maps, image_scores(maps))
-        boxes = self.net.boxes(found)
+        boxes = strongest(self.net.boxes(found))
         rows, columns = max(1, fit.height // _CELL), max(1, fit.width // _CELL)
         corners = fit.fractions(boxes.corners)
         maps = painted(corners, boxes.scores, rows, columns)

@@ -39,6 +39,9 @@ STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32))
 FAINT = 0.02
 """Candidates below are dropped: a network has thousands of them."""
 
+MOST = 300
+"""Candidates that are painted; as many as networks with built-in suppression give."""
+
 
 class Boxes(NamedTuple):
     """Candidates that are not faint."""
@@ -107,6 +110,15 @@ def corners(centred: Floats) -> Floats:
     """Cx cy w h to x0 y0 x1 y1, (N, 4)."""
     half = centred[:, 2:4] / 2
     return np.concatenate([centred[:, :2] - half, centred[:, :2] + half], 1)
+
+
+def strongest(boxes: Boxes) -> Boxes:
+    """The best of very many: a network that fires everywhere must not cost more."""
+    best = boxes.scores.max(0)
+    if len(best) <= MOST:
+        return boxes
+    kept = np.argpartition(best, -MOST)[-MOST:]
+    return Boxes(boxes.corners[kept], boxes.scores[:, kept])
 
 
 def painted(boxes: Floats, scores: Floats, rows: int, columns: int) -> Floats:

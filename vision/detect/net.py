@@ -31,6 +31,7 @@ STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 """torchvision's, of ImageNet's pictures in RGB."""
 _ROUNDING = 1e-3
 _NORMALISED = 2.0
+_SURE = 0.25
 _SEED = 6
 
 
@@ -196,6 +197,10 @@ class Net:
             numbers = found[:, 5]
             if not np.array_equal(numbers, np.round(numbers)):
                 raise ModelError("columns")
+            sure = found[scores > _SURE, :4]
+            if len(sure) and float(sure.max()) <= _NORMALISED:
+                # Fractions: as pixels they would all lie in the upper left corner.
+                raise ModelError("boxes", found=f"{float(sure.max()):.2f} px")
         else:
             scores = found
         if not scores.size:

@@ -29,6 +29,8 @@ ROOM = 600_000_000
 CPU_S = 1.2
 """Processor time to open a model and answer two or three pictures; more where the
 machine is slower, see ``_allowed``."""
+LARGEST_FILE = 10_000_000
+"""Bytes it could write, whatever for."""
 _TIMES_START = 4.0
 _WALL_S = 30.0
 
@@ -99,7 +101,7 @@ def _limit() -> None:
     """Memory, time and files of this process from here on."""
     _lower(resource.RLIMIT_DATA, _data_bytes() + ROOM)
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_FSIZE, LARGEST_FILE)
     # Of the processor, not of the wall: a busy machine is no reason to refuse. Nothing
     # catches SIGPROF, so that it also ends what never comes back to Python.
     signal.setitimer(signal.ITIMER_PROF, _allowed(time.process_time()))

@@ -156,6 +156,13 @@ def test_nonsense_in_a_later_frame_is_refused_too(opened):
         detector(grey(255, 320, 320))
 
 
+def test_suppressed_boxes_in_fractions_are_refused_not_put_in_a_corner(opened):
+    data = small.end2end(rows=[(0.2, 0.3, 0.6, 0.9, 0.8, 0)])
+
+    with pytest.raises(ModelError, match="boxes"):
+        opened(data, classes=SMOKE)
+
+
 def test_the_shipped_model_opens_and_says_what_it_is():
     detector = Detector.open(Model())
 

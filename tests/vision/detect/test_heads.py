@@ -62,6 +62,17 @@ def test_yolox_on_its_grid_becomes_pixels():
     assert np.isfinite(heads.from_grid(output + 500, size, strides)).all()
 
 
+def test_a_network_that_fires_everywhere_keeps_its_best():
+    scores = np.linspace(0.1, 0.9, 8400, dtype=np.float32)
+    boxes = heads.Boxes(np.zeros((8400, 4), np.float32), np.tile(scores, (3, 1)))
+
+    kept = heads.strongest(boxes)
+
+    assert kept.scores.shape == (3, heads.MOST)
+    assert kept.scores.min() == scores[-heads.MOST]
+    assert heads.strongest(kept) is kept
+
+
 def test_several_of_their_classes_can_be_one_of_ours():
     maps = np.arange(12, dtype=np.float32).reshape(3, 2, 2) / 12
 
