@@ -25,7 +25,7 @@ RIPE_S, RIPE_FRAMES = 30.0, 8
 RELEARN_S = 600.0
 """So long after a move the new view is the usual one."""
 _SLOW_S = 120.0
-_INFRARED, _COLOURFUL = 6.0, 12.0
+_INFRARED, _COLOURFUL = 3.0, 6.0
 _TEXTURED = 1.5
 """Mean steps of a block that has structure to lose."""
 _LOST = 0.35
