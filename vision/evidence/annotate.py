@@ -74,14 +74,17 @@ def _box(picture: NDArray[np.uint8], sight: Sight, unit: float) -> None:
 
     height, width = picture.shape[:2]
     x0, y0, x1, y1 = sight.region
-    pad = round(4 * unit)
-    left = max(pad // 2, round(x0 * width) - pad)
-    top = max(pad // 2, round(y0 * height) - pad)
-    right = min(width - 1 - pad // 2, round(x1 * width) + pad)
-    bottom = min(height - 1 - pad // 2, round(y1 * height) + pad)
+    # Far smoke is a few pixels: the frame keeps off what it shows.
+    least, edge = 40 * unit, round(3 * unit)
+    wide = max(8 * unit, (least - (x1 - x0) * width) / 2)
+    high = max(8 * unit, (least - (y1 - y0) * height) / 2)
+    left = max(edge, round(x0 * width - wide))
+    top = max(edge, round(y0 * height - high))
+    right = min(width - 1 - edge, round(x1 * width + wide))
+    bottom = min(height - 1 - edge, round(y1 * height + high))
     colour = COLOURS[sight.label]
-    thin, thick = max(1, round(unit)), max(2, round(2.6 * unit))
-    arm = max(round(8 * unit), min(right - left, bottom - top) // 5)
+    thin, thick = max(1, round(0.8 * unit)), max(2, round(2 * unit))
+    arm = min(round(24 * unit), min(right - left, bottom - top) // 4)
     for ink, more in ((_DARK, 2), (colour, 0)):
         size = thin + more
         cv2.rectangle(picture, (left, top), (right, bottom), ink, size, cv2.LINE_AA)
@@ -126,7 +129,7 @@ def _footer(
     import cv2  # noqa: PLC0415
 
     font, scale = cv2.FONT_HERSHEY_DUPLEX, 0.46 * unit
-    weight = max(1, round(unit))
+    weight = 1
     pad, width = round(9 * unit), picture.shape[1]
     base = top + round(20 * unit)
     colour = COLOURS[sight.label]
