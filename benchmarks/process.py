@@ -30,6 +30,14 @@ def rss_bytes(pid: int) -> int:
     return _field(Path(f"/proc/{pid}/smaps_rollup"), "Rss:") * 1024
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process started and that run (proc(5), ``children``)."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text("ascii").split())
+    return found
+
+
 def written_bytes(pid: int) -> int:
     """Bytes the process caused to be written to storage (proc(5), ``write_bytes``)."""
     return _field(Path(f"/proc/{pid}/io"), "write_bytes:")

@@ -34,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True):
     purpose: str = "processor"
     gateway: tuple[str, ...] = ()
     """The command in front of ``run SITE``; the installed one where empty."""
+    clips: tuple[Path, ...] = ()
+    """Video files that play as cameras beside the devices."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -59,6 +61,10 @@ class Row(msgspec.Struct, frozen=True):
     wrong: int
     duplicates: int
     other_records: dict[str, int]
+    cameras: int = 0
+    vision_pss_mib: float = 0.0
+    vision_core_share: float = 0.0
+    """Of all vision processes together."""
 
 
 def run(plan: Plan) -> Row:
@@ -104,6 +110,7 @@ def run(plan: Plan) -> Row:
             plan.engine,
             [ports[str(n)] for n in range(1, size.devices + 1)],
             platform.port,
+            plan.clips,
         )
         gateway = stack.enter_context(
             Child(
@@ -122,11 +129,19 @@ def run(plan: Plan) -> Row:
         time.sleep(plan.window_s)
         after = _count(gateway, folder)
         pss, rss = process.pss_bytes(gateway.pid), process.rss_bytes(gateway.pid)
+        looking = sum(process.pss_bytes(pid) for pid in process.children(gateway.pid))
         time.sleep(0.5)  # what was on its way at the end of the window
         subscriber.tell({"from_ns": before["at_ns"], "to_ns": after["at_ns"]})
         seen = subscriber.hear("report", _READY_S)
         gateway.check()
-    return _row(plan, before, after, seen, pss, rss, first_ns - gateway.spawned_ns)
+    row = _row(plan, before, after, seen, pss, rss, first_ns - gateway.spawned_ns)
+    spent_s = after["vision_s"] - before["vision_s"]
+    return msgspec.structs.replace(
+        row,
+        cameras=len(plan.clips),
+        vision_pss_mib=round(looking / 2**20, 1),
+        vision_core_share=round(spent_s / row.window_s, 4),
+    )
 
 
 def _row(
@@ -174,6 +189,7 @@ def _count(gateway: Child, folder: Path) -> dict[str, Any]:
     return {
         "at_ns": time.monotonic_ns(),
         "cpu_s": process.cpu_s(gateway.pid),
+        "vision_s": sum(map(process.cpu_s, process.children(gateway.pid))),
         "disk": process.written_bytes(gateway.pid),
         "device": process.device_written_bytes(folder),
     }

@@ -18,7 +18,12 @@ PREFIX = "ecogate/v1/bench"
 
 
 def write(
-    folder: Path, size: Size, engine: str, device_ports: Sequence[int], broker_port: int
+    folder: Path,
+    size: Size,
+    engine: str,
+    device_ports: Sequence[int],
+    broker_port: int,
+    clips: Sequence[Path] = (),
 ) -> Path:
     """Write ``site.yaml``: one bus and one device each, every point each second.
 
@@ -28,6 +33,7 @@ def write(
         engine: ``own`` or ``pymodbus``.
         device_ports: TCP port of each device's server, on 127.0.0.1.
         broker_port: MQTT, on 127.0.0.1.
+        clips: Video files that play as cameras, over and over.
     """
     numbers = range(1, size.devices + 1)
     site = {
@@ -54,6 +60,11 @@ def write(
         },
         "targets": {"platform": {"mqtt": f"mqtt://127.0.0.1:{broker_port}"}},
     }
+    if clips:
+        site["cameras"] = {
+            f"camera-{n}": {"url": str(clip), "loop": True, "heartbeat": "never"}
+            for n, clip in enumerate(clips, 1)
+        }
     path = folder / "site.yaml"
     # JSON is YAML 1.2.
     path.write_text(json.dumps(site, indent=1), encoding="utf-8")

@@ -39,6 +39,9 @@ def keep_in_place(parent: int | None = None) -> None:
         os._exit(0)  # it died before the line above
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with contextlib.suppress(OSError, AttributeError):
+        # Woken by a frame, it takes the processor from nobody (sched(7)).
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}", "ascii")
     with contextlib.suppress(OSError, ValueError):
