@@ -21,7 +21,7 @@ class CameraFault(StrEnum):
     BLACK = "black"
     """The lens cap: black, with the sensor's noise."""
     GREY = "grey"
-    """Pictures smear to grey, as after a lost key frame that never comes again."""
+    """Two thirds of the picture are what a decoder fills in: stripes and grey."""
     LOST_KEYS = "lost-keys"
     """Key frames do not leave the encoder (RTSP only)."""
     LOSS = "loss"

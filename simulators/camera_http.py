@@ -9,6 +9,7 @@ Basic or digest login. What is wrong with it is switched from outside.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from simulators.camera_door import reset
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from simulators.camera_wire import Request
 
 _BOUNDARY = "camera"
+_LOOK_S = 0.1
+"""How often one that waits looks whether its looker is still there."""
+_FIRST_S = 10.0
 
 
 class Pictures:
@@ -35,10 +39,13 @@ class Pictures:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def next(self) -> bytes:
-        """The one after the newest of now."""
-        await self._news.wait()
-        return self.jpeg
+    async def next(self, timeout_s: float) -> bytes:
+        """The one after the newest of now; nothing: none came in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+                return self.jpeg
+        return b""
 
 
 class HttpCamera:
@@ -59,7 +66,7 @@ class HttpCamera:
         self.served = 0
         """Pictures that were sent."""
         self._server: asyncio.Server | None = None
-        self._lookers: set[asyncio.StreamWriter] = set()
+        self._lookers: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def open(self) -> None:
         """Listen; nothing where it listens already."""
@@ -81,10 +88,17 @@ class HttpCamera:
             self._server.close()
             self._server = None
 
+    async def finish(self) -> None:
+        """Stop for good."""
+        self.close()
+        self.throw_out()
+        tasks = [task for task in self._lookers.values() if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._lookers.add(writer)
+        self._lookers[writer] = asyncio.current_task()
         try:
             while (request := await read_request(reader)) is not None:
                 if not await self._answer(request, writer):
@@ -92,12 +106,12 @@ class HttpCamera:
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._lookers.discard(writer)
+            self._lookers.pop(writer, None)
             writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer; False: the connection ends."""
-        await self._hold_back()
+        await self._hold_back(writer)
         if not self._allowed(request):
             return await send(
                 writer,
@@ -119,15 +133,15 @@ class HttpCamera:
         said = request.headers.get("authorization")
         return not self.refusing and self.gate.lets_in(request.method, said)
 
-    async def _hold_back(self) -> None:
-        while self.silent:  # noqa: ASYNC110 it may end and begin again meanwhile
-            await asyncio.sleep(0.1)
+    async def _hold_back(self, writer: asyncio.StreamWriter) -> None:
+        while self.silent and not writer.is_closing():  # noqa: ASYNC110 begins again
+            await asyncio.sleep(_LOOK_S)
 
     async def _snapshot(self, writer: asyncio.StreamWriter) -> bool:
         if self.pause_s:
             await asyncio.sleep(self.pause_s)
-        await self._hold_back()
-        jpeg = self.pictures.jpeg or await self.pictures.next()
+        await self._hold_back(writer)
+        jpeg = self.pictures.jpeg or await self.pictures.next(_FIRST_S)
         if self.torn:
             return await _tear(writer, b"HTTP/1.1 200 OK\r\n\r\n", jpeg)
         self.served += 1
@@ -139,9 +153,11 @@ class HttpCamera:
             b"Content-Type: multipart/x-mixed-replace; boundary=" + _BOUNDARY.encode()
         )
         writer.write(b"\r\n\r\n")
-        while True:
-            jpeg = await self.pictures.next()
-            await self._hold_back()
+        while not writer.is_closing():
+            jpeg = await self.pictures.next(_LOOK_S)
+            await self._hold_back(writer)
+            if not jpeg:
+                continue
             part = (
                 f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
                 f"Content-Length: {len(jpeg)}\r\n\r\n"
@@ -151,6 +167,7 @@ class HttpCamera:
             writer.write(part + jpeg + b"\r\n")
             await writer.drain()
             self.served += 1
+        return False
 
 
 async def _tear(writer: asyncio.StreamWriter, head: bytes, jpeg: bytes) -> bool:

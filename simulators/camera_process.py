@@ -92,10 +92,11 @@ class SimulatedCamera:
     async def close(self) -> None:
         """Stop everything; may be called twice."""
         self.control.close()
-        for one in (self._door, self._http):
-            if one is not None:
-                one.close()
-                one.throw_out()
+        if self._door is not None:
+            self._door.close()
+            self._door.throw_out()
+        if self._http is not None:
+            await self._http.finish()
         if self._peer is not None:
             await self._peer.close()
 

@@ -19,6 +19,7 @@ Source: GStreamer RTSP server 1.22, RFC 2326, RFC 6184.
 
 import ctypes
 import json
+import os
 import random
 import signal
 import sys
@@ -198,7 +199,9 @@ def main():
     )
     threading.Thread(target=read, args=(server, loop), daemon=True).start()
     loop.run()
-    return 0
+    # Not by way of the interpreter's end: a thread of ours waits for standard input.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

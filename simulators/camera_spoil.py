@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
 
 _STILL = {CameraFault.FREEZE, CameraFault.STALL}
-_SMEAR = 0.3
-"""Of the way to grey that a smeared picture goes with each frame."""
+_MOVES = 12.0
+"""Grey levels by which a block changed since, to be drawn over the grey."""
 
 
 class Spoiler:
@@ -31,8 +31,7 @@ class Spoiler:
     def __init__(self, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
         self._kept: Image | None = None
-        self._smeared: NDArray[np.float32] | None = None
-        self._before: Image | None = None
+        self._whole: Image | None = None
 
     def picture(self, image: Image, faults: AbstractSet[CameraFault]) -> Image:
         """The picture as this camera gives it; (height, width, 3) uint8, BGR."""
@@ -53,7 +52,7 @@ class Spoiler:
         if CameraFault.GREY in faults:
             image = self._grey(image)
         else:
-            self._smeared = self._before = None
+            self._whole = None
         return self._black(image) if CameraFault.BLACK in faults else image
 
     def _black(self, image: Image) -> Image:
@@ -61,22 +60,29 @@ class Spoiler:
         return np.repeat(np.clip(noise, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 
     def _grey(self, image: Image) -> Image:
-        """Without a key frame a decoder adds differences to nothing: grey."""
-        if self._smeared is None or self._smeared.shape != image.shape:
-            self._smeared = image.astype(np.float32)
-            self._before = image
-        before = cast("Image", self._before)
-        self._smeared += _SMEAR * (128.0 - self._smeared)
-        self._smeared += 0.5 * cv2.subtract(image, before, dtype=cv2.CV_32F)
-        self._before = image
-        # The encoder's blocks stay visible, and what moves drags streaks behind it.
+        """What decoders fill in, from a row that sinks to where a slice was lost.
+
+        Below it the last whole row is drawn down as stripes, and below those all is
+        luma 128: as FFmpeg conceals what it cannot decode (``error_resilience.c``).
+        """
+        if self._whole is None:
+            self._whole = image
         height, width = image.shape[:2]
-        coarse = cv2.resize(
-            self._smeared, (width // 16, height // 16), interpolation=cv2.INTER_AREA
-        )
-        blocks = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
-        mixed = 0.6 * blocks + 0.4 * self._smeared
-        return np.clip(mixed, 0, 255).astype(np.uint8)
+        row = height * 5 // 16 // 16 * 16
+        stripes = height * 11 // 16 // 16 * 16
+        kept = image.copy()
+        kept[row:stripes] = self._whole[row - 1][None]
+        kept[stripes:] = 130
+        # A corner that moves is updated by differences to nothing.
+        change = cv2.subtract(image, self._whole, dtype=cv2.CV_32F)
+        small = cv2.resize(change, (width // 16, height // 16))
+        moving = np.abs(small).mean(axis=2) > _MOVES
+        blocks = cv2.resize(
+            moving.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+        ).astype(bool)
+        blocks[:stripes] = False
+        kept[blocks] = np.clip(130 + change[blocks], 0, 255).astype(np.uint8)
+        return kept
 
 
 def _moved(image: Image) -> Image:
