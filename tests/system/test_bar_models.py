@@ -23,6 +23,12 @@ from vision.messages import Model
 LIMIT_S = 2.0
 
 
+def cpu_s():
+    """Processor time of this process and of children that ended."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
+
+
 def peak_bytes(who):
     return resource.getrusage(who).ru_maxrss * 1024
 
@@ -35,16 +41,17 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
         broken = [c for c in broken if not c.child or c.name.startswith(("cut", "fli"))]
     # What reading files takes is bounded by their size; it is not counted twice.
     before = peak_bytes(resource.RUSAGE_SELF)
-    taken, wrong, usable = {}, [], []
+    taken, worked, wrong, usable = {}, {}, [], []
 
     for case in broken:
-        began = time.perf_counter()
+        began, before_s = time.perf_counter(), cpu_s()
         try:
             Detector.open(case.model)
             word = None
         except ModelError as exc:
             word = exc.key.removeprefix("vision.model.")
         taken[case.name] = time.perf_counter() - began
+        worked[case.name] = cpu_s() - before_s
         if word is None:
             usable.append(case.name)
         if word is not None and f"vision.model.{word}" not in catalogue():
@@ -57,7 +64,9 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
     figure("models", len(broken))
     figure("refused", len(broken) - len(usable))
     figure("damaged_but_usable", len(usable))
+    busiest = max(worked, key=worked.__getitem__)
     figure("slowest_s", f"{taken[slowest]:.2f} ({slowest})")
+    figure("most_processor_s", f"{worked[busiest]:.2f} ({busiest})")
     figure("parent_grew_mb", round(grown / 1e6))
     figure("child_peak_mb", round(peak_bytes(resource.RUSAGE_CHILDREN) / 1e6))
     assert wrong == [], seed
@@ -66,7 +75,8 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
     assert len(broken) - len(usable) >= 40
     assert grown < 150_000_000
     assert peak_bytes(resource.RUSAGE_CHILDREN) < ROOM + 300_000_000
-    assert taken[slowest] < (LIMIT_S if BARS else 10 * LIMIT_S), slowest
+    # Nobody waits for a processor here: on a busy machine the wall's time is longer.
+    assert worked[busiest] < (LIMIT_S if BARS else 10 * LIMIT_S), busiest
 
 
 @pytest.mark.bars
