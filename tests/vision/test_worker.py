@@ -11,12 +11,11 @@ import textwrap
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import psutil
 import pytest
 
 from gateway.cameras.process import start
+from tests.support.stills import make_stills
 from vision.messages import (
     Ask,
     Beat,
@@ -36,16 +35,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def stills(tmp_path):
-    """Twenty pictures of a yard with something that moves."""
-    folder = tmp_path / "stills"
-    folder.mkdir()
-    ground = np.random.default_rng(6).integers(60, 160, (180, 320, 3), np.uint8)
-    ground = cv2.GaussianBlur(ground, (9, 9), 0)
-    for n in range(20):
-        picture = ground.copy()
-        cv2.rectangle(picture, (10 + 8 * n, 90), (40 + 8 * n, 120), (30, 40, 200), -1)
-        cv2.imwrite(str(folder / f"{n:03}.jpg"), picture)
-    return folder
+    return make_stills(tmp_path / "stills")
 
 
 def configured(tmp_path, stills, **more):

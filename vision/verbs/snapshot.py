@@ -7,6 +7,8 @@ the picture is blacked out here as well.
 from __future__ import annotations
 
 import sys
+import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,7 +17,25 @@ from vision.feed import Feed
 from vision.messages import Configure
 from vision.said import Trouble, say
 
+if TYPE_CHECKING:
+    from vision.frame import Frame
+
 WAIT_S = 20.0
+REFUSED_S = 3.0
+"""A camera that cannot be reached, or refuses the login, need not be waited for."""
+
+
+def _wait(feed: Feed) -> Frame | None:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < WAIT_S:
+        if (frame := feed.wait(0, 0.5)) is not None:
+            return frame
+        trouble = feed.fault
+        if feed.ended or (
+            waited >= REFUSED_S and trouble and trouble.fault in ("gone", "refused")
+        ):
+            return None
+    return None
 
 
 def main(_arguments: list[str]) -> int:
@@ -27,7 +47,7 @@ def main(_arguments: list[str]) -> int:
     configure = msgspec.json.decode(sys.stdin.buffer.read(), type=Configure)
     camera = configure.cameras[0]
     feed = Feed(camera)
-    frame = feed.wait(0, WAIT_S)
+    frame = _wait(feed)
     if frame is None:
         trouble = feed.fault
         if trouble is None:

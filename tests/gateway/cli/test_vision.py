@@ -1,0 +1,86 @@
+"""``ecogate vision``: its actions, and how it says what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.cli import main, vision_child
+from gateway.cli.exits import Exit
+from tests.support.stills import make_stills
+
+
+def test_its_actions_are_listed(capsys):
+    with pytest.raises(SystemExit):
+        main(["--lang", "en", "vision", "--help"])
+
+    said = capsys.readouterr().out
+    for action in ("run", "test", "snapshot", "bench", "check-model", "label"):
+        assert f"\n    {action} " in said or f"  {action}  " in said, action
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path, capsys, monkeypatch):
+    stills = make_stills(tmp_path / "stills", 2)
+    monkeypatch.setattr(vision_child, "missing", lambda: ["cv2"])
+
+    status = main(["--lang", "en", "vision", "run", str(stills)])
+
+    assert status == Exit.USAGE
+    assert 'pip install "ecogate[vision]"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ("rtsp://a:hunter2@h/x", "password in the URL"),
+        ("http://h/x", "expected kind"),
+        ("nowhere", "expected a camera of the site file"),
+    ],
+)
+def test_an_address_is_held_to_what_a_site_file_asks(
+    camera, said, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ECOGATE_SITE", raising=False)
+
+    status = main(["--lang", "en", "vision", "snapshot", camera])
+
+    error = capsys.readouterr().err
+    assert status == Exit.USAGE
+    assert said in error
+    assert "hunter2" not in error
+
+
+def test_a_folder_is_watched_in_the_foreground(tmp_path, capsys):
+    stills = make_stills(tmp_path / "stills", 2)
+
+    status = main(
+        ["--json", "vision", "run", f"{stills}/", "--for", "20s"],
+    )
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert status == Exit.OK
+    assert lines[0]["kind"] == "hello"
+    assert lines[-1]["kind"] == "beat"
+    assert lines[-1]["cameras"][0]["frames"] >= 1
+
+
+def test_a_picture_is_taken_without_a_gateway(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stills = make_stills(tmp_path / "stills", 2)
+
+    status = main(["--json", "vision", "snapshot", f"{stills}/", "--out", "a.jpg"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert status == Exit.OK
+    assert (tmp_path / "a.jpg").stat().st_size == found["bytes"]
+
+
+def test_a_camera_that_cannot_be_reached_is_said_why(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    status = main(["--lang", "en", "vision", "snapshot", "http://127.0.0.1:9/a.jpg"])
+
+    assert status == Exit.FAILED
+    assert "127.0.0.1:9" in capsys.readouterr().err

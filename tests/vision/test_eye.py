@@ -1,0 +1,212 @@
+"""One camera of the process: what is told, in which order, and what is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vision.eye import STATE_S, STUCK_S, WAIT_S, Eye, Parts
+from vision.frame import Frame
+from vision.messages import Camera, CameraBeat, Condition, Picture, Sight
+from vision.pipeline import Step
+
+CAMERA = Camera(name="yard-1", kind="rtsp", url="rtsp://h/a")
+
+
+def a_frame(number):
+    image = np.zeros((9, 16, 3), np.uint8)
+    return Frame("yard-1", number, image, 1000 * number, float(number))
+
+
+def a_sight(id_):
+    return Sight(
+        id=id_,
+        camera="yard-1",
+        label="dust",
+        state="raised",
+        t_ms=1,
+        began_ms=1,
+        score=0.9,
+        peak=0.9,
+        threshold=0.5,
+        region=(0, 0, 1, 1),
+        cells=4,
+    )
+
+
+def a_picture(event, n):
+    return Picture(
+        camera="yard-1",
+        event=event,
+        n=n,
+        role="at",
+        annotated=False,
+        file="f",
+        sha256="",
+        bytes=1,
+        t_ms=1,
+    )
+
+
+class Fake:
+    """Feed, pipeline and keeper in one."""
+
+    def __init__(self):
+        self.frames = []
+        self.fault = None
+        self.ended = False
+        self.stuck = 0.0
+        self.next = Step([], [])
+        self.faults = ()
+        self.kept = []
+        self.waited = 0
+        self.restored = None
+
+    def newest(self, after=0):
+        return next((f for f in self.frames if f.number > after), None)
+
+    def stuck_s(self):
+        return self.stuck
+
+    def close(self, timeout_s=0.0):
+        self.ended = True
+
+    def step(self, frame, trouble=None):
+        return self.next
+
+    def wait(self, trouble, t_ms, mono_s):
+        self.waited += 1
+        return self.next
+
+    def beat(self):
+        return CameraBeat(name="yard-1", faults=self.faults)
+
+    def restore(self, state, t_ms, mono_s):
+        self.restored = state
+        return True
+
+    def state(self, t_ms):
+        return b"learned"
+
+    def frame(self, frame):
+        self.kept.append(frame.number)
+
+    def sight(self, sight, frame):
+        return [a_picture(sight.id, 1)]
+
+    def tick(self, wall_ms, mono_s):
+        return []
+
+    def snapshot(self, ask):
+        return [a_picture(ask, 1)]
+
+
+@pytest.fixture
+def fake():
+    return Fake()
+
+
+@pytest.fixture
+def eye(fake, tmp_path):
+    return Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+
+
+def step(eye, mono_s=1.0):
+    told = []
+    looked = eye.step(int(mono_s * 1000), mono_s, told.append)
+    return looked, told
+
+
+def test_all_alarms_of_a_frame_are_told_before_any_of_their_pictures(eye, fake):
+    fake.frames = [a_frame(1)]
+    fake.next = Step([], [a_sight("a"), a_sight("b")])
+
+    looked, told = step(eye)
+
+    assert looked
+    assert [type(one).__name__ for one in told] == [
+        "Sight",
+        "Sight",
+        "Picture",
+        "Picture",
+    ]
+
+
+def test_a_frame_is_looked_at_once(eye, fake):
+    fake.frames = [a_frame(1)]
+
+    assert step(eye)[0]
+    assert not step(eye)[0]
+
+
+def test_without_frames_faults_are_timed_all_the_same(eye, fake):
+    gone = Condition(camera="yard-1", fault="gone", state="raised", t_ms=1)
+    fake.next = Step([gone], [])
+
+    _, first = step(eye, 10.0)
+    _, soon = step(eye, 10.0 + WAIT_S / 2)
+    _, later = step(eye, 10.0 + WAIT_S)
+
+    assert (first, soon, later) == ([gone], [], [gone])
+
+
+def test_a_picture_asked_for_waits_for_a_good_frame(eye, fake):
+    fake.frames, fake.faults = [a_frame(1)], ("black",)
+    eye.ask("q1")
+    _, blind = step(eye)
+    fake.frames, fake.faults = [a_frame(2)], ()
+    _, told = step(eye)
+
+    assert blind == []
+    assert [one.event for one in told] == ["q1"]
+    assert fake.kept == [2]
+
+
+def test_a_camera_out_of_focus_still_gives_pictures(eye, fake):
+    fake.frames, fake.faults = [a_frame(1)], ("defocused",)
+    eye.ask("q1")
+
+    assert [one.event for one in step(eye)[1]] == ["q1"]
+
+
+def test_questions_without_end_are_not_kept(eye, fake):
+    for n in range(100):
+        eye.ask(f"q{n}")
+    fake.frames = [a_frame(1)]
+
+    assert len(step(eye)[1]) == 8
+
+
+def test_what_was_learned_outlives_the_process(eye, fake, tmp_path):
+    eye.restore(0, 0.0)
+    first = fake.restored
+    step(eye, STATE_S)
+
+    again = Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+    again.restore(0, 0.0)
+
+    assert first is None
+    assert fake.restored == b"learned"
+
+
+def test_nothing_is_stored_where_nothing_may_be(fake, tmp_path):
+    eye = Eye(CAMERA, Parts(fake, fake, fake), None)
+    eye.restore(0, 0.0)
+    step(eye, 10 * STATE_S)
+    eye.store(0, 0.0)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_does_not_end_the_process(fake, tmp_path):
+    (tmp_path / "states").write_text("in the way")
+    eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+
+    eye.restore(0, 0.0)
+    eye.store(0, 0.0)
+
+
+def test_a_reader_that_hangs_is_known(eye, fake):
+    assert not eye.stuck
+    fake.stuck = STUCK_S
+    assert eye.stuck
