@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
-"$uv" pip compile pyproject.toml --quiet --all-extras --universal "$@" \
+# dev holds every extra but train, which pins itself: it brings gigabytes of its own.
+"$uv" pip compile pyproject.toml --quiet --extra dev --universal "$@" \
     --no-header --no-annotate -o constraints.txt
 "$uv" pip compile pyproject.toml --quiet --universal --generate-hashes \
     --no-header --no-annotate -c constraints.txt -o requirements.lock
