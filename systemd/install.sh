@@ -2,10 +2,10 @@
 # Installs this checkout (or the wheel given) as a service. Run as root, as often as you
 # like: it replaces the program and the units, never the site file or the stored data.
 #
-#   sudo [EXTRAS=hj212,gpio] systemd/install.sh [FILE.whl]
+#   sudo [EXTRAS=hj212,gpio,vision] systemd/install.sh [FILE.whl]
 #
-# EXTRAS (hj212: SM4 of HJ 212-2025; gpio: this machine's own pins) are remembered in
-# /etc/ecogate/extras, so that an update has them too; EXTRAS= forgets them.
+# EXTRAS (hj212: SM4 of HJ 212-2025; gpio: this machine's own pins; vision: cameras) are
+# remembered in /etc/ecogate/extras, so that an update has them too; EXTRAS= forgets them.
 # DESTDIR=/some/root only lays out the files there: nothing is fetched or started.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -50,6 +50,11 @@ fi
 
 put() { install -D -m 0644 "$here/$1" "$root$2"; }
 put ecogate.service /etc/systemd/system/ecogate.service
+cameras=/etc/systemd/system/ecogate.service.d/cameras.conf
+case ",$extras," in
+    *,vision,*) put cameras.conf "$cameras" ;;
+    *) rm -f "$root$cameras" ;;
+esac
 put ecogate.sysusers /usr/lib/sysusers.d/ecogate.conf
 put ecogate.tmpfiles /usr/lib/tmpfiles.d/ecogate.conf
 put 70-ecogate.rules /etc/udev/rules.d/70-ecogate.rules

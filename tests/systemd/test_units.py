@@ -166,3 +166,44 @@ def test_modules_load_where_memory_may_not_be_written_and_run():
         # An older kernel cannot tell; the setting itself is checked with the exposure.
         return
     assert done.returncode == 0, done.stderr
+
+
+def test_cameras_get_their_room_only_where_they_are_installed(tmp_path):
+    env = {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    placed = tmp_path / "etc/systemd/system/ecogate.service.d/cameras.conf"
+
+    found = []
+    for extras in ("", "hj212,vision", "vision", "visionary", ""):
+        done = run("sh", UNITS / "install.sh", env=env | {"EXTRAS": extras})
+        assert done.returncode == 0, done.stderr
+        found.append(placed.exists())
+
+    assert found == [False, True, True, False, False]
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_systemd_understands_the_room_for_cameras(tmp_path):
+    unit = tmp_path / "ecogate.service"
+    text = SERVICE.read_text().replace("/opt/ecogate/bin/ecogate", "/bin/true")
+    room = (UNITS / "cameras.conf").read_text()
+    unit.write_text(f"{text.split('[Install]')[0]}{room}\n[Install]\n")
+
+    done = run("systemd-analyze", "verify", "--man=no", unit)
+
+    about_us = [line for line in done.stderr.splitlines() if "ecogate" in line]
+    assert about_us == [], done.stderr
+
+
+def test_vision_works_where_memory_may_not_be_written_and_run():
+    code = (
+        "import ctypes, os, sys\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.prctl(65, 1, 0, 0, 0): sys.exit(77)\n"
+        "os.execv(sys.executable, [sys.executable, '-c',"
+        " 'from vision.detect.detector import Detector;"
+        "from vision.messages import Model; import numpy;"
+        "Detector.open(Model())(numpy.zeros((360, 640, 3), numpy.uint8))'])\n"
+    )
+    done = run(sys.executable, "-c", code, cwd=ROOT)
+
+    assert done.returncode in (0, 77), done.stderr
