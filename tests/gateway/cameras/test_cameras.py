@@ -13,9 +13,10 @@ from gateway.control import ControlError, Request
 from gateway.ports import Ports
 from gateway.record import Lost
 from tests.support.fake_vision import FakeVision
+from tests.support.mqtt_schema import errors
 from tests.support.virtual import run_virtual, running_loop
 from tests.support.virtual_site import VirtualSite, make_site
-from vision.messages import Camera, Evidence, Model, Rule, Stop
+from vision.messages import Camera, Evidence, Model, Mount, Rule, Stop, Zone
 
 
 def a_camera(name, group="main", **more):
@@ -619,3 +620,34 @@ def test_every_seq_is_accounted_for_with_cameras(tmp_path):
 
     site.check_slots()
     assert not [r for r in site.records() if r["kind"] == Lost.__name__.lower()]
+
+
+def test_all_that_is_published_is_as_documented(tmp_path):
+    async def main():
+        camera = a_camera(
+            "yard-1",
+            grid="2-3-017",
+            values=("bus-0-dev-1",),
+            mount=Mount(position=(118.18, 39.63), bearing=132.0, view=60.0),
+            zones=(Zone(name="stack", area=((0, 0), (1, 0), (1, 1))),),
+        )
+        async with Watched(tmp_path, camera, a_camera("yard-2")) as site:
+            await asyncio.sleep(5)
+            process = site.vision["main"]
+            process.sight("yard-1", "a1", faults=("moved",), second_look=0.7)
+            process.picture("yard-1", "a1", "at")
+            process.picture("yard-1", "h1", "heartbeat")
+            process.condition("yard-2", "gone", why="vision.source.unreachable")
+            await asyncio.sleep(70)
+        return site
+
+    site = run_virtual(main())
+
+    for arrived in site.platform.arrived:
+        assert errors(arrived.topic, arrived.payload) == []
+    statuses = [
+        arrived.body
+        for arrived in site.platform.arrived
+        if arrived.topic.endswith("/status")
+    ]
+    assert {"good": 1, "bad": 1} in [status.get("cameras") for status in statuses]
