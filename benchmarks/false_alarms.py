@@ -46,6 +46,8 @@ DAY = datetime(2026, 3, 19, 16, tzinfo=UTC)
 """Midnight in Beijing before the equinox: the sun rises at 6:13 and sets at 18:19."""
 SEGMENT_S = 1200
 PLUME_S = 60
+LIGHT_HOURS = (8.5, 17.2)
+"""What is played again with plumes; at night nothing is promised."""
 NIGHT = ("infrared", "headlights", "insects", "headlights", "infrared", "lamps")
 DAYTIME = (
     "still",
@@ -148,11 +150,19 @@ class Day:
         self.sights: list[tuple[int, str, Sight]] = []
         self.faults: Counter[str] = Counter()
 
-    def run(self, table: Sequence[str], segment_s: int = SEGMENT_S) -> None:
-        """Play it."""
-        number, second = 0, 0
+    def run(
+        self,
+        table: Sequence[str],
+        segment_s: int = SEGMENT_S,
+        hours: tuple[float, float] = (0.0, 24.0),
+    ) -> None:
+        """Play it, or some of its hours."""
+        number = 0
         for n, weather in enumerate(table):
-            for image in self._segment(n, weather, second, segment_s):
+            second = n * segment_s
+            if not hours[0] * 3600 <= second < hours[1] * 3600:
+                continue
+            for image in self._segment(n, weather, n * segment_s, segment_s):
                 wall = DAY + timedelta(seconds=second)
                 number += 1
                 frame = Frame(
@@ -325,7 +335,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--mattes", type=Path, required=True)
     parser.add_argument("--clips", type=Path)
-    parser.add_argument("--cameras", type=int, default=len(PICTURES))
+    parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--loop", type=int, default=60)
     parser.add_argument("--model")
     parser.add_argument("--night", default="auto", choices=("auto", "watch", "hold"))
@@ -356,7 +366,7 @@ def main() -> int:
         planted = plan(table, args.seed)
         camera = camera_of(name, args.night)
         day = Day(detector, camera, scene, **options, plumes=planted, mattes=mattes)
-        day.run(table)
+        day.run(table, hours=LIGHT_HOURS)
         recall += recalled(planted, day.sights)
         print(f"{'':36} recall {_told(recall)}", flush=True)
     days = len(rows)

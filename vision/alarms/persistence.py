@@ -29,6 +29,8 @@ class _Frame(NamedTuple):
     hits: NDArray[np.bool_]
     plain: NDArray[np.bool_]
     moving: NDArray[np.bool_]
+    hit: bool
+    """Anywhere."""
 
 
 class Window:
@@ -62,7 +64,10 @@ class Window:
             plain: Above the plain threshold, the background not being known.
             moving: Where the picture moved.
         """
-        self._frames.append(_Frame(at_s, t_ms, dilate(hits), dilate(plain), moving))
+        # Most frames of a camera's life have no hit anywhere.
+        hit, clear = bool(hits.any() or plain.any()), np.zeros_like(hits)
+        wide = (dilate(hits), dilate(plain)) if hit else (clear, clear)
+        self._frames.append(_Frame(at_s, t_ms, *wide, moving, hit))
         while at_s - self._frames[0].at_s > self._longest_s:
             self._frames.popleft()
 
@@ -73,7 +78,7 @@ class Window:
     @property
     def pending(self) -> bool:
         """Some frame of the window had a hit."""
-        return any(f.hits.any() or f.plain.any() for f in self._frames)
+        return any(f.hit for f in self._frames)
 
     def began_ms(self, mask: NDArray[np.bool_]) -> int:
         """UTC of the window's first hit in these cells; 0: there is none."""
