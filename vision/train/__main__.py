@@ -228,6 +228,7 @@ def candidates(options: argparse.Namespace) -> None:
 def main(given: list[str]) -> None:
     """Run one action."""
     options = _arguments(given)
+    from vision.train import memory  # noqa: PLC0415
     from vision.train.cache import default_work  # noqa: PLC0415
 
     options.work = options.work or default_work()
@@ -235,6 +236,7 @@ def main(given: list[str]) -> None:
     import cv2  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
+    memory.keep()
     cv2.setNumThreads(1)
     torch.set_num_threads(options.threads)
     actions = {
