@@ -46,7 +46,8 @@ _AFTER_S: dict[Fault, float] = {
     "moved": 4.0,
 }
 _FRAMES = 2
-"""A fault seen in the picture needs this many frames, whatever the rate."""
+"""A fault seen in one picture needs this many frames, whatever the rate."""
+_AT_ONCE: frozenset[Fault] = _FED | {"frozen"}
 _GREY_DOUBT, _GREY_SURE = 0.05, 0.12
 """Shares of the picture."""
 
@@ -106,7 +107,7 @@ class Watch:
         self._black = Black()
         self._view = View()
         self._latches: dict[Fault, _Latch] = {
-            fault: _Latch(_AFTER_S[fault], _FRAMES if fault not in _FED else 1)
+            fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
         }
         self.usable = False

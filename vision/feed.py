@@ -30,7 +30,8 @@ refusals in a row we try only so often."""
 _OVER_S = 2.0
 """So far beyond its time-out a call hangs."""
 _CORRUPT_RUN = 3
-"""Undecodable pictures in a row until the connection is given up."""
+"""Undecodable pictures in a row until the connection is given up: a new one begins
+with a key frame."""
 
 
 class Clock(Protocol):

@@ -13,7 +13,7 @@ A sensor is never quiet: two pictures of a live camera differ, and be it by nois
 * **the stream's time stands** while frames come: somebody repeats old ones.
 
 By kind: ``rtsp``, ``mjpeg``, ``usb``: 6 s. ``snapshot``: also three equal pictures in a
-row and 8 s, for cameras answer from a cache for a few seconds. ``file`` and ``folder``
+row and 7 s, for cameras answer from a cache for a few seconds. ``file`` and ``folder``
 are never frozen: stills and rendered clips are rightly equal to the bit. A camera whose
 equal stretches come and go (a thrifty encoder before a quiet wall) earns patience.
 """
@@ -34,16 +34,19 @@ if TYPE_CHECKING:
     from vision.messages import SourceKind
 
 FROZEN_S = 6.0
-SNAPSHOT_S = 8.0
+SNAPSHOT_S = 7.0
 SNAPSHOT_EQUAL = 3
 PATIENCE_S = 60.0
 """The most a thrifty encoder is granted."""
 _STRIP = 2
 """Rows of blocks at top and at bottom, a sixth of the picture each: for clocks."""
-_SEEN, _SEEN_BLOCK = 0.02, 0.15
+_SEEN, _SEEN_BLOCK = 0.05, 0.3
 """Grey levels, mean of the picture and of one block: no more is no change."""
 _QUIET = 0.3
 """Of the usual change."""
+_CALM, _CALM_BLOCK, _SETTLE_S = 0.6, 1.0, 4.0
+"""Below this share of the usual, and no block by more than a level, an encoder may be
+settling on a picture that no longer changes: measured, it takes four seconds."""
 _MOTION = 2.0
 """Grey levels, mean of one block: something moved; coding alone makes 0.9 at most."""
 _DRIFT = 1.5
@@ -73,12 +76,13 @@ class Still:
         self._exempt = kind in {"file", "folder"}
         self._snapshot = kind == "snapshot"
         self._last: Look | None = None
-        self._kept: deque[NDArray[np.uint8]] = deque(maxlen=8)
+        self._kept: deque[Look] = deque(maxlen=8)
         self._usual: float | None = None
         self._learned_s = 0.0
         self._since_s: float | None = None  # the still stretch began
         self._began: NDArray[np.float32] | None = None  # as it looked then
         self._equal = 0
+        self._calm_s: float | None = None
         self._noise: deque[bool] = deque(maxlen=4)
         self._stalled_s: float | None = None
         self._patience_s = SNAPSHOT_S if self._snapshot else FROZEN_S
@@ -96,13 +100,13 @@ class Still:
             self._end(look.mono_s)
             self._stalled_s = None
             self._kept.clear()
-            self._kept.append(look.grey)
+            self._kept.append(look)
             return Step(advanced=True, level=0.0, frozen_s=None)
         step = float(changes(last.grey, look.grey)[_STRIP:-_STRIP].mean())
         stalled_s = self._stalled(last, look)
         if self._exempt:
             return Step(advanced=True, level=step, frozen_s=None)
-        level, peak = self._nearest(look)
+        level, peak, alike = self._nearest(look)
         equal = level <= _SEEN and peak <= _SEEN_BLOCK
         quiet = (
             self._usual is not None
@@ -110,7 +114,17 @@ class Still:
             and level <= _QUIET * self._usual
         )
         self._equal = self._equal + 1 if equal else 0
-        still_s = self._stretch(last, look, still=equal or quiet, peak=peak)
+        calm = (
+            self._usual is not None
+            and self._learned_s >= _SETTLE_S
+            and level <= _CALM * self._usual
+            and peak <= _CALM_BLOCK
+        )
+        if not (equal or quiet or calm):
+            self._calm_s = None
+        elif self._calm_s is None:
+            self._calm_s = last.mono_s
+        still_s = self._stretch(alike, look, still=equal or quiet, peak=peak)
         if not (equal or quiet):
             self._learn(level, look.mono_s - last.mono_s)
         enough = not self._snapshot or self._equal >= SNAPSHOT_EQUAL
@@ -120,27 +134,31 @@ class Still:
         self._frozen = frozen_s is not None
         return Step(not equal and stalled_s == 0.0, step, frozen_s)
 
-    def _nearest(self, look: Look) -> tuple[float, float]:
+    def _nearest(self, look: Look) -> tuple[float, float, Look]:
         """Mean and greatest block's change against the most alike of the last eight."""
-        found = [changes(one, look.grey)[_STRIP:-_STRIP] for one in self._kept]
-        self._kept.append(look.grey)
-        nearest = min(found, key=lambda inner: float(inner.mean()))
-        return float(nearest.mean()), float(nearest.max())
+        found = [
+            (changes(one.grey, look.grey)[_STRIP:-_STRIP], one) for one in self._kept
+        ]
+        self._kept.append(look)
+        inner, alike = min(found, key=lambda pair: float(pair[0].mean()))
+        return float(inner.mean()), float(inner.max()), alike
 
-    def _stretch(self, last: Look, look: Look, *, still: bool, peak: float) -> float:
+    def _stretch(self, alike: Look, look: Look, *, still: bool, peak: float) -> float:
         """Seconds of the still stretch this frame belongs to; 0: it lives."""
         if self._since_s is None or self._began is None:
             if not still:
                 return 0.0
-            # The last frame was the last new one.
-            self._since_s, self._began = last.mono_s, last.means
+            # That frame was the last that brought something new; or an earlier one was,
+            # and the encoder needed a while to settle on its picture.
+            self._since_s, self._began = alike.mono_s, alike.means
+            if self._calm_s is not None:
+                settled_s = max(self._calm_s, alike.mono_s - _SETTLE_S)
+                self._since_s = min(self._since_s, settled_s)
             self._noise.clear()
-        # A key frame may make one in four of a frozen picture's steps a little larger,
-        # which only who knows the usual change can tell from life.
+        # A key frame may make one in four of a frozen picture's steps a little larger.
         self._noise.append(not still)
-        allowed = 0 if self._learned_s < _LEARN_S else 1
         drift = np.abs(look.means - self._began)[_STRIP:-_STRIP].max()
-        if peak > _MOTION or drift > _DRIFT or sum(self._noise) > allowed:
+        if peak > _MOTION or drift > _DRIFT or sum(self._noise) > 1:
             self._end(look.mono_s)
             return 0.0
         return look.mono_s - self._since_s

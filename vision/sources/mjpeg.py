@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from vision.sources.http import Answer, Http
 from vision.sources.jpeg import SOI, NotJpegError, Walk, decode
@@ -110,6 +111,7 @@ class Mjpeg:
     """Reads everything, decodes only what is due, and of that the newest."""
 
     def __init__(self, camera: Camera, stop: threading.Event | None = None) -> None:
+        self._address = urlsplit(camera.url).netloc
         self._pace = Pace(camera.every_s, stop)
         self._answer: Answer = Http(camera).get(OPEN_S)
         if self._answer.type == "image/jpeg":
@@ -136,7 +138,7 @@ class Mjpeg:
                     ) from None
                 raise
             if not data:
-                raise SourceError("gone", "vision.source.closed")
+                raise SourceError("gone", "vision.source.closed", address=self._address)
             for picture in self._parts.feed(data):
                 newest = picture
                 deadline_s = time.monotonic() + timeout_s

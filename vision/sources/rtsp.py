@@ -3,6 +3,9 @@
 H.264 cannot be decoded one frame a second: each frame needs those before it. So every
 frame is grabbed (decoded), and only the one that is due is converted to a picture; and
 because grabbing goes on all the time, nothing queues up behind us.
+
+A frame that the decoder had to guess parts of is never given out, nor are those that
+build on it, until a key frame makes all new.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import cv2
 import numpy as np
 
+from vision.sources import decoder_log
 from vision.sources.capture import open_stream
 from vision.sources.describe import describe
 from vision.sources.pace import Pace
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
 _LAG_S = 0.5
 """So far behind the stream's own clock there may be a queue somewhere: drain it."""
 _DRAIN_S = 2.0
+_DAMAGED_S = 2.0
+"""Without a whole frame for so long the stream is corrupt."""
+_REFRESH_S = 15.0
+"""Streams without key frames renew themselves bit by bit, in so long at most."""
 
 
 class Rtsp:
@@ -60,6 +68,10 @@ class Rtsp:
         self._capture: cv2.VideoCapture | None = capture
         self._read_s = read_s
         self._lag = _Lag()
+        self._damage = Damage()
+        self._whole_s = time.monotonic()
+        decoder_log.listen()
+        self._complaints = decoder_log.complaints()
 
     def read(self, timeout_s: float = READ_S) -> Grabbed:
         """See ``Source.read``; the time-out is the one given when opened."""
@@ -83,6 +95,18 @@ class Rtsp:
             queued = self._lag.step(asked, now, stream_s)
             if self._pace.stopped:
                 raise SourceError("silent", "vision.source.closing")
+            complaints = decoder_log.complaints()
+            key = bool(capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME))
+            guessed = complaints > self._complaints
+            self._complaints = complaints
+            if self._damage.step(now, key=key, guessed=guessed):
+                if now - self._whole_s > _DAMAGED_S:
+                    self._whole_s = now
+                    raise SourceError(
+                        "corrupt", "vision.source.damaged", address=self._address
+                    )
+                continue
+            self._whole_s = now
             if queued and now < drained_s:
                 continue
             if self._pace.due():
@@ -97,6 +121,47 @@ class Rtsp:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
+        decoder_log.forget()
+
+
+class Damage:
+    """Whether frames are whole: pure, told of each frame's signs.
+
+    A frame that was guessed damages all that follow, until a key frame. And where key
+    frames came regularly and then stop, they were lost on the way: what still comes
+    builds on a picture that nobody has.
+    """
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+        self._key_s: float | None = None
+        self._longest_s = 0.0
+        self._keys = 0
+
+    def step(self, now_s: float, *, key: bool, guessed: bool) -> bool:
+        """Take one decoded frame; True: it is not to be trusted.
+
+        Args:
+            now_s: When it came, monotonic.
+            key: It is a key frame.
+            guessed: The decoder complained about it.
+        """
+        if key:
+            if self._key_s is not None:
+                self._longest_s = max(self._longest_s, now_s - self._key_s)
+            self._key_s = now_s
+            self._keys += 1
+        if guessed:
+            self._since_s = now_s
+        elif self._since_s is not None and (key or now_s - self._since_s > _REFRESH_S):
+            self._since_s = None
+        if self._since_s is not None:
+            return True
+        # Three tell the rhythm; cameras that stretch it when nothing moves are believed
+        # once they have.
+        if self._keys < 4 or self._key_s is None:  # noqa: PLR2004
+            return False
+        return now_s - self._key_s > 1.5 * self._longest_s + 1.0
 
 
 class _Lag:
