@@ -346,6 +346,6 @@ def _dust(what: Plume, age: float, n: int, field: Plane) -> Plane:
     cv2.ellipse(
         cloud, (what.x + drift, what.y - axes[1] // 2), axes, 0, 0, 360, 1.0, -1
     )
-    rolled = np.roll(field, (-2 * n, drift * 2), axis=(0, 1))
+    rolled = np.roll(field, drift * 2 + n, axis=1)  # it repeats that way alone
     soft = cv2.GaussianBlur(cloud, (0, 0), what.high / 6)
     return np.asarray(soft * (0.25 + 0.75 * rolled) * 0.85, np.float32)
