@@ -340,6 +340,7 @@ def main() -> int:
     parser.add_argument("--model")
     parser.add_argument("--night", default="auto", choices=("auto", "watch", "hold"))
     parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--hours", type=float, nargs=2, default=(0.0, 24.0))
     parser.add_argument("--no-recall", action="store_true")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
@@ -356,29 +357,30 @@ def main() -> int:
         scenes += [(Path(name).stem, clip_frames(args.clips / name)) for name in CLIPS]
     for name, scene in scenes:
         day = Day(detector, camera_of(name, args.night), scene, **options)
-        day.run(table)
+        day.run(table, hours=tuple(args.hours))
         rows.append(summary(day, name))
         print(
             f"{name:36} {rows[-1]['false_alarms']} false, {rows[-1]['at']}", flush=True
         )
         if args.no_recall or isinstance(scene, list):
             continue
-        planted = plan(table, args.seed)
+        planted = plan(table, args.seed + len(rows))
         camera = camera_of(name, args.night)
         day = Day(detector, camera, scene, **options, plumes=planted, mattes=mattes)
         day.run(table, hours=LIGHT_HOURS)
         recall += recalled(planted, day.sights)
         print(f"{'':36} recall {_told(recall)}", flush=True)
-    days = len(rows)
+    hours = (args.hours[1] - args.hours[0]) * len(rows)
+    days = hours / 24
     false = sum(row["false_alarms"] for row in rows)
     distinct = len(detector.contents)
-    print(f"{days} camera-days, {false} false alarms, {distinct} distinct frames")
+    print(f"{days:g} camera-days, {false} false alarms, {distinct} distinct frames")
     if args.write:
         figures = {
             "bar": 3,
             "met": false <= days,
             "camera_days": days,
-            "virtual_hours": 24 * days,
+            "virtual_hours": hours,
             "false_alarms": false,
             "distinct_frames": distinct,
             "night": args.night,
