@@ -105,6 +105,10 @@ class Window:
         if not self._frames:
             return None
         now_s = self._frames[-1].at_s
+        # A window that has just begun holds few frames, and still needs its time.
+        least_s = times * SPAN_S * self._confirm / self._of
+        if now_s - self._frames[0].at_s < least_s:
+            return None
         in_span = sum(1 for f in self._frames if now_s - f.at_s < times * SPAN_S)
         length = max(times * self._of, in_span)
         share = math.ceil(in_span * self._confirm / self._of)

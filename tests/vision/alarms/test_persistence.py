@@ -32,8 +32,16 @@ def test_no_rate_confirms_faster_than_its_share_of_three_seconds(every_s):
     while not scene.step([("dark_smoke", 0.8)]):
         assert scene.t_s - began_s < 30
     took_s = scene.t_s - every_s - began_s
-    assert took_s >= min(3 * every_s, SPAN_S * 4 / 6 - every_s) - 1e-9
+    assert took_s >= SPAN_S * 4 / 6 - every_s - 1e-9
     assert took_s <= max(3 * every_s, SPAN_S * 4 / 6 + every_s) + 1e-9
+
+
+@pytest.mark.parametrize("every_s", [0.1, 0.25, 1.0])
+def test_a_fire_from_the_first_frame_needs_four_seconds_at_any_rate(every_s):
+    scene = Scene(every_s=every_s)
+    while not scene.step([("dark_smoke", 0.95)]):
+        assert scene.t_s < 20
+    assert scene.t_s - every_s >= 2 * SPAN_S * 4 / 6 - 1e-9
 
 
 def test_the_rule_of_a_camera_says_how_often():
