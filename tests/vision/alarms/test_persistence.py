@@ -70,6 +70,16 @@ def test_something_that_passes_through_is_no_alarm_and_what_drifts_is():
     assert plume.sights
 
 
+@pytest.mark.parametrize(("cells_a_s", "raised"), [(0, True), (2.5, True), (10, False)])
+def test_driving_dust_is_met_again_and_a_car_is_not(cells_a_s, raised):
+    scene = Scene(every_s=0.25).learned()
+    for n in range(16):
+        left = round(1 + cells_a_s * 0.25 * n)
+        if left < 34:
+            scene.step([("dust", 0.9, (10, left, 14, left + 5))])
+    assert bool(scene.sights) == raised
+
+
 def test_hits_of_another_time_do_not_count():
     window = Window(4, 6, longest_s=30.0)
     cells = np.ones((2, 2), np.bool_)
