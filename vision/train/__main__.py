@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MODEL = "smoke_dust.onnx"
 VERSION = "1"
 SIZE = (640, 384)
-_CROPS = 61_440
-_STEPS = 20_000
+_CROPS = 40_960
+_STEPS = 8_000
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
@@ -66,10 +66,10 @@ def _crops(options: argparse.Namespace, splits: tuple[str, ...]) -> Crops:
 
 def _training(options: argparse.Namespace) -> Training:
     from vision.train import backbone, loop  # noqa: PLC0415
-    from vision.train.head import Shape  # noqa: PLC0415
+    from vision.train.head import WINNER  # noqa: PLC0415
 
     recipe = loop.Recipe(steps=options.steps, seed=options.seed)
-    return loop.Training(Shape(), recipe, backbone.imagenet_state())
+    return loop.Training(WINNER, recipe, backbone.imagenet_state())
 
 
 def _checkpoint(options: argparse.Namespace) -> Path:
@@ -190,7 +190,7 @@ def kfold(options: argparse.Namespace) -> None:
     from vision.train import card as cards  # noqa: PLC0415
     from vision.train import evaluate as figures  # noqa: PLC0415
     from vision.train.candidates import FOLDS, TABLE  # noqa: PLC0415
-    from vision.train.head import Shape  # noqa: PLC0415
+    from vision.train.head import WINNER  # noqa: PLC0415
 
     splits = ("train", "val")
     crops = _crops(options, splits)
@@ -200,7 +200,7 @@ def kfold(options: argparse.Namespace) -> None:
     recipe = loop.Recipe(steps=options.steps, seed=options.seed)
     dealt = folds.assign(pages, FOLDS)
     (seen,) = folds.out_of_fold(
-        Shape(), recipe, crops, [field], dealt, state, say="kfold"
+        WINNER, recipe, crops, [field], dealt, state, say="kfold"
     )
     at = figures.calibrate(seen.only(seen.flags("negative")), calibration.RATE)
     found = calibration.as_data(figures.report(seen, at))

@@ -33,6 +33,10 @@ class Shape(NamedTuple):
     width: int = 96
 
 
+# What candidates.json chose.
+WINNER = Shape(deep=True)
+
+
 class Context(nn.Module):
     """Depthwise 5x5 with holes and a mix of channels, added to its input."""
 
