@@ -2,9 +2,11 @@
 # PYTHON=/path/to/python3 chooses an interpreter; ARGS go to the command behind a target.
 .PHONY: help demo test bars bench check lint fmt docs lock wheels clean
 .SILENT:
+comma := ,
 
 help:
 	echo "make demo   a gateway, simulated devices, a broker and a judge (ARGS='--for 30s')"
+	echo "            VISION=1: and a camera that sees smoke"
 	echo "make test   every kind of test, small counts (ARGS='-k buffer')"
 	echo "make check  lint, types, imports, generated documents"
 	echo "make bars   the full counts and the benchmark, two hours and more"
@@ -13,8 +15,8 @@ help:
 	echo "make wheels whether an aarch64 gateway installs without a compiler"
 
 demo:
-	.ci/setup.sh demo
-	exec .venv/bin/ecogate demo $(ARGS)
+	.ci/setup.sh demo$(if $(VISION),$(comma)vision)
+	exec .venv/bin/ecogate demo $(if $(VISION),--vision) $(ARGS)
 
 test:
 	.ci/apt.sh

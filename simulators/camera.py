@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, cast
 from simulators.camera_control import HOST
 from simulators.camera_faults import CameraBoard, CameraFault, spell
 from simulators.camera_login import Login, Scheme
-from simulators.camera_peer import RtspMissingError
+from simulators.camera_peer import RtspMissingError, find_python
 from simulators.camera_process import SimulatedCamera
 from simulators.process import die_with_parent, run, say_ready, until_told
 
@@ -53,6 +53,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--rtsp", type=int, metavar="PORT", help="0 chooses one")
     add("--http", type=int, metavar="PORT", help="0 chooses one")
+    add("--either", action="store_true", help="no RTSP server here: HTTP alone will do")
     add("--control-port", type=int, default=0, metavar="PORT", help="of the switches")
     add("--user", default="", help="whoever looks has to say it")
     add("--password", default="")
@@ -107,6 +108,12 @@ def _size(text: str) -> tuple[int, int]:
 async def main(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     scheme = cast("Scheme", options.auth if options.user else "none")
+    if options.either and options.http is not None:
+        try:
+            find_python()
+        except RtspMissingError as exc:
+            print(exc, file=sys.stderr)
+            options.rtsp = None
     camera = SimulatedCamera(
         options.play,
         rtsp=options.rtsp,

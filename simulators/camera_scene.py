@@ -31,9 +31,11 @@ _CLOUD_S = 0.012
 """How far a cloud's shadow moves in a second, in widths."""
 _TRUCK_S = 14.0
 """A truck needs so long from one end of its way to the other."""
+_RIM = ((9, 20), (11, 20), (10, 19), (10, 21))
+"""Around the text in the picture, so that it can be read on anything."""
 _SMOKE_COLOUR = {  # B, G, R: in full shade, in full light
     Happening.DARK: ((14, 14, 15), (58, 56, 56)),
-    Happening.LIGHT: ((134, 132, 130), (222, 220, 216)),
+    Happening.LIGHT: ((120, 119, 118), (226, 224, 220)),
     Happening.STEAM: ((196, 194, 192), (250, 249, 247)),
     Happening.DUST: ((138, 164, 184), (194, 214, 228)),
 }
@@ -314,9 +316,9 @@ class ScenePlay:
         minutes = int(now.hour * 60) % 1440
         seconds = int(time.time()) % 60
         text = f"{clock} {minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}  CAM 01"
-        for colour, thick in ((20, 2), (235, 1)):
+        for colour, at in (*((20, (x, y)) for x, y in _RIM), (235, (10, 20))):
             cv2.putText(
-                image, text, (10, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.42,
-                (colour, colour, colour), thick, cv2.LINE_AA,
+                image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42,
+                (colour, colour, colour), 1, cv2.LINE_AA,
             )  # fmt: skip
         return image

@@ -88,7 +88,9 @@ class Spoiler:
 def _moved(image: Image) -> Image:
     """Panned; what comes into the picture is what stood at its edge, mirrored."""
     height, width = image.shape[:2]
-    matrix = np.array([[1, 0, -0.1 * width], [0, 1, 0.02 * height]], np.float32)
+    # Whole pixels: one in between would be out of focus as well.
+    left, down = round(0.1 * width), round(0.02 * height)
+    matrix = np.array([[1, 0, -left], [0, 1, down]], np.float32)
     turned = cv2.warpAffine(
         image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101
     )

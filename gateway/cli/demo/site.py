@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ STATION = "gate"
 MN, ST = "010000A8900016F000169DC0", "39"
 """The standard's own example; 39: dust."""
 PASSWORD_FILE = "hj212-password"  # noqa: S105 - a name
-PASSWORD = "123456"  # noqa: S105 - the simulated platform's
+PASSWORD = "123456"  # noqa: S105 - the simulated platform's, and the camera's
+CAMERA, CAMERA_FILE, CAMERA_USER = "stack-cam", "camera-password", "watch"
 
 
 class Ports(NamedTuple):
@@ -48,13 +50,16 @@ class Ports(NamedTuple):
     check: int
     broker: int
     hj212: int
+    camera: str = ""
+    """Its address; none: there is no camera."""
 
 
 def write_site(folder: Path, line: Path, ports: Ports) -> Path:
-    """Write the site file, and the password that does not stand in it."""
-    password = folder / PASSWORD_FILE
-    password.touch(mode=0o600)
-    password.write_text(PASSWORD + "\n", encoding="utf-8")
+    """Write the site file, and the passwords that do not stand in it."""
+    for name in (PASSWORD_FILE, *((CAMERA_FILE,) if ports.camera else ())):
+        password = folder / name
+        password.touch(mode=0o600)
+        password.write_text(PASSWORD + "\n", encoding="utf-8")
     site = folder / "site.yaml"
     site.write_text(site_text(folder, line, ports), encoding="utf-8")
     return site
@@ -89,7 +94,7 @@ stations:
       noise: weather.noise
       temperature: weather.temperature
       humidity: weather.humidity
-targets:
+{_camera(ports.camera)}targets:
   {MQTT}: {{mqtt: "mqtt://127.0.0.1:{ports.broker}"}}
   {HJ212}:
     hj212: "127.0.0.1:{ports.hj212}"
@@ -99,6 +104,28 @@ targets:
     realtime: 5s
     factors: {{pm10: {{unit: ug/m3}}, pm2_5: {{unit: ug/m3}}}}
 """
+
+
+def _camera(url: str) -> str:
+    if not url:
+        return ""
+    return f"""\
+cameras:
+  {CAMERA}:
+    url: {url}
+    username: {CAMERA_USER}
+    password_file: {CAMERA_FILE}
+    labels: [dark_smoke, light_smoke]
+    heartbeat: never
+    mount: {{position: [{_morning():.2f}, 30.0]}}    # where it is ten o'clock now
+    values: [dust.pm10, dust.pm2_5]
+"""
+
+
+def _morning() -> float:
+    """The longitude where the sun stands as in the picture: ten o'clock."""
+    now = datetime.now(UTC)
+    return ((10 - now.hour - now.minute / 60) * 15 + 180) % 360 - 180
 
 
 def _devices() -> str:

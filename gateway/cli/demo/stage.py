@@ -12,9 +12,12 @@ import msgspec
 
 from gateway.cli.demo.children import Child
 from gateway.cli.demo.panel import DemoState, DeviceLine
+from gateway.cli.demo.sights import GOOD, SMOKE, SMOKE_EVERY_S, Sights
 from gateway.cli.demo.site import (
     BAUD,
     BUS_KINDS,
+    CAMERA,
+    CAMERA_USER,
     CHECK_POINTS,
     DEVICES,
     HJ212,
@@ -51,13 +54,23 @@ class Stage:
     """One run of the demo."""
 
     def __init__(
-        self, folder: Path, screen: Screen, *, broker: str, for_s: float | None
+        self,
+        folder: Path,
+        screen: Screen,
+        *,
+        broker: str,
+        for_s: float | None,
+        vision: bool = False,
     ) -> None:
         self.folder = folder
         self.screen = screen
         self.state = DemoState(
             devices=[DeviceLine(d.name, BUS_KINDS[d.bus]) for d in DEVICES]
         )
+        self.sights = Sights(folder / "data" / "media", self._note)
+        if vision:
+            self.state.devices.append(DeviceLine(CAMERA, ""))
+        self._vision = vision
         self._broker = broker
         self._for_s = for_s
         self._children: list[Child] = []
@@ -96,7 +109,8 @@ class Stage:
             self.screen.leave()
         regulator = self._regulator_verdict
         clean = bool(self._verdict.get("clean") and regulator.get("clean"))
-        return {**self._verdict, "clean": clean, "hj212": regulator}
+        verdict = {**self._verdict, "clean": clean, "hj212": regulator}
+        return {**verdict, "sights": self.sights.told} if self._vision else verdict
 
     def say(self, verdict: dict[str, Any], *, as_json: bool) -> None:
         """Print how it ended."""
@@ -114,6 +128,8 @@ class Stage:
         for key in ("gaps", "lost_stated", "duplicates", "missing", "wrong"):
             print(f"   {pad(t(f'demo.count.{key}'), 12)}{verdict.get(key, '?')}")
         self._say_regulator(verdict["hj212"])
+        for sight in verdict.get("sights", ()):
+            print(f"\n {paint(sight['text'], 'bold')}\n   {sight.get('picture', '')}")
 
     def _say_regulator(self, has: dict[str, Any]) -> None:
         """The second judge: HJ 212 beside MQTT."""
@@ -129,6 +145,8 @@ class Stage:
 
     async def _set_up(self) -> None:
         line = self.folder / "line-1"
+        # The slowest of all to draw its first picture.
+        camera = await self._camera() if self._vision else None
         broker = await self._child(
             "broker", "--kind", self._broker, "--folder", str(self.folder / "broker")
         )
@@ -164,6 +182,7 @@ class Stage:
             check.facts["port"],
             self._proxy.facts["port"],
             self._regulator.facts["port"],
+            await self._look(camera) if camera else "",
         )
         site = write_site(self.folder, line, ports)
         self._note_units(site)
@@ -174,6 +193,23 @@ class Stage:
         self._children.append(gateway)
         self._gateway = gateway
         self._note("demo.log.gateway")
+
+    async def _camera(self) -> Child:
+        """A works whose stack smokes now and then."""
+        return await self._started(
+            "camera",
+            *("works", "--rtsp", "0", "--http", "0", "--either"),
+            *("--user", CAMERA_USER, "--password", PASSWORD),
+            *("--event", SMOKE, "--every", f"{SMOKE_EVERY_S:.0f}"),
+        )
+
+    async def _look(self, camera: Child) -> str:
+        """Wait for the camera; its address."""
+        await self._ready(camera)
+        url = next(url for url in camera.facts["urls"] if not url.endswith(".jpg"))
+        self.state.devices[-1].bus = "RTSP" if url.startswith("rtsp") else "MJPEG"
+        self._note("demo.log.camera", url=url)
+        return str(url)
 
     async def _judging(self, port: int, start_utc_ms: int) -> Child:
         expected = {
@@ -297,6 +333,7 @@ class Stage:
         async for item in self._control("watch"):
             record = item.get("item", {})
             device = record.get("device")
+            self.sights.hear(record)
             if record.get("kind") == "scan" and device:
                 values = record.get("values", {})
                 self._values[device] = (time.monotonic(), values, bool(values))
@@ -311,7 +348,18 @@ class Stage:
                 self.state.sample_backlog(target["backlog"])
                 if target["state"] == "online" and self.state.link != "up":
                     self._link("up")
+            for camera in health.get("cameras", []):
+                self._seen(camera)
             self.state.stored_bytes = health.get("buffer", {}).get("bytes", 0)
+
+    def _seen(self, camera: dict[str, Any]) -> None:
+        line = self.state.devices[-1]
+        line.state = "good" if camera["state"] in GOOD else "bad"
+        line.values = self.sights.last or t("demo.camera.judged", **camera)
+        if camera["last_frame_ms"] is not None:
+            line.age_s = max(0.0, time.time() - camera["last_frame_ms"] / 1000)
+        else:
+            line.state = "waiting"
 
     async def _control(self, command: str) -> AsyncIterator[dict[str, Any]]:
         """Lines from the gateway's control socket; asks again each tick."""
@@ -346,7 +394,7 @@ class Stage:
     def _show(self) -> None:
         now = time.monotonic()
         self.state.elapsed_s = now - self._start
-        for wired, line in zip(DEVICES, self.state.devices, strict=True):
+        for wired, line in zip(DEVICES, self.state.devices, strict=not self._vision):
             if wired.name in self._values:
                 at, values, good = self._values[wired.name]
                 line.age_s = now - at
