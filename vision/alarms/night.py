@@ -12,17 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vision.alarms.sun import elevation, light
+from vision.infrared import Infrared
 
 if TYPE_CHECKING:
     from vision.messages import Mount
 
 Policy = Literal["watch", "hold", "auto"]
 
-GREY_BELOW = 1.0
-GREY_ABOVE = 1.7
-"""Mean distance, of 255, of the strongest from the weakest of red, green and blue:
-infrared is coded without colour and stays near 0; wet asphalt under a grey sky, the
-dullest scene by day, has 2 and more."""
 DARK_BELOW = 30.0
 DARK_ABOVE = 45.0
 """Mean grey of 255 of a picture in which little can be seen."""
@@ -46,7 +42,8 @@ class Night:
     def __init__(self, policy: Policy, mount: Mount) -> None:
         self._policy: Policy = policy
         self._position = mount.position
-        self._grey: bool | None = None
+        self._infrared = Infrared()
+        self._grey: bool | None = None  # the picture's light, once settled
         self._dark = False
         self._turning_since_s: float | None = None
 
@@ -56,7 +53,7 @@ class Night:
         Args:
             t_ms: UTC.
             mono_s: The monotonic clock.
-            colour: Mean distance of the strongest from the weakest colour, 0 to 255.
+            colour: See ``vision.look.Look.colour``, 0 to 255.
             mean: Mean grey of the picture, 0 to 255.
         """
         self._dark = mean < (DARK_ABOVE if self._dark else DARK_BELOW)
@@ -67,10 +64,9 @@ class Night:
         return Phase(night, turning or relearn or held, relearn)
 
     def _turned(self, mono_s: float, colour: float) -> bool:
+        grey = self._infrared.step(colour)
         if self._grey is None:
-            self._grey = colour < GREY_BELOW
-            return False
-        grey = colour < (GREY_ABOVE if self._grey else GREY_BELOW)
+            self._grey = grey
         if grey == self._grey:
             self._turning_since_s = None
             return False

@@ -59,7 +59,7 @@ class Seen(Protocol):
 
     @property
     def colour(self) -> float:
-        """Mean distance of the strongest from the weakest colour, 0 to 255."""
+        """How far the strongest colour is from the weakest where there is most."""
 
 
 class SecondLook(Protocol):

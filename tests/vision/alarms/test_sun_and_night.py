@@ -6,6 +6,7 @@ from tests.support.vision_scene import Scene, camera, states
 from vision.alarms.bearing import bearing
 from vision.alarms.night import SETTLE_S, Night
 from vision.alarms.sun import elevation, light
+from vision.infrared import COLOURFUL
 from vision.messages import Mount
 
 
@@ -96,6 +97,15 @@ def test_switching_to_infrared_yields_no_alarm_and_learns_anew(policy):
     scene.light = {}
     scene.run(120)
     assert states(scene.sights)[:1] != [("light_smoke", "raised")]
+
+
+def test_an_infrared_picture_with_a_tint_is_night_as_the_camera_condition_has_it():
+    tinted = 2.5  # white balance and coding noise, as ``Look.colour`` measures them
+    by_night = Night("auto", Mount())
+    assert by_night.step(NOON, 0.0, tinted, 110).night
+    assert by_night.step(NOON, 1.0, tinted + 2.0, 110).night
+
+    assert not Night("auto", Mount()).step(NOON, 0.0, COLOURFUL, 110).night
 
 
 def test_a_flicker_of_the_filter_is_no_switch():
