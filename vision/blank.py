@@ -27,6 +27,9 @@ _STRIPES_ACROSS, _STRIPES_DOWN = 0.8, 0.25
 _NEW_TEXTURE, _NEW_MEAN = 1.0, 12.0
 _DARK_BRIGHT, _DARK_MEAN = 32.0, 24.0
 _SEEING_BRIGHT = 80.0
+_FADE_S = 10.0
+"""From seeing to dark: dusk takes minutes, a cap or an exposure that follows it three
+seconds."""
 
 
 def filled(look: Look) -> NDArray[np.bool_]:
@@ -68,14 +71,15 @@ class Black:
     """Black or only night, by how the dark came.
 
     A dark night picture has noise and lights. One without either is black, unless the
-    light faded over a minute: then it is a night that nothing lights. With noise it is
+    light faded slowly: then it is a night that nothing lights. With noise it is
     black only when the dark fell at once on a bright picture: a cap on the lens.
     """
 
     def __init__(self) -> None:
-        self._bright: float | None = None
+        self._seeing_s: float | None = None
+        self._dim = False  # a frame between seeing and dark came by
         self._faded = False
-        self._last_s = 0.0
+        self._was_dark = False
 
     def step(self, look: Look, level: float) -> bool:
         """Whether this frame is black.
@@ -85,16 +89,18 @@ class Black:
             level: How much it changed against the last, grey levels.
         """
         dark = look.bright <= _DARK_BRIGHT and look.mean <= _DARK_MEAN
-        known, passed_s = self._bright, min(look.mono_s - self._last_s, 30.0)
-        self._last_s = look.mono_s
         if not dark:
-            self._faded = False
-            share = 1.0 if known is None else min(1.0, passed_s / 60.0)
-            self._bright = (known or 0.0) + share * (look.bright - (known or 0.0))
+            self._faded = self._was_dark = False
+            if look.bright > _SEEING_BRIGHT:
+                self._seeing_s, self._dim = look.mono_s, False
+            else:
+                self._dim = True
             return False
-        if known is not None and known <= _SEEING_BRIGHT:
-            self._faded = True
+        if not self._was_dark:
+            self._was_dark = True
+            since_s = None if self._seeing_s is None else look.mono_s - self._seeing_s
+            self._faded = self._dim and (since_s is None or since_s >= _FADE_S)
         if self._faded:
             return False
         dead = look.contrast <= 2.0 and level <= 0.25  # noqa: PLR2004 - no noise
-        return dead or known is not None
+        return dead or self._seeing_s is not None

@@ -110,6 +110,7 @@ class Watch:
             fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
         }
+        self._calm = False
         self.usable = False
         """Whether the look of the last ``step`` may be judged."""
         self.infrared = False
@@ -161,6 +162,7 @@ class Watch:
                 )
                 changed.append(Changed(one, state, dict(args or {})))
         held = any(self._latches[one].on for one in HOLDING)
+        doubt = doubt or self._calm
         self.usable = look is not None and fault is None and not doubt and not held
         return sorted(changed, key=lambda one: one.state != "cleared")
 
@@ -181,7 +183,8 @@ class Watch:
         smeared = grey >= (_GREY_DOUBT if self._latches["grey"].on else _GREY_SURE)
         blank = black or smeared
         doubt = blank or grey >= _GREY_DOUBT or not still.advanced
-        odd = Oddities() if doubt else self._view.step(look)
+        odd = Oddities() if doubt else self._view.step(look, still.level)
+        self._calm = still.calm
         signs: dict[Fault, dict[str, str] | None] = {
             # What is black or grey to the bit is rightly named by that.
             "frozen": None if blank else _told(still.frozen_s, "seconds"),

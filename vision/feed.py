@@ -186,6 +186,8 @@ class Feed:
             except Exception as exc:  # noqa: BLE001 - a bug in a source must not end it
                 told = {"why": "vision.source.failed", "reason": type(exc).__name__}
                 trouble = Trouble("corrupt", {**told, "text": str(exc)[:200]})
+            else:
+                return
             finally:
                 self._due_s = None
             if self._stop.is_set():
@@ -200,16 +202,16 @@ class Feed:
             self._stop.wait(backoff_s(failures, trouble.fault, random.random()))  # noqa: S311
 
     def _session(self) -> None:
-        """Open it and read until it fails.
+        """Open it and read until it fails or is closed.
 
         Raises:
-            SourceError: Always.
+            SourceError: It failed.
         """
         self._due_s = time.monotonic() + 3 * OPEN_S + _OVER_S
         source = self._opener(self.camera, stop=self._stop)
         corrupt = 0
         try:
-            while True:
+            while not self._stop.is_set():
                 self._due_s = time.monotonic() + self.camera.every_s + READ_S + _OVER_S
                 try:
                     grabbed = source.read(READ_S)

@@ -8,8 +8,8 @@ A sensor is never quiet: two pictures of a live camera differ, and be it by nois
   the same differences again: so a frame is compared with the last eight. Measured with
   x264 at 300 kbit/s: from one to the next a frozen picture changes by 0.45 grey levels,
   against the nearest of eight by 0 to 0.02; a live one by 1.2, a denoised one by 0.1;
-* **far quieter than this camera usually is** means the same, once that is learned; what
-  moves or drifts with the light overrules it;
+  What moves or drifts with the light overrules it. That a picture is only far quieter
+  than usual says nothing: so it is when a lamp goes on, or out of focus;
 * **the stream's time stands** while frames come: somebody repeats old ones.
 
 By kind: ``rtsp``, ``mjpeg``, ``usb``: 6 s. ``snapshot``: also three equal pictures in a
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 FROZEN_S = 6.0
 SNAPSHOT_S = 7.0
 SNAPSHOT_EQUAL = 3
+_STILL_FRAMES = 3
 PATIENCE_S = 60.0
 """The most a thrifty encoder is granted."""
 _STRIP = 2
 """Rows of blocks at top and at bottom, a sixth of the picture each: for clocks."""
 _SEEN, _SEEN_BLOCK = 0.05, 0.3
 """Grey levels, mean of the picture and of one block: no more is no change."""
-_QUIET = 0.3
-"""Of the usual change."""
-_CALM, _CALM_BLOCK, _SETTLE_S = 0.6, 1.0, 4.0
-"""Below this share of the usual, and no block by more than a level, an encoder may be
-settling on a picture that no longer changes: measured, it takes four seconds."""
+_CALM, _CALM_BLOCK, _CALM_USUAL, _SETTLE_S = 0.6, 1.0, 0.4, 4.0
+"""Below this share of the usual (where a sensor's noise can be told from coding), and
+no block by more than a level, an encoder may be settling on a picture that no longer
+changes: measured, it takes four seconds."""
+_CALM_LEARN_S = 2.0
 _MOTION = 2.0
 """Grey levels, mean of one block: something moved; coding alone makes 0.9 at most."""
 _DRIFT = 1.5
 """Grey levels a block drifted since it froze: light changed, so the camera lives."""
-_LEARN_S = 60.0
 
 
 class Step(NamedTuple):
@@ -60,9 +60,13 @@ class Step(NamedTuple):
     advanced: bool
     """Something new is in it: it may be judged."""
     level: float
-    """Mean change of the inner picture against the last, grey levels."""
+    """Change of a block against the last frame, grey levels, where least changes (the
+    quietest tenth of the inner picture): the noise, though a mast sways."""
     frozen_s: float | None
     """Nothing new for so long; None: not frozen."""
+    calm: bool = False
+    """An encoder may be settling on a picture that froze: nothing is judged at the
+    first doubt, and smoke that comes is never so calm."""
 
 
 class Still:
@@ -79,9 +83,10 @@ class Still:
         self._kept: deque[Look] = deque(maxlen=8)
         self._usual: float | None = None
         self._learned_s = 0.0
+        self._forgot = False
         self._since_s: float | None = None  # the still stretch began
         self._began: NDArray[np.float32] | None = None  # as it looked then
-        self._equal = 0
+        self._equal = self._seen = 0
         self._calm_s: float | None = None
         self._noise: deque[bool] = deque(maxlen=4)
         self._stalled_s: float | None = None
@@ -91,7 +96,7 @@ class Still:
 
     def forget(self) -> None:
         """The light changed or the camera is another: what was usual is not."""
-        self._usual, self._learned_s = None, 0.0
+        self._usual, self._learned_s, self._forgot = None, 0.0, True
 
     def step(self, look: Look) -> Step:
         """Take one frame's look."""
@@ -102,46 +107,46 @@ class Still:
             self._kept.clear()
             self._kept.append(look)
             return Step(advanced=True, level=0.0, frozen_s=None)
-        step = float(changes(last.grey, look.grey)[_STRIP:-_STRIP].mean())
+        step = float(np.quantile(changes(last.grey, look.grey)[_STRIP:-_STRIP], 0.1))
         stalled_s = self._stalled(last, look)
         if self._exempt:
             return Step(advanced=True, level=step, frozen_s=None)
-        level, peak, alike = self._nearest(look)
-        equal = level <= _SEEN and peak <= _SEEN_BLOCK
-        quiet = (
-            self._usual is not None
-            and self._learned_s >= _LEARN_S
-            and level <= _QUIET * self._usual
-        )
+        inner, alike = self._nearest(look)
+        peak, middle = float(inner.max()), float(np.median(inner))
+        equal = float(inner.mean()) <= _SEEN and peak <= _SEEN_BLOCK
         self._equal = self._equal + 1 if equal else 0
         calm = (
             self._usual is not None
-            and self._learned_s >= _SETTLE_S
-            and level <= _CALM * self._usual
+            and self._learned_s >= _CALM_LEARN_S
+            and self._usual >= _CALM_USUAL
+            and middle <= _CALM * self._usual
             and peak <= _CALM_BLOCK
         )
-        if not (equal or quiet or calm):
+        if not (equal or calm):
             self._calm_s = None
         elif self._calm_s is None:
             self._calm_s = last.mono_s
-        still_s = self._stretch(alike, look, still=equal or quiet, peak=peak)
-        if not (equal or quiet):
-            self._learn(level, look.mono_s - last.mono_s)
-        enough = not self._snapshot or self._equal >= SNAPSHOT_EQUAL
+        still_s = self._stretch(alike, look, still=equal, peak=peak)
+        if not equal:
+            self._learn(middle, look.mono_s - last.mono_s)
+        # One that was seen before may be chance, or a clip that loops.
+        enough = self._seen >= _STILL_FRAMES
+        if self._snapshot:
+            enough = self._equal >= SNAPSHOT_EQUAL
         frozen_s = still_s if still_s >= self._patience_s and enough else None
         if stalled_s >= FROZEN_S:
             frozen_s = max(frozen_s or 0.0, stalled_s)
         self._frozen = frozen_s is not None
-        return Step(not equal and stalled_s == 0.0, step, frozen_s)
+        return Step(not equal and stalled_s == 0.0, step, frozen_s, calm)
 
-    def _nearest(self, look: Look) -> tuple[float, float, Look]:
-        """Mean and greatest block's change against the most alike of the last eight."""
+    def _nearest(self, look: Look) -> tuple[NDArray[np.float32], Look]:
+        """Each inner block's change against the most alike of the last eight frames."""
         found = [
             (changes(one.grey, look.grey)[_STRIP:-_STRIP], one) for one in self._kept
         ]
         self._kept.append(look)
         inner, alike = min(found, key=lambda pair: float(pair[0].mean()))
-        return float(inner.mean()), float(inner.max()), alike
+        return inner, alike
 
     def _stretch(self, alike: Look, look: Look, *, still: bool, peak: float) -> float:
         """Seconds of the still stretch this frame belongs to; 0: it lives."""
@@ -155,8 +160,10 @@ class Still:
                 settled_s = max(self._calm_s, alike.mono_s - _SETTLE_S)
                 self._since_s = min(self._since_s, settled_s)
             self._noise.clear()
+            self._seen = 0
         # A key frame may make one in four of a frozen picture's steps a little larger.
         self._noise.append(not still)
+        self._seen += still
         drift = np.abs(look.means - self._began)[_STRIP:-_STRIP].max()
         if peak > _MOTION or drift > _DRIFT or sum(self._noise) > 1:
             self._end(look.mono_s)
@@ -187,9 +194,13 @@ class Still:
         return look.mono_s - self._stalled_s
 
     def _learn(self, level: float, passed_s: float) -> None:
-        """The usual change, over a minute; quicker down than up, for safety."""
+        """The usual change of a block, over a minute; quicker down than up."""
+        if self._forgot:
+            self._forgot = False  # this step was the switch itself
+            return
         if self._usual is None:
             self._usual = level
+        level = min(level, 2.0 * self._usual + 0.1)  # something came by
         share = min(1.0, passed_s / (15.0 if level < self._usual else 60.0))
         self._usual += share * (level - self._usual)
         self._learned_s += min(passed_s, 20.0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class View:
         self._edges: NDArray[np.float32] | None = None
         self._last_edges: NDArray[np.float32] | None = None
         self._sharpness, self._mean, self._usual = 0.0, 0.0, 1.0
+        self._noise = 0.0
         self._seen_s, self._frames = 0.0, 0
         self._last_s: float | None = None
         self._odd_s: float | None = None
@@ -93,27 +95,45 @@ class View:
         self._reset()
         return True
 
-    def step(self, look: Look) -> Oddities:
-        """Compare one good, fresh frame with the usual view, and learn from it."""
+    def step(self, look: Look, noise: float = 0.0) -> Oddities:
+        """Compare one good, fresh frame with the usual view, and learn from it.
+
+        Args:
+            look: The frame's.
+            noise: How much a block changes from frame to frame where nothing moves,
+                grey levels; as much of the steps within a block is no structure.
+        """
         edges = edge_picture(look.grey)
+        # What sways changes every block, and is no noise.
+        if self.texture is not None:
+            noise = min(noise, 1.5 * self._noise + 0.1)
+        structure = np.maximum(look.across + look.down - 2.0 * noise, 0.0)
+        # As the look's, without the noise.
+        fine = float((look.across + look.down).mean())
+        sharpness = look.sharpness * float(structure.mean()) / (fine + 1e-6)
         last_edges, self._last_edges = self._last_edges, edges
         last_means, self._last_means = self._last_means, look.means
         passed_s = 0.0 if self._last_s is None else look.mono_s - self._last_s
         passed_s = min(max(passed_s, 0.0), 30.0)
         self._last_s = look.mono_s
+        share = 1.0 if self._frames <= 1 else passed_s / _SLOW_S
+        self._noise += min(1.0, share) * (noise - self._noise)
         if self._edges is None or self.means is None or self.texture is None:
-            self._learn(look, edges, 1.0, passed_s)
+            self._learn(look, edges, structure, sharpness, 1.0, passed_s)
             return Oddities()
         agree = agreement(edges, self._edges)
         if not self.ripe:
             self._usual += min(1.0, passed_s / 10.0) * (agree - self._usual)
-            self._learn(look, edges, max(0.1, passed_s / RIPE_S), passed_s)
+            share = max(0.1, passed_s / RIPE_S)
+            self._learn(look, edges, structure, sharpness, share, passed_s)
             return Oddities()
-        odd = self._odd(look, edges, agree, last_edges, last_means)
+        odd = self._odd(
+            look, edges, structure, sharpness, agree, last_edges, last_means
+        )
         if odd == Oddities():
             self._odd_s = None
             self._usual += min(1.0, passed_s / 60.0) * (agree - self._usual)
-            self._learn(look, edges, passed_s / _SLOW_S, passed_s)
+            self._learn(look, edges, structure, sharpness, passed_s / _SLOW_S, passed_s)
             return odd
         self._odd_s = look.mono_s if self._odd_s is None else self._odd_s
         if look.mono_s - self._odd_s > RELEARN_S:
@@ -121,12 +141,17 @@ class View:
         return odd
 
     def _learn(
-        self, look: Look, edges: NDArray[np.float32], share: float, passed_s: float
+        self,
+        look: Look,
+        edges: NDArray[np.float32],
+        structure: NDArray[np.float32],
+        sharpness: float,
+        share: float,
+        passed_s: float,
     ) -> None:
-        structure = look.across + look.down
         if self._edges is None or self.means is None or self.texture is None:
             self._edges, self.means, self.texture = edges, look.means, structure
-            self._sharpness, self._mean = look.sharpness, look.mean
+            self._sharpness, self._mean = sharpness, look.mean
         else:
             share = min(1.0, share)
             self._edges = _toward(self._edges, edges, share)
@@ -135,7 +160,7 @@ class View:
             self._mean += share * (look.mean - self._mean)
             # A lens that drifts out of focus over days must not become usual.
             slow = share if not self.ripe else min(share, passed_s / 3600.0)
-            self._sharpness += slow * (look.sharpness - self._sharpness)
+            self._sharpness += slow * (sharpness - self._sharpness)
         self._seen_s += passed_s
         self._frames += 1
 
@@ -143,6 +168,8 @@ class View:
         self,
         look: Look,
         edges: NDArray[np.float32],
+        structure: NDArray[np.float32],
+        sharpness: float,
         agree: float,
         last_edges: NDArray[np.float32] | None,
         last_means: NDArray[np.float32] | None,
@@ -151,8 +178,13 @@ class View:
         assert self.texture is not None  # noqa: S101
         assert self._edges is not None  # noqa: S101
         structured = self.texture >= _TEXTURED
-        lost = structured & (look.across + look.down < _LOST * self.texture)
         count = int(structured.sum())
+        # What the best kept quarter lost was lost to the light, not to a cloth.
+        kept = structure[structured] / self.texture[structured]
+        gain = float(np.quantile(kept, 0.75)) if count else 1.0
+        dusk = gain < _LOST and look.mean < 0.5 * self._mean
+        gain = min(max(gain, _LOST), 1.0)
+        lost = structured & (structure < _LOST * gain * self.texture)
         gone = float(lost.sum()) / count if count >= 12 else 0.0  # noqa: PLR2004
         while len(self._lost) > 1 and look.mono_s - self._lost[0][0] > _AT_ONCE_S:
             self._lost.popleft()
@@ -160,24 +192,27 @@ class View:
         self._lost.append((look.mono_s, gone))
         same_place = _correlation(look.means, self.means)
         spread = float(look.means.std()) / (float(self.means.std()) + 1e-6)
-        ratio = look.sharpness / (self._sharpness + 1e-6)
+        ratio = sharpness / (self._sharpness + 1e-6)
         if ratio < 0.65 and same_place >= 0.9 and spread >= 0.75:  # noqa: PLR2004
-            softer = (look.across + look.down < 0.75 * self.texture)[structured]
+            softer = (structure < 0.75 * self.texture)[structured]
             if count >= 12 and float(softer.mean()) >= 0.65:  # noqa: PLR2004
                 return Oddities(defocused=ratio)
-        if gone >= 0.4 and (before < 0.15 or self._odd_s is not None):  # noqa: PLR2004
+        going_on = self._odd_s is not None
+        began = gone >= 0.4 and before < 0.15  # noqa: PLR2004
+        if not dusk and (began or (going_on and gone >= 0.3)):  # noqa: PLR2004
             moving = 0.0
             if last_means is not None:
                 moving = float(np.median(np.abs(look.means - last_means)[lost]))
             other = float(np.median(np.abs(look.means - self.means)[lost]))
             if moving < 1.5 and other >= 6.0:  # noqa: PLR2004 - grey levels
                 return Oddities(blocked=gone)
-        return Oddities(moved=self._moved(look, edges, agree, last_edges))
+        return Oddities(moved=self._moved(look, edges, structure, agree, last_edges))
 
     def _moved(
         self,
         look: Look,
         edges: NDArray[np.float32],
+        structure: NDArray[np.float32],
         agree: float,
         last_edges: NDArray[np.float32] | None,
     ) -> tuple[int, int] | None:
@@ -216,10 +251,9 @@ def edge_picture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     strength[1:-1] += np.abs(half[2:] - half[:-2])
     # A strong edge counts no more than a clear one: headlights are not the view.
     strength = np.minimum(strength, 32.0)
-    soft = strength.copy()
-    soft[1:-1] = (strength[:-2] + strength[1:-1] + strength[2:]) / 3.0
-    soft[:, 1:-1] = (soft[:, :-2] + soft[:, 1:-1] + soft[:, 2:]) / 3.0
-    return np.asarray(soft - soft.mean(), np.float32)
+    # Softened, for a mast sways; and without what is coarse: every view has an empty
+    # sky over a rich ground.
+    return np.asarray(cv2.blur(strength, (3, 3)) - cv2.blur(strength, (17, 17)))
 
 
 def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

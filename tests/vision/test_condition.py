@@ -1,0 +1,282 @@
+"""A camera's condition on rendered pictures: what is named, when, and what never is."""
+
+import numpy as np
+import pytest
+
+from tests.support.scenes import (
+    Scene,
+    blurred,
+    clocked,
+    concealed,
+    covered,
+    infrared,
+    looks,
+    shifted,
+    smeared,
+)
+from vision.condition import HOLDING, Watch
+from vision.look import glance
+from vision.messages import Camera
+
+WARM = 45
+
+
+def watch(kind="rtsp"):
+    return Watch(Camera(name="a", kind=kind, url="x"))
+
+
+def run(spoil, *, warm=WARM, bad=20, kind="rtsp", scene=None, stream=True):
+    """Good frames, spoiled ones from second ``warm``, good again; one a second."""
+    scene = scene or Scene()
+    frames = [scene.frame() for _ in range(warm)]
+    frames += [spoil(scene, n) for n in range(bad)]
+    frames += [scene.frame() for _ in range(10)]
+    return looks(watch(kind), frames, stream=stream)
+
+
+def named(changed, fault, warm=WARM, bad=20, within_s=10):
+    """It is raised and cleared in time, and nothing else is said."""
+    assert [(one, state) for _, one, state in changed] == [
+        (fault, "raised"),
+        (fault, "cleared"),
+    ]
+    assert changed[0][0] - warm <= within_s
+    assert 3 <= changed[1][0] - (warm + bad) <= 5
+
+
+STILLS = [Scene().frame(), Scene(noise=2.5).frame()]
+FROZEN = {
+    "one picture": lambda scene, n: STILLS[0],
+    "under a clock": lambda scene, n: clocked(STILLS[0], n),
+    "two in turn": lambda scene, n: STILLS[n % 2],
+}
+BLUE = np.full((360, 640, 3), (200, 30, 10), np.uint8)
+SPOILED = {
+    "black": ("black", lambda scene, n: np.zeros((360, 640, 3), np.uint8)),
+    "cap": ("black", lambda scene, n: scene.frame(light=0.0, offset=5.0)),
+    "grey": ("grey", lambda scene, n: np.full((360, 640, 3), 130, np.uint8)),
+    "no signal": (
+        "grey",
+        lambda scene, n: np.full((360, 640, 3), (200, 30, 10), np.uint8),
+    ),
+    "concealed": ("grey", lambda scene, n: concealed(scene.frame())),
+    "smeared": ("grey", lambda scene, n: smeared(scene.frame())),
+}
+
+
+@pytest.mark.parametrize("how", FROZEN)
+@pytest.mark.parametrize("kind", ["rtsp", "mjpeg", "usb", "snapshot"])
+def test_a_frozen_picture_is_named_within_ten_seconds(how, kind):
+    changed, usable = run(FROZEN[how], kind=kind)
+
+    named(changed, "frozen")
+    # Not one old picture is judged, but those that nobody can know to be old yet.
+    assert sum(usable[WARM : WARM + 20]) <= 2
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_stills_from_files_are_never_frozen(kind):
+    changed, usable = run(FROZEN["one picture"], kind=kind)
+
+    assert changed == []
+    assert all(usable)
+
+
+def test_time_that_stands_still_is_frozen_whatever_the_picture():
+    scene, one = Scene(), watch()
+    changed, _ = looks(one, [scene.frame() for _ in range(20)])
+    for n in range(12):
+        seen = glance(scene.frame(), 20.0 + n, 19.0)
+        changed += [(20 + n, c.fault, c.state) for c in one.step(seen, None, 20.0 + n)]
+        assert not one.usable
+
+    assert [(fault, state) for _, fault, state in changed] == [("frozen", "raised")]
+    assert 6 <= changed[0][0] - 19 <= 10
+
+
+@pytest.mark.parametrize("how", SPOILED)
+@pytest.mark.parametrize("warm", [0, 8, WARM])
+def test_what_shows_nothing_is_named_and_never_judged(how, warm):
+    fault, spoil = SPOILED[how]
+    if warm < WARM and how in {"cap", "concealed", "smeared"}:
+        pytest.skip("nobody knows yet how it usually looks")
+    changed, usable = run(spoil, warm=warm)
+
+    named(changed, fault, warm=warm)
+    assert not any(usable[warm : warm + 23])
+    assert all(usable[-3:])
+
+
+ODD = {
+    "defocused": lambda scene, n: scene.frame(through=blurred),
+    "blocked": lambda scene, n: covered(scene.frame(), np.random.default_rng(n)),
+    "moved": lambda scene, n: shifted(scene.frame()),
+}
+
+
+@pytest.mark.parametrize("fault", ODD)
+def test_what_still_sees_is_named_and_judged_on(fault):
+    changed, usable = run(ODD[fault])
+
+    named(changed, fault)
+    assert fault not in HOLDING
+    assert all(usable)
+
+
+def test_another_view_altogether_is_moved():
+    other = Scene(7)
+
+    changed, _ = run(lambda scene, n: other.frame())
+
+    named(changed, "moved")
+
+
+def test_a_move_is_told_in_percent():
+    scene, one = Scene(), watch()
+    looks(one, [scene.frame() for _ in range(WARM)])
+    for n in range(8):
+        now = WARM + n * 1.0
+        seen = glance(shifted(scene.frame(), 64, -36), now, now)
+        for change in one.step(seen, None, now):
+            assert change.fault == "moved"
+            assert abs(int(change.args["right"]) - 10) <= 1
+            assert abs(int(change.args["down"]) + 10) <= 1
+            return
+    pytest.fail("not named")
+
+
+def lorry(scene, n):
+    image, x = scene.frame(), n * 60 - 300
+    image[150:300, max(0, x) : max(0, x + 320)] = (200, 190, 180)
+    return image
+
+
+HARMLESS = {
+    "night switch": lambda scene, n: infrared(scene.frame()),
+    "lamp off": lambda scene, n: scene.frame(light=0.4),
+    "sun": lambda scene, n: scene.frame(light=1.4, offset=15),
+    "flicker": lambda scene, n: scene.frame(light=1.0 if n % 2 else 0.6),
+    "haze": lambda scene, n: scene.frame(light=0.4, offset=115),
+    "lorry": lorry,
+    "shake": lambda scene, n: shifted(scene.frame(), n % 5 - 2, n % 3 - 1),
+    "noise gone": lambda scene, n: Scene(1, noise=0.7).frame(offset=n / 4),
+    "slow dark": lambda scene, n: scene.frame(light=max(0.0, 1 - n / 60)),
+    "one black frame": lambda scene, n: (
+        np.zeros((360, 640, 3), np.uint8) if n == 5 else scene.frame()
+    ),
+    "one smeared frame": lambda scene, n: (
+        smeared(scene.frame()) if n % 7 == 5 else scene.frame()
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HARMLESS)
+def test_nothing_is_said_of_what_is_no_fault(how):
+    bad = 90 if how == "slow dark" else 20
+    changed, usable = run(HARMLESS[how], bad=bad)
+
+    assert changed == []
+    if "one" not in how and how != "slow dark":
+        assert all(usable)
+
+
+@pytest.mark.parametrize("how", ["one black frame", "one smeared frame"])
+def test_a_single_bad_frame_is_passed_over_in_silence(how):
+    _, usable = run(HARMLESS[how])
+
+    assert not usable[WARM + 5]
+    assert usable[WARM + 4]
+    assert usable[WARM + 6]
+
+
+def test_a_night_without_a_lamp_is_not_black_and_a_dead_one_frozen():
+    scene, one = Scene(), watch()
+    dusk = [scene.frame(light=max(0.0, 1 - n / 120), offset=3) for n in range(200)]
+    changed, usable = looks(one, dusk)
+
+    assert changed == []
+    assert all(usable[:90])
+
+    changed, _ = looks(one, [dusk[-1]] * 12, start_s=200.0)
+    assert [(fault, state) for _, fault, state in changed] == [("frozen", "raised")]
+
+
+def test_a_camera_that_drives_has_no_usual_view(seed):
+    rng = np.random.default_rng(seed)
+    wide = np.concatenate([Scene(n).view for n in range(8)], axis=1)
+    one = watch()
+    frames = (
+        np.clip(
+            wide[:, 25 * n : 25 * n + 640] + rng.normal(0, 2, (360, 640, 1)), 0, 255
+        ).astype(np.uint8)
+        for n in range(170)
+    )
+    changed, usable = looks(one, frames)
+
+    assert changed == [], seed
+    assert all(usable)
+
+
+def test_a_camera_that_stays_moved_is_learned_anew():
+    scene, one = Scene(), watch()
+    looks(one, [scene.frame() for _ in range(WARM)])
+    frames = [shifted(scene.frame()) for _ in range(350)]
+    changed, _ = looks(one, frames, start_s=float(WARM), every_s=2.0)
+
+    assert [(fault, state) for _, fault, state in changed] == [
+        ("moved", "raised"),
+        ("moved", "cleared"),
+    ]
+    assert 600 <= changed[1][0] - changed[0][0] <= 660
+
+
+def test_a_thrifty_encoder_earns_patience():
+    """Equal pictures for eight seconds, then a change, again and again: it lives."""
+    scene, one, raised = Scene(), watch(), []
+    for n in range(80):
+        image = scene.frame()
+        changed, _ = looks(one, [image] * 9, start_s=9.0 * n)
+        raised += [now for now, fault, state in changed if state == "raised"]
+
+    assert len(raised) <= 3  # and then no more
+
+
+def test_what_the_feed_says_is_said_after_a_moment_and_cleared():
+    one, scene = watch(), Scene()
+    looks(one, [scene.frame() for _ in range(5)])
+    gone = ("gone", {"why": "vision.source.unreachable"})
+    silent = ("silent", {"why": "vision.source.silent"})
+
+    assert one.step(None, gone, 5.0) == []
+    assert [c.fault for c in one.step(None, gone, 7.0)] == ["gone"]
+    assert not one.usable
+    # It is there again and mute: the one ends, the other began.
+    assert [c.state for c in one.step(None, silent, 9.0)] == ["raised"]
+    assert [c.state for c in one.step(None, silent, 12.5)] == ["cleared"]
+    assert one.faults == ("silent",)
+
+    changed, usable = looks(one, [scene.frame() for _ in range(6)], start_s=20.0)
+    assert [(fault, state) for _, fault, state in changed] == [("silent", "cleared")]
+    assert changed[0][0] <= 23.0
+    assert not any(usable[:3])
+    assert all(usable[3:])
+
+
+def test_no_new_frame_changes_nothing_about_the_picture():
+    one = watch()
+    black = [np.zeros((360, 640, 3), np.uint8)] * 5
+    looks(one, black)
+
+    assert [one.step(None, None, 5.0 + n) for n in range(20)] == [[]] * 20
+    assert one.faults == ("black",)
+
+
+def test_snapshots_every_ten_seconds_are_frozen_after_three_equal_ones():
+    scene, one = Scene(), watch("snapshot")
+    looks(one, [scene.frame() for _ in range(6)], every_s=10.0, stream=False)
+    image = scene.frame()
+    frames = [image] * 6
+    changed, usable = looks(one, frames, start_s=60.0, every_s=10.0, stream=False)
+
+    assert changed == [(90.0, "frozen", "raised")]
+    assert usable == [True] + [False] * 5
