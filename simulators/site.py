@@ -3,6 +3,7 @@
     --kind enterprise --folder ./demo-site       construction, water
     --mqtt mqtt://127.0.0.1:1883                 where its gateway is to deliver
     --hj212 127.0.0.1:9212                       an HJ 212 platform; else its own
+    --cameras                                    with its cameras (extra vision)
 
 Brings up every line as a pty or a loopback port with its instruments, the HJ 212
 platform that its station reports to, and writes ``site.yaml`` for the gateway. Prints
@@ -20,10 +21,12 @@ import contextlib
 import os
 import stat
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.site_cameras import CameraPart
 from simulators.site_plan import KINDS, load_plan
 from simulators.site_process import MQTT, SimulatedSite
 
@@ -46,6 +49,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--folder", type=Path, metavar="FOLDER", help="default: ./sim-KIND")
     add("--mqtt", default=MQTT, metavar="URL", help=f"the platform; default {MQTT}")
     add("--hj212", metavar="HOST:PORT", help="an HJ 212 platform; default: its own")
+    add("--cameras", action="store_true", help="with its cameras (extra vision)")
     add("--seed", type=int, help="of the values; each site has one of its own")
     add("--for", dest="for_s", type=float, metavar="SECONDS")
     return parser.parse_args(argv)
@@ -55,7 +59,15 @@ async def main(options: argparse.Namespace) -> None:
     """Serve until told to stop."""
     folder = (options.folder or Path(f"sim-{options.kind}")).absolute()
     plan = load_plan(options.kind, options.seed)
-    site = SimulatedSite(plan, folder, mqtt=options.mqtt, hj212=options.hj212)
+    if options.cameras and find_spec("cv2") is None:
+        sys.exit("cameras are drawn with OpenCV: pip install 'ecogate[vision]'")
+    site = SimulatedSite(
+        plan,
+        folder,
+        mqtt=options.mqtt,
+        hj212=options.hj212,
+        cameras=options.cameras,
+    )
     try:
         await site.open()
         following = f"ecogate run {site.site_file}"
@@ -67,6 +79,11 @@ async def main(options: argparse.Namespace) -> None:
             devices={
                 one.name: [one.bus.protocol, *site.parts[one.name].faults]
                 for one in plan.devices.values()
+            },
+            cameras={
+                name: part.url
+                for name, part in site.parts.items()
+                if isinstance(part, CameraPart)
             },
         )
         if sys.stdout.isatty():

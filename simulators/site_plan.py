@@ -31,6 +31,7 @@ from drivers.profiles.document import Mark, load_document
 from drivers.profiles.library import load_profile
 from drivers.profiles.points import points_from_list
 from drivers.profiles.reading import Report
+from simulators.site_cameras import CameraPlan, camera_plans
 from simulators.waveform import Shape
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class SitePlan:
     buses: Mapping[str, BusPlan]
     devices: Mapping[str, DevicePlan]
     regulator: RegulatorPlan
+    cameras: Mapping[str, CameraPlan]
 
     def on(self, bus: str) -> list[DevicePlan]:
         """The devices of this bus, in the order of the file."""
@@ -160,7 +162,10 @@ def load_plan(kind: str, seed: int | None = None) -> SitePlan:
     longitude, latitude = whole["site"]["position"]
     seed = told["seed"] if seed is None else seed
     regulator = _regulator(whole)
-    return SitePlan(kind, text, seed, (longitude, latitude), buses, devices, regulator)
+    cameras = camera_plans(told.get("cameras", {}))
+    return SitePlan(
+        kind, text, seed, (longitude, latitude), buses, devices, regulator, cameras
+    )
 
 
 def _regulator(whole: dict[str, Any]) -> RegulatorPlan:

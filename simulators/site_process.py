@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from simulators.hj212_platform_account import Account
 from simulators.hj212_platform_host import Host
 from simulators.ports import PtyPort
+from simulators.site_cameras import PASSWORD_FILE, CameraPart, site_text
 from simulators.site_parts import ModbusPart, World, make_lines
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class SimulatedSite:
         utc_s: The time.
         said: Told every number that a device says: device, point or quantity, number.
         paced: Whether serial bytes take their time.
+        cameras: With its cameras, which want the extra ``vision``.
         open_line: Brings up a serial line; a pty by default.
         choose_port: Where the gateway is to listen.
     """
@@ -82,6 +84,7 @@ class SimulatedSite:
         utc_s: Callable[[], float] = time.time,
         said: Callable[[str, str, float], None] = _nobody,
         paced: bool = True,
+        cameras: bool = False,
         open_line: Callable[
             [Path, Callable[[], asyncio.Protocol]], Callable[[], object]
         ] = open_pty,
@@ -101,6 +104,7 @@ class SimulatedSite:
         self._host = Host([self._account()], utc_s=utc_s) if hj212 is None else None
         self.hj212 = hj212 or ""
         """Where the HJ 212 platform is; ours, once the site is open."""
+        self._cameras = plan.cameras if cameras else {}
         self._open_line, self._choose_port = open_line, choose_port
         self._stack = contextlib.AsyncExitStack()
 
@@ -114,7 +118,19 @@ class SimulatedSite:
             self._stack.push_async_callback(self._host.close)
         write_secret(self.folder / self.plan.regulator.password_file, PASSWORD)
         text = self.plan.filled_in(str(self.folder), self.ports, self._mqtt, self.hj212)
+        text += site_text(await self._open_cameras())
         self.site_file.write_text(text, "utf-8")
+
+    async def _open_cameras(self) -> dict[str, CameraPart]:
+        """Start them beside each other; they are parts as all devices are."""
+        found: dict[str, CameraPart] = {}
+        if self._cameras:
+            write_secret(self.folder / PASSWORD_FILE, PASSWORD)
+        for name, plan in self._cameras.items():
+            found[name] = await CameraPart.start(plan, PASSWORD, self.plan.seed)
+            self._stack.push_async_callback(found[name].close)
+        self.parts.update(found)
+        return found
 
     def _account(self) -> Account:
         known = self.plan.regulator
