@@ -7,8 +7,7 @@ Two questions, answered apart:
 * ``step``: which faults began or ended? A fault is said after a few seconds, and ends
   when frames have been good for 3 s.
 
-``HOLDING`` faults show nothing, so nothing is judged. A defocused, partly blocked or
-moved camera still sees smoke: it is judged on, and its alarms carry the fault.
+With a fault of ``BLINDING`` nothing is judged; with another the camera is judged on.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from vision.blank import Black, grey_share
-from vision.messages import Fault
+from vision.messages import BLINDING, Fault
 from vision.still import Still
 from vision.view import Oddities, View
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from vision.messages import Camera
 
 CLEAR_S = 3.0
-HOLDING: frozenset[Fault] = frozenset(
-    {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
-)
 _FED: frozenset[Fault] = frozenset({"silent", "refused", "gone", "corrupt"})
 """What the feed tells; the rest is seen in the picture."""
 _AFTER_S: dict[Fault, float] = {
@@ -113,8 +109,6 @@ class Watch:
         self._calm = False
         self.usable = False
         """Whether the look of the last ``step`` may be judged."""
-        self.infrared = False
-        """Whether the picture has no colour, as at night."""
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -161,7 +155,7 @@ class Watch:
                     "raised" if latch.on else "cleared"
                 )
                 changed.append(Changed(one, state, dict(args or {})))
-        held = any(self._latches[one].on for one in HOLDING)
+        held = any(self._latches[one].on for one in BLINDING)
         doubt = doubt or self._calm
         self.usable = look is not None and fault is None and not doubt and not held
         return sorted(changed, key=lambda one: one.state != "cleared")
@@ -170,7 +164,6 @@ class Watch:
         """Signs of a frame's faults, and whether it may not be judged."""
         if self._view.switched(look):
             self._still.forget()
-        self.infrared = self._view.infrared
         still = self._still.step(look)
         black = self._black.step(look, still.level)
         known = self._view.ripe

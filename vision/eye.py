@@ -9,9 +9,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vision.condition import HOLDING
 from vision.ledger import Ledger
-from vision.messages import ALARMS_FOLDER
+from vision.messages import ALARMS_FOLDER, BLINDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,8 +147,12 @@ class Eye:
             self._take(frame, self._pipeline.step(frame, trouble), tell)
         elif mono_s - self._looked_s >= WAIT_S:
             self._looked_s = mono_s
-            for told in self._pipeline.wait(trouble, t_ms, mono_s).conditions:
+            waited = self._pipeline.wait(trouble, t_ms, mono_s)
+            for told in waited.conditions:
                 tell(told)
+            self._tell_sights(waited.sights, tell)
+            if waited.sights:
+                self.store(t_ms, mono_s)
         for picture in self._keeper.tick(t_ms, mono_s):
             tell(picture)
         if self._stored_s is not None and mono_s - self._stored_s >= STATE_S:
@@ -185,20 +188,25 @@ class Eye:
         """Let the reader end; nobody waits for it."""
         self._feed.close()
 
+    def _tell_sights(
+        self, sights: list[Sight], tell: Callable[[FromVision], None]
+    ) -> None:
+        for sight in sights:
+            tell(sight)
+            if self._ledger is not None:
+                with contextlib.suppress(OSError):  # a full disk: told all the same
+                    self._ledger.add(sight)
+
     def _take(
         self, frame: Frame, step: Step, tell: Callable[[FromVision], None]
     ) -> None:
         for condition in step.conditions:
             tell(condition)
-        good = HOLDING.isdisjoint(self._pipeline.beat().faults)
+        good = BLINDING.isdisjoint(self._pipeline.beat().faults)
         if good:
             self._keeper.frame(frame)
         # All alarms first: what a picture costs must not hold one back.
-        for sight in step.sights:
-            tell(sight)
-            if self._ledger is not None:
-                with contextlib.suppress(OSError):  # a full disk: told all the same
-                    self._ledger.add(sight)
+        self._tell_sights(step.sights, tell)
         for sight in step.sights:
             for picture in self._keeper.sight(sight, frame):
                 tell(picture)

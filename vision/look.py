@@ -41,8 +41,8 @@ class Look(NamedTuple):
     """Its 1st and 99.5th percentile."""
     colour: float
     """How far the strongest of blue, green, red is from the weakest, 0 to 255, where
-    there is most colour (98th percentile): below 3 it is an infrared picture, for even
-    a grey yard by day has something coloured in it."""
+    there is most colour (98th percentile): even a grey yard by day has something
+    coloured in it, an infrared picture has not (``vision.infrared``)."""
     sharpness: float
     """Fine over coarse structure, 0 to about 1: falls when the lens is out of focus,
     hardly with light or contrast."""

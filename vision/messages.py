@@ -44,6 +44,18 @@ Fault = Literal[
 """What can be wrong with a camera: no frame comes (silent), the login was refused, the
 connection cannot be made (gone), frames cannot be decoded, or what comes shows
 nothing."""
+BLINDING: frozenset[Fault] = frozenset(
+    {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
+)
+"""With these nothing is seen, so nothing is judged; a defocused, partly blocked or
+moved camera still sees smoke, and its alarms carry the fault."""
+Head = Literal["grid", "yolov5", "yolov8", "yolox", "end2end", "classification"]
+Pixels = Literal["rgb255", "rgb1", "bgr255", "imagenet"]
+"""What a value of a network's input is: bytes, 0..1, or normalised as ImageNet's."""
+AUTO: Literal["auto"] = "auto"
+HEADS = (AUTO, *get_args(Head))
+PIXELS = (AUTO, *get_args(Pixels))
+"""What may be declared of a model."""
 Role = Literal["before", "at", "after", "clip", "heartbeat", "snapshot"]
 Polygon = tuple[tuple[float, float], ...]
 """Corners; x and y from 0 to 1 of the picture, from its upper left."""
@@ -91,15 +103,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str | None = None
     """An ONNX file; None: the one we ship."""
-    head: Literal[
-        "auto", "grid", "yolov5", "yolov8", "yolox", "end2end", "classification"
-    ] = "auto"
+    head: Head | Literal["auto"] = AUTO
     classes: dict[str, Label] = {}
     """The file's own class names or numbers -> ours; what is not named is ignored."""
     size: tuple[int, int] | None = None
     """Width, height it is fed with, where the file leaves that open."""
-    pixels: Literal["auto", "rgb255", "rgb1", "bgr255", "imagenet"] = "auto"
-    """What a value of the input is; auto: as the head's own tools have it."""
+    pixels: Pixels | Literal["auto"] = AUTO
+    """Auto: as the head's own tools have it."""
     threads: int = 1
 
 
@@ -261,6 +271,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="si
     """Id of the frame: camera and number."""
     second_look: float | None = None
     """Score of the second look of a tower's camera."""
+    cause: Literal["", "unseen"] = ""
+    """Why it was cleared although nobody saw it end: the camera could not see."""
 
 
 class Picture(

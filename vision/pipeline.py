@@ -12,11 +12,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vision.alarms import Watcher
-from vision.condition import HOLDING, Watch
+from vision.condition import Watch
 from vision.detect.tiles import Scan, second_look
 from vision.gate import Gate
 from vision.look import look
-from vision.messages import LABELS, CameraBeat, Condition
+from vision.messages import BLINDING, LABELS, CameraBeat, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,9 +135,9 @@ class Pipeline:
         seen = look(frame)
         told = self._condition(seen, trouble, frame.wall_ms, frame.mono_s)
         self._size = (frame.image.shape[1], frame.image.shape[0])
-        if HOLDING.intersection(self.faults):
-            self._blind(frame.mono_s)
-            return Step(told, [], seen)
+        if BLINDING.intersection(self.faults):
+            sights = self._blind(frame.wall_ms, frame.mono_s)
+            return Step(told, sights, seen)
         if not self._watch.usable:
             self.watcher.skip(frame.mono_s)
             return Step(told, [], seen)
@@ -167,8 +167,8 @@ class Pipeline:
             mono_s: The monotonic clock now.
         """
         told = self._condition(None, trouble, t_ms, mono_s)
-        if HOLDING.intersection(self.faults):
-            self._blind(mono_s)
+        if BLINDING.intersection(self.faults):
+            return Step(told, self._blind(t_ms, mono_s))
         return Step(told, [])
 
     def beat(self) -> CameraBeat:
@@ -188,12 +188,12 @@ class Pipeline:
             size=self._size,
         )
 
-    def _blind(self, mono_s: float) -> None:
-        self.watcher.blind(mono_s)
+    def _blind(self, t_ms: int, mono_s: float) -> list[Sight]:
         if self._gate is not None:
             self._gate.forget()
         if self._scan is not None:
             self._scan.restart()
+        return self.watcher.blind(t_ms, mono_s)
 
     def _judge(self, frame: Frame, seen: Look) -> tuple[Cells | None, bool]:
         """The frame's cells, and whether a scan is not through yet."""

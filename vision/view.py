@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from vision.infrared import Infrared
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,7 +28,6 @@ RIPE_S, RIPE_FRAMES = 30.0, 8
 RELEARN_S = 600.0
 """So long after a move the new view is the usual one."""
 _SLOW_S = 120.0
-_INFRARED, _COLOURFUL = 3.0, 6.0
 _TEXTURED = 1.5
 """Mean steps of a block that has structure to lose."""
 _LOST = 0.35
@@ -51,7 +52,7 @@ class View:
     def __init__(self) -> None:
         self.means: NDArray[np.float32] | None = None
         self.texture: NDArray[np.float32] | None = None
-        self._infrared: bool | None = None
+        self._infrared = Infrared()
         self._reset()
 
     def _reset(self) -> None:
@@ -75,22 +76,10 @@ class View:
             and self._usual >= _AGREE
         )
 
-    @property
-    def infrared(self) -> bool:
-        """Whether the picture has no colour."""
-        return bool(self._infrared)
-
     def switched(self, look: Look) -> bool:
         """Whether the camera went to infrared or back; then all is learned anew."""
-        was = self._infrared
-        if was is None:
-            self._infrared = look.colour < (_INFRARED + _COLOURFUL) / 2
-            return False
-        if was and look.colour >= _COLOURFUL:
-            self._infrared = False
-        elif not was and look.colour <= _INFRARED:
-            self._infrared = True
-        if self._infrared == was:
+        was = self._infrared.on
+        if self._infrared.step(look.colour) == was or was is None:
             return False
         self._reset()
         return True

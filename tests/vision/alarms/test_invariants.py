@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.vision_scene import THRESHOLDS, Scene
-from vision.alarms.watcher import BLINDING
-from vision.messages import LABELS
+from vision.messages import BLINDING, LABELS
 
 PLACES = [(8, 10, 13, 15), (8, 14, 13, 19), (16, 28, 21, 33), (0, 0, 24, 40)]
 patch = st.tuples(
