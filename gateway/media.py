@@ -13,12 +13,13 @@ was cut is in its records, and every platform gets these same parts.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
 
 from gateway.clock import Instant
+from vision.messages import Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ PART_BYTES = 96_000
 LARGEST_BYTES = 32_000_000
 """Of a whole picture or clip: it is held in memory while it is cut."""
 
-Role = Literal["before", "at", "after", "clip", "heartbeat", "snapshot"]
 OF_ALARMS: frozenset[Role] = frozenset(("before", "at", "after", "clip"))
 """What shows an alarm: it travels before other pictures, and is kept longer."""
 _CUT = b"\0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import print_json, table, terminal_columns
 from gateway.cli.vision_child import lines
-from gateway.cli.vision_model import add_model, declared, size
+from gateway.cli.vision_model import add_model, as_json, declared, size
 from gateway.texts import t
 
 if TYPE_CHECKING:
@@ -53,15 +53,14 @@ def run(args: argparse.Namespace) -> int:
         if not 1 <= value <= most:
             text = t("cli.vision.bad_number", name=name, found=value, most=most)
             raise CliError(text, Exit.USAGE)
-    arguments = [*declared(args), "--frames", str(args.frames)]
+    arguments = ["--frames", str(args.frames)]
     for picture in args.picture or []:
-        arguments += ["--picture", size(picture)]
-    if args.model:
-        arguments += ["--model", args.model]
+        arguments += ["--picture", *map(str, size(picture))]
+    models = [as_json(declared(args, args.model, count)) for count in threads]
     found = [
         line
-        for count in threads
-        for line in lines("bench", [*arguments, "--threads", str(count)])
+        for model in models
+        for line in lines("bench", [*arguments, "--model", model])
     ]
     if args.json:
         print_json(found)

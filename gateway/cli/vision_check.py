@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.cli.exits import Exit
 from gateway.cli.output import pad, paint, print_json
 from gateway.cli.vision_child import lines
-from gateway.cli.vision_model import add_model, declared
+from gateway.cli.vision_model import add_model, as_json, declared
 from gateway.texts import t
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Say what it is, or why not."""
-    for found in lines("check-model", [*declared(args), "--", args.file]):
+    for found in lines("check-model", [as_json(declared(args, args.file))]):
         if args.json:
             print_json(found)
         else:

@@ -10,25 +10,18 @@ import contextlib
 import signal
 import subprocess
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.cli.exits import CliError, Exit
+from gateway.config.cameras import missing
 from gateway.texts import t
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-NEEDS = ("numpy", "cv2", "onnxruntime")
-"""What the extra ``vision`` installs."""
 _END_S = 5.0
-
-
-def missing() -> list[str]:
-    """What the extra ``vision`` would bring and is not there; nothing is imported."""
-    return [name for name in NEEDS if find_spec(name) is None]
 
 
 def lines(

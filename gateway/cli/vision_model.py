@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.cli.exits import CliError, Exit
 from gateway.texts import t
-from vision.messages import LABELS, Model
+from vision.messages import HEADS, LABELS, PIXELS, Model
 
 if TYPE_CHECKING:
     import argparse
 
-_HINTS = get_type_hints(Model)
-HEADS: tuple[str, ...] = get_args(_HINTS["head"])
-PIXELS: tuple[str, ...] = get_args(_HINTS["pixels"])
+    from vision.messages import Label
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +32,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add("--pixels", choices=PIXELS, default="auto", help=t("cli.vision.help.pixels"))
 
 
-def declared(args: argparse.Namespace) -> list[str]:
-    """The arguments of the child.
+def declared(args: argparse.Namespace, path: str | None, threads: int = 1) -> Model:
+    """What the command line declares of a model.
+
+    Args:
+        args: Of a parser with ``add_model``.
+        path: The file; None: the model we ship.
+        threads: It runs with.
 
     Raises:
         CliError: A class or a size that is none.
     """
-    found = ["--head", args.head, "--pixels", args.pixels]
+    classes: dict[str, Label] = {}
     for word in args.classes:
         theirs, _, ours = word.rpartition("=")
         if not theirs or ours not in LABELS:
@@ -48,35 +51,24 @@ def declared(args: argparse.Namespace) -> list[str]:
             raise CliError(
                 t("cli.vision.bad_class", found=word, labels=labels), Exit.USAGE
             )
-        found += ["--class", word]
-    if args.size:
-        found += ["--size", size(args.size)]
-    return found
-
-
-def declared_model(args: argparse.Namespace) -> Model:
-    """What ``--model`` and the rest declare, as a struct.
-
-    Raises:
-        CliError: A class or a size that is none.
-    """
-    declared(args)  # refuses what is no class or no size
-    classes = dict(word.rpartition("=")[::2] for word in args.classes)
-    width, _, height = (args.size or "").partition("x")
-    return msgspec.convert(
-        {
-            "path": args.model,
-            "head": args.head,
-            "pixels": args.pixels,
-            "classes": classes,
-            "size": (int(width), int(height)) if args.size else None,
-        },
-        Model,
+        classes[theirs] = ours
+    return Model(
+        path=path,
+        head=args.head,
+        pixels=args.pixels,
+        classes=classes,
+        size=size(args.size) if args.size else None,
+        threads=threads,
     )
 
 
-def size(text: str) -> str:
-    """A size as the child wants it.
+def as_json(model: Model) -> str:
+    """How a child is told of a model."""
+    return msgspec.json.encode(model).decode()
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of ``640x384``.
 
     Raises:
         CliError: Not two numbers.
@@ -84,4 +76,4 @@ def size(text: str) -> str:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and text.isascii()):
         raise CliError(t("cli.vision.bad_size", found=text), Exit.USAGE)
-    return text
+    return int(width), int(height)

@@ -19,7 +19,7 @@ from gateway.cli.exits import CliError, Exit
 from gateway.cli.output import pad, paint, print_json
 from gateway.cli.reach import load
 from gateway.cli.vision_child import lines
-from gateway.cli.vision_model import add_model, declared_model
+from gateway.cli.vision_model import add_model, declared
 from gateway.cli.when import moment
 from gateway.texts import t
 from vision.messages import LABELS, Camera, Fault, Rule
@@ -85,7 +85,7 @@ def arguments(args: argparse.Namespace) -> list[str]:
         camera, username=None, password=None, rules=_rules(args.threshold, camera)
     )
     if args.model or model is None:
-        model = declared_model(args)
+        model = declared(args, args.model)
     found = ["--camera", _json(camera), "--model", _json(model), "--words", _words()]
     found += ["--at-ms", str(_at_ms(args.at, ZoneInfo(camera.timezone)))]
     for name in ("every", "sheet", "video"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,8 @@ from vision.messages import Camera, Evidence, Model
 
 GROUP = "main"
 """The group of cameras that name none."""
+_NEEDS = ("numpy", "cv2", "onnxruntime")
+"""What the extra ``vision`` installs."""
 
 
 class SiteCamera(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +51,8 @@ def groups(cameras: dict[str, SiteCamera]) -> dict[str, tuple[SiteCamera, ...]]:
     for camera in cameras.values():
         found[camera.group] = (*found.get(camera.group, ()), camera)
     return found
+
+
+def missing() -> list[str]:
+    """What the extra ``vision`` would bring and is not there; nothing is imported."""
+    return [name for name in _NEEDS if find_spec(name) is None]

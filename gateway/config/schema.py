@@ -53,7 +53,7 @@ from gateway.config.stations import FORMULAS, MINUTES, STATION_KINDS
 from gateway.factors.table import molar_masses
 from gateway.judge import validity
 from gateway.texts import both
-from vision.messages import LABELS
+from vision.messages import HEADS, LABELS, PIXELS
 
 Schema = dict[str, Any]
 
@@ -495,10 +495,10 @@ _EVIDENCE: Schema = {
 }
 _VISION: Schema = {
     "model": {**_TEXT, "pattern": r"\.[oO][nN][nN][xX]$"},
-    "head": {"enum": list(vision_keys.HEADS)},
+    "head": {"enum": list(HEADS)},
     "classes": {"type": "object", "additionalProperties": {"enum": list(LABELS)}},
     "size": _PAIR,
-    "pixels": {"enum": list(vision_keys.PIXELS)},
+    "pixels": {"enum": list(PIXELS)},
     "threads": {"type": "integer", "minimum": 1, "maximum": 4},
     "memory": _SIZE,
 }

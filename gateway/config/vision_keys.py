@@ -15,13 +15,12 @@ records and pictures.
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from drivers.profiles.reading import Section, closest, shown
 from drivers.profiles.units import format_size
-from gateway.config.cameras import Vision, groups
-from vision.messages import LABELS, Evidence, Label, Model
+from gateway.config.cameras import Vision, groups, missing
+from vision.messages import HEADS, LABELS, PIXELS, Evidence, Label, Model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +32,6 @@ VISION_KEYS = (
     "model", "head", "classes", "size", "pixels", "threads", "memory", "evidence",
 )  # fmt: skip
 EVIDENCE_KEYS = ("path", "max_bytes", "keep", "picture_bytes", "part_bytes")
-HEADS = (
-    "auto", "grid", "yolov5", "yolov8", "yolox", "end2end", "classification",
-)  # fmt: skip
-PIXELS = ("auto", "rgb255", "rgb1", "bgr255", "imagenet")
-NEEDS = ("numpy", "cv2", "onnxruntime")
-"""What the extra ``vision`` installs."""
 LEAST_MEMORY, MOST_MEMORY = 200_000_000, 8_000_000_000
 _LEAST_EVIDENCE = 10_000_000
 _PICTURE = (20_000, 2_000_000)
@@ -84,9 +77,8 @@ def check_vision(
     """What shows only when cameras, memory and disk are seen together."""
     if not cameras:
         return
-    gone = [name for name in NEEDS if find_spec(name) is None]
     place = root.at("cameras")
-    if gone:
+    if gone := missing():
         names = ", ".join(gone)
         root.report.add(
             place, "cameras", "camera_extra_missing", warning=True, found=names

@@ -6,7 +6,7 @@ wins where the shape allows it; what could be two things is asked about, never g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vision.detect.errors import ModelError
 from vision.detect.heads import STRIDES, candidates
@@ -16,12 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vision.detect.letterbox import Size
+    from vision.messages import Head, Pixels
 
-Head = Literal["grid", "yolov5", "yolov8", "yolox", "end2end", "classification"]
-HEADS: tuple[Head, ...] = get_args(Head)
 Layout = Literal["nchw", "nhwc"]
-Pixels = Literal["rgb255", "rgb1", "bgr255", "imagenet"]
-"""What a value of the input is: bytes, 0..1, or normalised as ImageNet's networks."""
 Dim = int | str | None
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "f2"}

@@ -1,29 +1,27 @@
-"""``python -m vision check-model FILE``: what a model is, or why it cannot be used."""
+"""``python -m vision check-model MODEL``: what a model is, or why it cannot be used."""
 
 from __future__ import annotations
 
-import argparse
 import time
 
+import msgspec
+
+from vision.messages import Model
 from vision.said import say
-from vision.verbs import model_arguments
 
 _PICTURE = (1280, 720)
 _FRAMES = 5
 
 
 def main(arguments: list[str]) -> int:
-    """``FILE [--head NAME] [--class THEIRS=OURS ...] [--size WxH] [--pixels KIND]``."""
-    parser = argparse.ArgumentParser(prog="python -m vision check-model")
-    parser.add_argument("file")
-    model_arguments.add(parser)
-    args = parser.parse_args(arguments)
-    model = model_arguments.model_of(args, args.file)
+    """``MODEL``: a ``Model`` with its path, as JSON."""
+    (given,) = arguments
+    model = msgspec.json.decode(given, type=Model)
     from vision.bench import noise  # noqa: PLC0415
     from vision.detect import trial  # noqa: PLC0415
     from vision.detect.onnx_file import read  # noqa: PLC0415
 
-    file = read(args.file)
+    file = read(model.path or "")
     trial.tried(model, file.sha256)
     # Only what was tried is worth the time it takes to load OpenCV and look closer.
     from vision.detect.detector import Detector  # noqa: PLC0415

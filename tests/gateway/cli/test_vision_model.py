@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from gateway.cli import main, vision_bench, vision_check, vision_model
+from gateway.cli import main, vision_bench, vision_check
 from gateway.texts import set_language
 from tests.support import small_models as small
-from vision.messages import Model
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +99,3 @@ def test_bench_is_a_table_with_a_row_a_picture(capsys):
     assert "milliseconds a frame" in head
     assert names.split()[:3] == ["threads", "picture", "fed"]
     assert row.split()[:3] == ["1", "320x192", "640x384"]
-
-
-def test_the_words_are_those_of_a_site_file():
-    assert "end2end" in vision_model.HEADS
-    assert set(vision_model.PIXELS) == {"auto", "rgb255", "rgb1", "bgr255", "imagenet"}
-    assert Model().head in vision_model.HEADS

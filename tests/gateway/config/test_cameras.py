@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
 from gateway.config import load_problems
@@ -117,8 +115,7 @@ vision: {memory: 1GB, threads: 2, evidence: {path: pics, max_bytes: 1GB, keep: 9
 
 
 def test_what_is_warned_of_does_not_keep_a_site_from_running(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr("gateway.config.vision_keys.find_spec", lambda name: None)
+    monkeypatch.setattr("gateway.config.cameras.find_spec", lambda name: None)
     head = "gateway: g\nbuffer: {path: ./data}\n"
     many = ", ".join(f"c{n}: {{url: 'rtsp://10.0.0.1/{n}'}}" for n in range(20))
     text = f"cameras: {{{many}, f: {{url: gone.mp4}}}}\nvision: {{model: gone.onnx}}\n"
