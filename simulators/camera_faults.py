@@ -46,7 +46,6 @@ class CameraFault(StrEnum):
     """Somebody turned the camera by a tenth of the picture."""
 
 
-ON_RTSP_ONLY = frozenset({CameraFault.LOST_KEYS, CameraFault.LOSS})
 LOSS_SHARE = 0.3
 SLOW_S = 5.0
 

@@ -2,7 +2,8 @@
 
 Topics ``{prefix}/{gateway}/status | meta/{id} | data | event | media/{event}/{n}``, and
 ``receipt`` the other way; payloads as the project's ``docs/mqtt.md`` describes them. A
-record is named by (gateway, store, seq); records and ``lost`` ranges together cover every seq once.
+record is named by (gateway, store, seq); records and ``lost`` ranges together cover
+every seq once.
 :class:`Consumer` is fed messages and forms a :class:`~simulators.verdict.Verdict`; it
 does no I/O.
 """

@@ -43,7 +43,7 @@ _NESTED: dict[str, dict[int, str]] = {
     "function": {7: "node", 11: "attribute", 9: "opset"},
     "training": {1: "graph", 2: "graph"},
 }
-_IR_VERSION, _GRAPH = 1, 7
+_GRAPH = 7
 # Bytes of an element, by TensorProto.DataType; 4-bit kinds count as one.
 _ELEMENT = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
 _EXTERNAL = 1

@@ -5,8 +5,7 @@ verdict. In tiles at the camera's own resolution it is several. A scan of many t
 costs many pictures' time, so it may be spread over frames; its result comes only when
 every tile was looked at anew, because a tile seen once must never count twice.
 
-Planning and merging are pure; only ``scan``, ``Scan`` and ``second_look`` ask the
-detector.
+Planning and merging are pure; only ``Scan`` and ``second_look`` ask the detector.
 """
 
 from __future__ import annotations
@@ -129,22 +128,6 @@ def _depth(
 
 def _cell(at: NDArray[np.float64], length: int, cells: int) -> NDArray[np.intp]:
     return np.floor(at * cells / length).astype(np.intp).clip(0, cells - 1)
-
-
-def scan(image: Bytes, detector: Look, tiles: tuple[int, int]) -> Cells:
-    """A whole picture at once, tile by tile.
-
-    Args:
-        image: (height, width, 3) BGR.
-        detector: Of one picture.
-        tiles: Columns, rows.
-
-    Returns:
-        Cells as fine as the tiles'; the scores of the picture are its best tile's.
-    """
-    found = Scan(tiles, per_step=tiles[0] * tiles[1]).step(image, detector)
-    assert found is not None  # noqa: S101 - every tile was due
-    return found
 
 
 class Scan:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from vision.sources.source import EndedError, Grabbed, Source, SourceError
 
 if TYPE_CHECKING:
     import threading
 
-    from vision.messages import Camera, SourceKind
+    from vision.messages import Camera
 
-__all__ = ["EndedError", "Grabbed", "Source", "SourceError", "kind_of", "open_source"]
-
-_STREAMING = ("mjpg", "mjpeg", "x-mixed-replace", "action=stream", "video.cgi")
-
-
-def kind_of(url: str) -> SourceKind:
-    """What an address most likely is, for who does not say it."""
-    parts = urlsplit(url)
-    if parts.scheme in {"rtsp", "rtspu", "rtspt"}:
-        return "rtsp"
-    if parts.scheme in {"http", "https"}:
-        asked = f"{parts.path}?{parts.query}".lower()
-        return "mjpeg" if any(word in asked for word in _STREAMING) else "snapshot"
-    if parts.scheme == "usb" or url.startswith(("/dev/video", "/dev/v4l/")):
-        return "usb"
-    name = parts.path.rstrip("/").rpartition("/")[2]
-    return "folder" if url.endswith("/") or "." not in name else "file"
+__all__ = ["EndedError", "Grabbed", "Source", "SourceError", "open_source"]
 
 
 def open_source(

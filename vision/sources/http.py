@@ -11,8 +11,6 @@ from vision.sources.source import OPEN_S, SourceError
 from vision.sources.wire import Head, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vision.messages import Camera
 
 _OK, _REFUSED, _MOVED = 200, frozenset({401, 403}), frozenset({301, 302, 303, 307, 308})
@@ -36,11 +34,6 @@ class Answer:
         length = head.first("content-length")
         self.length = int(length) if length.isdigit() and not self._chunked else None
         self._left = self.length
-
-    def pieces(self, deadline_s: float) -> Iterator[bytes]:
-        """The body as it comes, until it ends."""
-        while piece := self.piece(deadline_s):
-            yield piece
 
     def piece(self, deadline_s: float) -> bytes:
         """The next bytes of the body; nothing at its end.

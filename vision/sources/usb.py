@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,6 @@ class Usb:
         # One buffer: a picture that waited is an old one. Not every driver obeys.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._capture: cv2.VideoCapture | None = capture
-        self._opened_s = time.monotonic()
 
     def read(self, timeout_s: float = READ_S) -> Grabbed:
         """See ``Source.read``; V4L2 itself gives up after ten seconds."""

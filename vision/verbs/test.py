@@ -17,13 +17,13 @@ from vision.frame import Frame
 from vision.messages import LABELS, Camera, Model
 from vision.pipeline import Pipeline, Step
 from vision.said import Trouble, say
-from vision.sources import EndedError, SourceError, kind_of, open_source
+from vision.sources import EndedError, SourceError, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vision.alarms.watcher import Verdict
-    from vision.messages import Label
+    from vision.messages import Label, SourceKind
     from vision.sheet.drawing import Drawing
 
 
@@ -166,7 +166,7 @@ def _highest(kept: dict[Label, float], scores: tuple[float, float, float]) -> No
 def camera_of(args: argparse.Namespace) -> Camera:
     """The camera a trial stands in for: the rules of a site's, or the usual ones."""
     path = Path(args.file).absolute()
-    kind = "folder" if path.is_dir() else kind_of(str(path))
+    kind: SourceKind = "folder" if path.is_dir() else "file"
     if args.camera:
         given = msgspec.json.decode(args.camera, type=Camera)
         camera = msgspec.structs.replace(given, kind=kind, url=str(path), loop=False)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.detect.tiles import Scan, merged, planned, scan, second_look, windows
+from vision.detect.tiles import Scan, merged, planned, second_look, windows
 from vision.frame import Cells
 
 
@@ -69,7 +69,7 @@ def test_a_spot_is_where_it_was_on_the_finer_grid(place):
     x, y = place
     image[max(0, y - 20) : y + 20, max(0, x - 20) : x + 20] = 255
 
-    cells = scan(image, by_brightness, (3, 2))
+    cells = Scan((3, 2), per_step=6).step(image, by_brightness)
 
     _, rows, columns = cells.scores.shape
     row, column = np.unravel_index(cells.scores[1].argmax(), (rows, columns))
@@ -113,7 +113,9 @@ def test_another_size_or_a_restart_begins_a_new_round():
 
 
 def test_a_camera_that_sends_less_gets_fewer_tiles():
-    cells = scan(np.zeros((100, 140, 3), np.uint8), by_brightness, (4, 4))
+    cells = Scan((4, 4), per_step=16).step(
+        np.zeros((100, 140, 3), np.uint8), by_brightness
+    )
 
     assert cells.scores.shape[0] == 3
 

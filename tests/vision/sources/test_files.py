@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.messages import Camera
-from vision.sources import EndedError, SourceError, kind_of, open_source
+from vision.sources import EndedError, SourceError, open_source
 from vision.sources.usb import Usb
 
 
@@ -107,21 +107,3 @@ def test_an_absent_device_is_gone():
             "gone",
             "/dev/video97",
         )
-
-
-@pytest.mark.parametrize(
-    ("url", "kind"),
-    [
-        ("rtsp://192.0.2.1/Streaming/Channels/102", "rtsp"),
-        ("http://192.0.2.1/ISAPI/Streaming/channels/101/picture", "snapshot"),
-        ("http://192.0.2.1/axis-cgi/mjpg/video.cgi?fps=1", "mjpeg"),
-        ("http://192.0.2.1:8080/?action=stream", "mjpeg"),
-        ("/dev/video0", "usb"),
-        ("/dev/v4l/by-id/usb-cam-index0", "usb"),
-        ("/var/lib/clip.mp4", "file"),
-        ("/var/lib/pictures/", "folder"),
-        ("/var/lib/pictures", "folder"),
-    ],
-)
-def test_a_kind_is_seen_from_the_address(url, kind):
-    assert kind_of(url) == kind
