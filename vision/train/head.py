@@ -6,13 +6,16 @@ dark", dust. The exported graph turns them into three probabilities (see ``expor
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vision.train.backbone import BLOCKS, DEEP, MIDDLE, Block, Conv, load_block
+
+if TYPE_CHECKING:
+    from torch.autograd.function import FunctionCtx
 
 CHANGE_MAPS = 4
 
@@ -31,6 +34,50 @@ class Shape(NamedTuple):
     deep: bool = False
     change: bool = False
     width: int = 96
+
+
+class _Held(torch.autograd.Function):
+    """A depthwise convolution of stride 1 whose kernels are not trained.
+
+    PyTorch's own gradient of a depthwise convolution is much of a step on a CPU. With
+    the kernels held, what is left is a convolution with the kernels turned around.
+    """
+
+    @staticmethod
+    def forward(
+        context: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor
+    ) -> Tensor:
+        """Convolve."""
+        context.weight = weight  # type: ignore[attr-defined]
+        middle = weight.shape[-1] // 2
+        return functional.conv2d(x, weight, bias, 1, middle, 1, len(weight))
+
+    @staticmethod
+    def backward(
+        context: FunctionCtx, *gradients: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Pass the gradient on to the input and the bias."""
+        (given,) = gradients
+        weight = context.weight  # type: ignore[attr-defined]
+        turned = weight.flip(2, 3).contiguous()
+        middle = weight.shape[-1] // 2
+        given = given.contiguous(memory_format=torch.channels_last)
+        passed = functional.conv2d(given, turned, None, 1, middle, 1, len(weight))
+        return passed, None, given.sum((0, 2, 3))
+
+
+class HeldDepthwise(Conv):
+    """A stride-1 depthwise ``Conv`` with kernels as ImageNet left them."""
+
+    def __init__(self, plain: Conv) -> None:
+        channels, kernel = plain.conv.out_channels, plain.conv.kernel_size[0]
+        super().__init__(channels, channels, kernel, depthwise=True)
+        self.conv.weight.requires_grad_(requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B,C,H,W)."""
+        y = _Held.apply(x, self.conv.weight, self.conv.bias)
+        return functional.relu6(y)
 
 
 # What candidates.json chose.
@@ -59,6 +106,9 @@ class Net(nn.Module):
         self.shape = shape
         self.middle = nn.ModuleList(Block(BLOCKS[i]) for i in MIDDLE)
         self.deep = nn.ModuleList(Block(BLOCKS[i]) for i in DEEP if shape.deep)
+        for block in (*self.middle, *self.deep):
+            if block.depthwise.conv.stride[0] == 1:
+                block.depthwise = HeldDepthwise(block.depthwise)
         joined = 40 + 112 + (320 if shape.deep else 0)
         joined += CHANGE_MAPS if shape.change else 0
         self.join = Conv(joined, shape.width)
@@ -108,5 +158,6 @@ def groups(net: Net, head_rate: float, backbone_rate: float) -> list[dict[str, o
     """Split parameters for the optimizer: the head learns faster than the stages."""
     stages = [*net.middle.parameters(), *net.deep.parameters()]
     known = {id(p) for p in stages}
+    stages = [p for p in stages if p.requires_grad]
     head = [p for p in net.parameters() if id(p) not in known]
     return [{"params": head, "lr": head_rate}, {"params": stages, "lr": backbone_rate}]
