@@ -36,8 +36,8 @@ SHARE = 0.08
 
 @pytest.mark.parametrize("size", FRAME_MS)
 def test_a_frame_takes_its_milliseconds_on_one_thread(size, count, figure):
-    command = [sys.executable, "-m", "vision", "bench", "--threads", "1"]
-    command += ["--size", f"{size[0]}x{size[1]}", "--frames", str(count(4, 100))]
+    command = [sys.executable, "-m", "vision", "bench"]
+    command += ["--model", json.dumps({"size": size}), "--frames", str(count(4, 100))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     lines = [json.loads(line) for line in done.stdout.splitlines()]
