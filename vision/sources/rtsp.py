@@ -129,14 +129,14 @@ class Damage:
 
     A frame that was guessed damages all that follow, until a key frame. And where key
     frames came regularly and then stop, they were lost on the way: what still comes
-    builds on a picture that nobody has.
+    builds on a picture that nobody has. A camera whose frames are further apart than
+    its key frames used to be has only slowed down.
     """
 
     def __init__(self) -> None:
         self._since_s: float | None = None
-        self._key_s: float | None = None
-        self._longest_s = 0.0
-        self._keys = 0
+        self._keys = self._after_key = 0
+        self._key_s = self._longest_s = 0.0
 
     def step(self, now_s: float, *, key: bool, guessed: bool) -> bool:
         """Take one decoded frame; True: it is not to be trusted.
@@ -146,10 +146,11 @@ class Damage:
             key: It is a key frame.
             guessed: The decoder complained about it.
         """
+        self._after_key += 1
         if key:
-            if self._key_s is not None:
+            if self._keys:
                 self._longest_s = max(self._longest_s, now_s - self._key_s)
-            self._key_s = now_s
+            self._key_s, self._after_key = now_s, 0
             self._keys += 1
         if guessed:
             self._since_s = now_s
@@ -159,9 +160,11 @@ class Damage:
             return True
         # Three tell the rhythm; cameras that stretch it when nothing moves are believed
         # once they have.
-        if self._keys < 4 or self._key_s is None:  # noqa: PLR2004
+        if self._keys < 4 or not self._after_key:  # noqa: PLR2004
             return False
-        return now_s - self._key_s > 1.5 * self._longest_s + 1.0
+        since_s = now_s - self._key_s
+        slowed = since_s / self._after_key > 1.2 * self._longest_s
+        return since_s > 1.5 * self._longest_s + 1.0 and not slowed
 
 
 class _Lag:

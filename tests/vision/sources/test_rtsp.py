@@ -171,6 +171,10 @@ def test_key_frames_that_stop_coming_were_lost():
     assert doubted[-1]
     assert doubted.index(True) / 5 - 90 / 5 <= 5.0
     # Who never sends any, sends them rarely: not a fault.
+    slow = Damage()
+    assert not any(slow.step(n / 5, key=n % 10 == 0, guessed=False) for n in range(100))
+    late = [slow.step(20 + 5.0 * n, key=n % 10 == 0, guessed=False) for n in range(40)]
+    assert not any(late)
     rare = Damage()
     assert not any(rare.step(n / 5, key=n == 0, guessed=False) for n in range(1000))
 
