@@ -146,7 +146,8 @@ def test_a_restart_takes_up_where_it_was():
 
     after = Play()
     assert after.pipeline.restore(state, 5000, after.t_s)
-    assert not after.run(30, fire=True)
+    (standing,) = after.run(30, fire=True)
+    assert (standing.id, standing.state) == (raised.id, "updated")
     cleared = after.run(40)
     assert [(s.id, s.state) for s in cleared] == [(raised.id, "cleared")]
 

@@ -11,7 +11,7 @@ in one frame, stood higher.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -36,6 +36,9 @@ GROWN = 1.5
 """Times the cells: a material change."""
 MOST_OPEN = 4
 """Of one label: more patches than that are one event, told by the nearest."""
+UNSEEN_S = 1800.0
+"""A camera that is gone, or a night that is not judged: an alarm that nobody could see
+for so long is closed, and said to be."""
 SMOKE: frozenset[Label] = frozenset({"dark_smoke", "light_smoke"})
 _SAME = 0.5
 """Share of a region's cells under an alarm of another label to be the same thing."""
@@ -57,6 +60,10 @@ class Alarm(msgspec.Struct):
     told_peak: float
     told_cells: int
     cleared_s: float | None = None
+    unseen_s: float = 0.0
+    """So long nothing could be seen, since it was seen last."""
+    retell: Literal["", "when_seen", "now"] = ""
+    """A process before this one told of it: the gateway waits for a word of this."""
     now: list[int] = []
     """Flat indices of the cells it covers now."""
     first: list[int] = []
@@ -85,6 +92,16 @@ class Book:
     def open(self) -> list[Alarm]:
         """Those that are raised."""
         return [alarm for alarm in self.alarms if alarm.open]
+
+    def onto(self, rows: int, columns: int) -> Book:
+        """The same alarms on another grid; ids go on, none is given twice."""
+        book = Book(self._prefix, rows, columns)
+        book._count, book.alarms = self._count, self.alarms
+        for alarm in self.alarms:
+            alarm.now = onto(alarm.now, self._shape, book._shape)
+            alarm.first = onto(alarm.first, self._shape, book._shape)
+            alarm.cells = alarm.told_cells = len(alarm.now)
+        return book
 
     def place(self, alarm: Alarm) -> NDArray[np.bool_]:
         """(rows, columns): where the alarm is."""
@@ -160,13 +177,16 @@ class Book:
         self, alarm: Alarm, mask: NDArray[np.bool_], score: float, mono_s: float
     ) -> None:
         """The alarm still stands, there and so high."""
-        alarm.seen_s = mono_s
+        alarm.seen_s, alarm.unseen_s = mono_s, 0.0
+        alarm.retell = "now" if alarm.retell else ""
         alarm.score, alarm.peak = score, max(alarm.peak, score)
         alarm.now = [int(i) for i in np.flatnonzero(mask)]
         alarm.cells = len(alarm.now)
 
     def changed(self, alarm: Alarm, mono_s: float) -> bool:
         """Whether an update is due: a material change, and long enough ago."""
+        if alarm.retell:
+            return alarm.retell == "now"
         if mono_s - alarm.told_s < UPDATE_S:
             return False
         return (
@@ -176,6 +196,7 @@ class Book:
 
     def tell(self, alarm: Alarm, mono_s: float) -> None:
         """What is known of the alarm is being told."""
+        alarm.retell = ""
         alarm.told_s, alarm.told_peak = mono_s, alarm.peak
         alarm.told_cells = max(alarm.cells, alarm.told_cells if alarm.open else 0)
 
@@ -200,6 +221,14 @@ class Book:
         """So long nothing could be seen: that is no clearing."""
         for alarm in self.open:
             alarm.seen_s += seconds
+            alarm.unseen_s += seconds
+
+    def give_up(self, mono_s: float) -> list[Alarm]:
+        """Alarms that nobody could see for ``UNSEEN_S``; they are cleared."""
+        gone = [alarm for alarm in self.open if alarm.unseen_s >= UNSEEN_S]
+        for alarm in gone:
+            alarm.cleared_s, alarm.score = mono_s, 0.0
+        return gone
 
     def restore(self, alarms: list[Alarm], mono_s: float, gone_s: float) -> None:
         """Take over stored alarms, whose clocks count from their storing.
@@ -214,6 +243,22 @@ class Book:
             if any(not 0 <= cell < size for cell in (*alarm.now, *alarm.first)):
                 continue
             alarm.seen_s = alarm.told_s = mono_s
+            alarm.retell = "when_seen"
             if alarm.cleared_s is not None:
                 alarm.cleared_s += mono_s - gone_s
             self.alarms.append(alarm)
+
+
+def onto(cells: list[int], old: tuple[int, int], new: tuple[int, int]) -> list[int]:
+    """Flat indices on one grid as those of another that covers the same picture."""
+    mask = np.zeros(old, np.bool_)
+    mask.flat[cells] = True
+    rows, columns = new
+    from_row = (2 * np.arange(rows) + 1) * old[0] // (2 * rows)
+    from_column = (2 * np.arange(columns) + 1) * old[1] // (2 * columns)
+    found = mask[np.ix_(from_row, from_column)]
+    # What is smaller than a cell of the new grid must not fall between two.
+    row, column = np.nonzero(mask)
+    to_row = (2 * row + 1) * rows // (2 * old[0])
+    found[to_row, (2 * column + 1) * columns // (2 * old[1])] = True
+    return [int(i) for i in np.flatnonzero(found)]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 
 from vision.alarms.book import Alarm
+from vision.messages import LABELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 1
+_WIDEST = 1024
+"""Cells of a side: no model has so many."""
 LIVES_S = 1800.0
 """A background tells of now for so long; then light and shadows have moved."""
 
@@ -57,6 +59,8 @@ def unpack(state: bytes) -> tuple[Memory, dict[str, NDArray[np.float32]]] | None
         with np.load(io.BytesIO(state), allow_pickle=False) as stored:
             head = msgspec.json.decode(stored["head"].tobytes(), type=Memory)
             arrays = {name: stored[name] for name in stored.files if name != "head"}
-    except (BadZipFile, ValueError, KeyError, OSError, EOFError, msgspec.MsgspecError):
+    except Exception:  # noqa: BLE001 - what a power failure left fails in many ways
         return None
-    return (head, arrays) if head.version == VERSION else None
+    labels, *grid = head.shape
+    sound = labels == len(LABELS) and all(0 < side <= _WIDEST for side in grid)
+    return (head, arrays) if head.version == VERSION and sound else None

@@ -9,7 +9,7 @@ What is held (a fault, a change of the whole picture, night by policy) raises no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from vision.alarms.persistence import Window
 from vision.alarms.regions import box_of, find
 from vision.alarms.steady import Steady
 from vision.alarms.zones import Zones
-from vision.messages import LABELS, Camera, Fault, Label, Rule, Sight
+from vision.messages import BLINDING, LABELS, Camera, Fault, Label, Rule, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
 
     from vision.frame import Cells
 
-BLINDING: frozenset[Fault] = frozenset(
-    {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
-)
-"""With these nothing is seen; a defocused, partly blocked or moved camera still sees
-smoke, and its alarms carry the fault."""
 LOWER = 0.7
 """Of the threshold: an alarm stands until its place falls below."""
 _GRID = (24, 40)
@@ -201,8 +196,7 @@ class Watcher:
         moved_now = "moved" in faults and "moved" not in self._faults
         self._faults = tuple(sorted(faults))
         if BLINDING.intersection(faults):
-            self._go_blind(dt_s)
-            return []
+            return self._go_blind(t_ms, mono_s, dt_s)
         if moved_now or (self._blind_s is not None and self._blind_s > LIVES_S):
             self._forget()
         self._blind_s = None
@@ -222,10 +216,15 @@ class Watcher:
         maps = np.nan_to_num(cells.scores.astype(np.float32, copy=False))
         return self._judge(self._scene, moment, maps, moved, phase.hold, second_look)
 
-    def blind(self, mono_s: float) -> None:
-        """The camera is faulty and no frame comes: time passes, nothing is known."""
+    def blind(self, t_ms: int, mono_s: float) -> list[Sight]:
+        """The camera is faulty and no frame comes: time passes, nothing is known.
+
+        Returns:
+            The end of alarms that nobody could see for half an hour.
+        """
         last_s, self._last_s = self._last_s, mono_s
-        self._go_blind(0.0 if last_s is None else mono_s - last_s)
+        passed_s = 0.0 if last_s is None else mono_s - last_s
+        return self._go_blind(t_ms, mono_s, passed_s)
 
     def skip(self, mono_s: float) -> None:
         """A frame that may not be judged, smeared or repeated: time passes."""
@@ -249,6 +248,7 @@ class Watcher:
         sights: list[Sight] = []
         if held:
             scene.book.wait(moment.dt_s)
+            sights += self._given_up(moment)
             for window in self._windows.values():
                 window.clear()
         else:
@@ -338,6 +338,7 @@ class Watcher:
         state: Any,  # noqa: ANN401 - Sight's own literal
         moment: _Moment,
         second_look: float | None = None,
+        cause: Literal["", "unseen"] = "",
     ) -> Sight:
         assert self._scene is not None  # noqa: S101 - for the type checker
         region = self.region(alarm)
@@ -361,6 +362,7 @@ class Watcher:
             night=moment.night,
             frame=moment.frame,
             second_look=second_look,
+            cause=cause,
         )
 
     def _mask(self, alarm: Alarm) -> NDArray[np.bool_]:
@@ -372,7 +374,9 @@ class Watcher:
     def _fit(self, shape: tuple[int, ...]) -> None:
         """A first map, or one of another size: begin with it."""
         if self._scene is None or self._scene.scores.shape != shape:
-            self._scene = _Scene(self._camera, self._prefix, shape)
+            before, self._scene = self._scene, _Scene(self._camera, self._prefix, shape)
+            if before is not None:
+                self._scene.book = before.book.onto(*shape[1:])
             self._steady.forget()
             for window in self._windows.values():
                 window.clear()
@@ -384,13 +388,24 @@ class Watcher:
             scene.background.step(scene.scores, dt_s, scene.suspected, covered)
             scene.book.wait(dt_s)
 
-    def _go_blind(self, dt_s: float) -> None:
+    def _given_up(self, moment: _Moment) -> list[Sight]:
+        if self._scene is None:
+            return []
+        return [
+            self._sight(alarm, "cleared", moment, cause="unseen")
+            for alarm in self._scene.book.give_up(moment.mono_s)
+        ]
+
+    def _go_blind(self, t_ms: int, mono_s: float, dt_s: float) -> list[Sight]:
         if self._scene is not None:
             self._scene.book.wait(dt_s)
         if self._blind_s is None:
             self._drop()
         self._blind_s = (self._blind_s or 0.0) + dt_s
-        self.verdict = Verdict([], held=True, night=self.verdict.night)
+        moment = _Moment(t_ms, mono_s, dt_s, self.verdict.night, "")
+        sights = self._given_up(moment)
+        self.verdict = Verdict(sights, held=True, night=moment.night)
+        return sights
 
     def _forget(self) -> None:
         """Another scene or another light: learn it anew."""

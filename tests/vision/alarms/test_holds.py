@@ -56,7 +56,7 @@ def test_an_open_alarm_waits_for_the_camera_to_see_again():
     scene = Scene().learned()
     scene.run(10, [("dark_smoke", 0.8)])
     scene.run(300, faults=("frozen",))
-    scene.watcher.blind(scene.t_s + 300)
+    scene.watcher.blind(scene.t0_ms, scene.t_s + 300)
     scene.t_s += 300
     assert states(scene.sights) == [("dark_smoke", "raised")]
     scene.run(25)
@@ -84,7 +84,7 @@ def test_after_hours_without_pictures_the_background_is_learned_anew():
     for scene, gone_s in ((short, 600), (long, 4000)):
         for _ in range(10):
             scene.t_s += gone_s / 10
-            scene.watcher.blind(scene.t_s)
+            scene.watcher.blind(scene.t0_ms, scene.t_s)
         scene.step()
     assert not short.watcher.learning
     assert long.watcher.learning
