@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ACTIONS = {
     "run": "vision_run",
     "test": "vision_test",
+    "score": "vision_score",
     "snapshot": "vision_snapshot",
     "bench": "vision_bench",
     "check-model": "vision_check",
@@ -27,7 +28,7 @@ ACTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``vision run | test | snapshot | bench | check-model | label``."""
+    """``vision run | test | score | snapshot | bench | check-model | label``."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, module in ACTIONS.items():
         if find_spec(f"gateway.cli.{module}") is None:

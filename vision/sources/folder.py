@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
-from vision.sources.jpeg import decode
 from vision.sources.pace import Pace
+from vision.sources.picture import KINDS, read_picture
 from vision.sources.source import READ_S, EndedError, Grabbed, SourceError
 
 if TYPE_CHECKING:
     import threading
 
     from vision.messages import Camera
-
-KINDS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 class Folder:
@@ -67,19 +62,7 @@ class Folder:
                 raise EndedError("gone", "vision.source.ended", path=str(self._path))
             self._left = self._names()
         path = self._left.pop()
-        try:
-            data = path.read_bytes()
-        except OSError:
-            raise SourceError("gone", "vision.source.no_file", path=str(path)) from None
-        if path.suffix.lower() in {".jpg", ".jpeg"}:
-            image = decode(data)
-        else:
-            found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            if found is None:
-                raise SourceError(
-                    "corrupt", "vision.source.undecodable", bytes=str(len(data))
-                )
-            image = np.asarray(found, np.uint8)
+        image = read_picture(path)
         self._shown += 1
         return Grabbed(image, (self._shown - 1) * self._every_s)
 
