@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drivers.profiles.hj212_points import Hj212Point
     from drivers.profiles.model import ModbusPoint
     from drivers.values import Device as Driver
-    from gateway.cameras.port import VisionProcess
+    from gateway.cameras.process import VisionProcess
     from gateway.commission.door import OpenRaw
     from gateway.config.model import Bus as BusConf
     from gateway.config.model import Device as DeviceConf

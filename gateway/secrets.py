@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from gateway.config.cameras import SiteCamera
     from gateway.config.model import MqttTarget
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -49,8 +50,8 @@ class Secret(msgspec.Struct, frozen=True):
     credential: str | None = None
 
 
-def password_of(target: MqttTarget) -> Secret | None:
-    """Where the password of a platform is."""
+def password_of(target: MqttTarget | SiteCamera) -> Secret | None:
+    """Where the password of a platform or a camera is."""
     return _first(
         Secret("password_file", file=target.password_file),
         Secret("password_env", env=target.password_env),

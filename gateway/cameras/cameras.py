@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.cameras.health import CameraHealth, camera_health
 from gateway.cameras.keeper import GroupKeeper
-from gateway.cameras.newest import Newest
+from gateway.cameras.newest_values import NewestValues
+from gateway.cameras.note import NOTE
 from gateway.cameras.pictures import Pictures
-from gateway.cameras.standing import NOTE, Standing
+from gateway.cameras.standing import Standing
 from gateway.config.cameras import groups
 from gateway.control import ControlError
 from gateway.texts import language, t
@@ -37,7 +38,7 @@ class Cameras:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.newest = Newest()
+        self.newest = NewestValues()
         self.keepers: dict[str, GroupKeeper] = {}
         loop = asyncio.get_running_loop()
         self.standing = Standing(

@@ -52,8 +52,8 @@ def sight_event(
     values: dict[str, Told] = {
         "camera": sight.camera,
         "label": sight.label,
-        "score": _two(sight.score),
-        "peak": _two(sight.peak),
+        "score": round(sight.score, 4),
+        "peak": round(sight.peak, 4),
         "threshold": round(sight.threshold, 4),
         "region": tuple(round(edge, 4) for edge in sight.region),
         "model": sight.model,
@@ -66,7 +66,7 @@ def sight_event(
     if sight.bearing is not None:
         values["bearing"] = round(sight.bearing, 1)
     if sight.second_look is not None:
-        values["second_look"] = _two(sight.second_look)
+        values["second_look"] = round(sight.second_look, 4)
     if sight.faults:
         values["faults"] = tuple(sight.faults)
     if camera.grid is not None:
@@ -259,7 +259,3 @@ def _span(event: Event, at: Instant) -> str:
 
 def _strings(values: Mapping[str, Told]) -> dict[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
-
-
-def _two(number: float) -> float:
-    return round(number, 4)

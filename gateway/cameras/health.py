@@ -59,7 +59,7 @@ def camera_health(
     """The state of one camera."""
     name = camera.name
     faults, refusal = standing.faults_of(name), standing.refusal(name)
-    seen = keeper.sights.seen[name].beat if keeper else None
+    seen = keeper.seeing.seen[name].beat if keeper else None
     alive = keeper is not None and keeper.hello is not None
     alarms = standing.of(name)
     state: State = "watching"

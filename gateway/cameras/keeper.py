@@ -16,16 +16,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import msgspec
-
-from gateway.cameras.attendance import (
-    DEAD_S,
-    START_DEAD_S,
-    Attendance,
-    Pauses,
-)
-from gateway.cameras.sight_of import SightOf
-from gateway.secrets import Secret, SecretError, read_secret
+from gateway.cameras.attendance import DEAD_S, START_DEAD_S, Attendance, Pauses
+from gateway.cameras.logins import Logins
+from gateway.cameras.seeing import Seeing
 from gateway.texts import both, known, t
 from vision.messages import (
     Ask,
@@ -42,19 +35,18 @@ from vision.messages import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from gateway.cameras.newest import Newest
+    from gateway.cameras.newest_values import NewestValues
     from gateway.cameras.pictures import Pictures
-    from gateway.cameras.port import VisionProcess
+    from gateway.cameras.process import VisionProcess
     from gateway.cameras.standing import Standing
     from gateway.config.cameras import SiteCamera, Vision
-    from vision.messages import Camera, FromVision
+    from vision.messages import FromVision
 
 log = logging.getLogger(__name__)
 
 STOP_S = 1.0
 """A process ends within a second of being told to; then it is killed."""
 TICK_S = 1.0
-RETRY_SECRET_S = 60.0
 
 End = Literal["ended", "hangs", "recycle", "refused", "no_start"]
 
@@ -79,7 +71,7 @@ class GroupKeeper:
         start: Callable[[str], Awaitable[VisionProcess]],
         standing: Standing,
         pictures: Pictures,
-        newest: Newest,
+        newest: NewestValues,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -102,7 +94,7 @@ class GroupKeeper:
         """How often of these it was planned."""
         self.trouble = ""
         """Why there is no process now, for people."""
-        self.sights = SightOf(members, standing)
+        self.seeing = Seeing(members, standing)
         self._vision = vision
         self._start = start
         self._standing = standing
@@ -115,8 +107,7 @@ class GroupKeeper:
         self._recycled_s: float | None = None
         self._alive_s: float | None = None
         self._ever_alive = False
-        self._ready_names: list[str] = []
-        self._secrets_s = 0.0
+        self._logins = Logins(members, standing)
         self._refused = False
         self._stopping = False
 
@@ -163,7 +154,7 @@ class GroupKeeper:
 
     async def _live(self) -> Outcome:
         """From the start of a process to its end."""
-        cameras = self._ready()
+        cameras = self._logins.read()
         if not cameras:
             return Outcome("refused", "no camera can be logged in to")
         try:
@@ -173,7 +164,7 @@ class GroupKeeper:
         now = asyncio.get_running_loop().time()
         self._process = process
         self._attendance = Attendance(now, self._vision.memory, self._recycled_s)
-        self.sights.started(now)
+        self.seeing.started(now)
         ended: Outcome | None = None
         try:
             process.send(
@@ -225,7 +216,7 @@ class GroupKeeper:
             # Silent is only who has been listened to in vain.
             if verdict == "recycle" or (verdict == "hangs" and not heard):
                 return Outcome(verdict, self._why(attendance))
-            if self._can_log_in_now(now):
+            if self._logins.more(now):
                 return Outcome("recycle", "password")
 
     async def _take(self, message: FromVision, attendance: Attendance) -> None:
@@ -238,7 +229,7 @@ class GroupKeeper:
             ran_s = now - attendance.started_s
             if ran_s >= DEAD_S:
                 self._each(lambda camera: self._standing.well(camera.name, "process"))
-            self.sights.take(message, now, ran_s)
+            self.seeing.take(message, now, ran_s)
         elif isinstance(message, Condition | Sight | Picture):
             camera = self._by_name.get(message.camera)
             if camera is None:
@@ -256,7 +247,7 @@ class GroupKeeper:
         attendance.greeted = True
         self.hello, self.trouble, self._refused = hello, "", False
         self._pauses.accepted()
-        for camera in self._ready_names:
+        for camera in self._logins.names:
             self._standing.accept(camera)
         log.info(
             "%s",
@@ -279,7 +270,7 @@ class GroupKeeper:
         if not known(refused.key):
             reason = dict.fromkeys(reason, refused.key)
         self.trouble, self._refused = t(refused.key, **refused.args), True
-        for name in self._ready_names:
+        for name in self._logins.names:
             self._standing.refuse(self._by_name[name], reason, refused.key)
 
     # -- between two processes ----------------------------------------------
@@ -323,30 +314,6 @@ class GroupKeeper:
         if not self._refused and now - (self._alive_s or now) >= limit:
             self._each(lambda camera: self._standing.fault(camera, "process", {}))
 
-    def _ready(self) -> tuple[Camera, ...]:
-        """The cameras with their passwords; one whose secret is wrong is refused."""
-        found = []
-        self._ready_names = []
-        for camera in self.members:
-            try:
-                password = password_of(camera)
-            except SecretError as exc:
-                said = str(exc)
-                reason = {"zh": said, "en": said}
-                self._standing.refuse(camera, reason, "password")
-                continue
-            self._ready_names.append(camera.name)
-            found.append(msgspec.structs.replace(camera.camera, password=password))
-        return tuple(found)
-
-    def _can_log_in_now(self, now: float) -> bool:
-        """Whether a secret that could not be read can be now; looked at rarely."""
-        left_out = [c for c in self.members if c.name not in self._ready_names]
-        if not left_out or now - self._secrets_s < RETRY_SECRET_S:
-            return False
-        self._secrets_s = now
-        return any(_readable(camera) for camera in left_out)
-
     def _model_mark(self) -> tuple[int, int] | None:
         """What changes when somebody puts another model in place."""
         path = self._vision.model.path
@@ -370,30 +337,6 @@ class GroupKeeper:
     def _each(self, do: Callable[[SiteCamera], None]) -> None:
         for camera in self.members:
             do(camera)
-
-
-def password_of(camera: SiteCamera) -> str | None:
-    """The camera's password.
-
-    Raises:
-        SecretError: There should be one, and it cannot be read.
-    """
-    for key, place in (
-        ("file", camera.password_file),
-        ("env", camera.password_env),
-        ("credential", camera.password_credential),
-    ):
-        if place is not None:
-            return read_secret(Secret(f"password_{key}", **{key: place}))  # type: ignore[arg-type]
-    return None
-
-
-def _readable(camera: SiteCamera) -> bool:
-    try:
-        password_of(camera)
-    except SecretError:
-        return False
-    return True
 
 
 def _exit_words(status: int | None) -> str:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vision.messages import FramingError, FromVision, Unpacker, pack
 
@@ -31,6 +31,36 @@ _READ = 65_536
 _LINE = 2_000
 """Of what it says on its own; the rest of a longer line is left out."""
 _KILLED_S = 2.0
+
+
+class VisionProcess(Protocol):
+    """One that was started, as its keeper uses it: tests put a fake in its place."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        ...
+
+    def send(self, message: FromGateway) -> None:
+        """Hand a message over; what cannot be sent any more is lost without a word."""
+        ...
+
+    async def receive(self) -> FromVision | None:
+        """The next message; None: it closed the socket, or spoke what nobody knows.
+
+        May be cancelled: nothing is lost by that.
+        """
+        ...
+
+    async def end(self, grace_s: float) -> int | None:
+        """End it: it was asked to, or is gone already; what does not go is killed.
+
+        May be called twice.
+
+        Returns:
+            Its exit status, negative for a signal; None: not known.
+        """
+        ...
 
 
 async def start(group: str) -> Child:
@@ -72,7 +102,7 @@ async def start(group: str) -> Child:
 
 
 class Child:
-    """A process that was started; see ``port.VisionProcess``."""
+    """A process that was started; see ``VisionProcess``."""
 
     def __init__(
         self,

@@ -14,59 +14,30 @@ The clock of every wait is the event loop's; nothing here waits by itself.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.cameras import events
+from gateway.cameras.note import Alarm, Note
 from gateway.judge.times import earlier
-from gateway.record import Event
 from vision.messages import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from drivers.values import Value
     from gateway.clock import Instant
     from gateway.config.cameras import SiteCamera
     from gateway.media import MediaRef
+    from gateway.record import Event
     from vision.messages import Picture, Sight
 
-log = logging.getLogger(__name__)
-
-NOTE = "cameras"
 OLDEST_MS = 3_600_000
 """A frame is dated by the process, with the same wall clock: one that seems older, or
 younger than now, says that this clock was set."""
 REMEMBERED = 64
 """Alarms that are over: the last pictures of one may come after its end."""
-
-
-class Alarm(msgspec.Struct, kw_only=True):
-    """An alarm that is open."""
-
-    event: Event
-    """As it was told last."""
-    label: str
-    zone: str | None
-    region: tuple[float, float, float, float]
-    next_n: int = 0
-    """The number of its next picture."""
-    first_n: int = 0
-    """What is added to a process' own numbers: alarms outlive processes."""
-    seen_by: str = ""
-    """The id the living process has for it; empty: nobody watches it."""
-    orphan_s: float | None = None
-    """Its loop time of death; not kept: a new start waits from its start."""
-
-
-class Note(msgspec.Struct, kw_only=True):
-    """What the store keeps."""
-
-    alarms: list[Alarm] = []
-    faults: list[Event] = []
-    refused: list[Event] = []
 
 
 class Standing:
@@ -98,7 +69,7 @@ class Standing:
         self._now = now
         self._time = time
         self._used = used
-        note = _read(recalled)
+        note = Note.read(recalled)
         self.alarms = {alarm.event.id: alarm for alarm in note.alarms}
         self._ended: dict[str, Alarm] = {}
         for alarm in self.alarms.values():
@@ -299,7 +270,7 @@ class Standing:
             faults=list(self.faults.values()),
             refused=list(self._refused.values()),
         )
-        kept = msgspec.msgpack.encode(note) if any(_parts(note)) else None
+        kept = note.packed()
         if kept != self._kept:
             self._kept = kept
             self._remember(kept)
@@ -334,19 +305,3 @@ def _camera(event: Event) -> str:
 
 def _fault_key(event: Event) -> tuple[str, str]:
     return _camera(event), str(event.values.get("fault", ""))
-
-
-def _parts(note: Note) -> Iterator[bool]:
-    yield bool(note.alarms)
-    yield bool(note.faults)
-    yield bool(note.refused)
-
-
-def _read(note: bytes | None) -> Note:
-    if note is None:
-        return Note()
-    try:
-        return msgspec.msgpack.decode(note, type=Note)
-    except msgspec.MsgspecError as exc:
-        log.error("what was open of cameras cannot be read: %s", exc)  # noqa: TRY400
-        return Note()

@@ -10,7 +10,7 @@ import msgspec
 
 from drivers.profiles.document import read_document
 from drivers.profiles.reading import Report, Section
-from gateway.cameras.keeper import password_of
+from gateway.cameras.logins import with_password
 from gateway.cli.arguments import site_path_if_any
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.reach import load
@@ -61,10 +61,9 @@ def meant(args: argparse.Namespace) -> Meant:
             raise CliError(said, Exit.USAGE)
         return Meant(_typed(args.camera, args.kind), Model(), site)
     try:
-        password = password_of(found)
+        camera = with_password(found)
     except SecretError as exc:
         raise CliError(str(exc)) from exc
-    camera = msgspec.structs.replace(found.camera, password=password)
     vision = site.vision if site is not None else None
     return Meant(camera, vision.model if vision else Model(), site)
 

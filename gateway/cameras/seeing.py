@@ -1,4 +1,4 @@
-"""What is known of each camera of a group, from what its process says."""
+"""Whether each camera of a group sees: what its process says against its frames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Seen(msgspec.Struct):
     """When a good frame came last, or its process started."""
 
 
-class SightOf:
+class Seeing:
     """Whether each camera of a group sees."""
 
     def __init__(self, cameras: Iterable[SiteCamera], standing: Standing) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRESH_MS = 60_000
 
 
-class Newest:
+class NewestValues:
     """Readings by device and point, as they were judged."""
 
     def __init__(self) -> None:
