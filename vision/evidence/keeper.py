@@ -110,13 +110,22 @@ class Keeper:
         """Pictures of an alarm that was raised, the most telling first.
 
         Args:
-            sight: Of this camera; only one that is raised makes pictures.
+            sight: Of this camera; one that is raised makes pictures, and one that still
+                stands of which a process that died has left none.
             frame: The frame that brought it.
         """
-        if sight.state != "raised":
+        if sight.state == "cleared" or (
+            sight.state == "updated" and self._last_number(sight.id)
+        ):
             return []
         found = [
-            self._file(sight.id, "at", self._drawn_on(frame, sight), frame.wall_ms),
+            self._file(
+                sight.id,
+                "at",
+                self._drawn_on(frame, sight),
+                frame.wall_ms,
+                annotated=True,
+            ),
             self._clean(sight.id, frame),
         ]
         began_s = frame.mono_s - max(0, frame.wall_ms - sight.began_ms) / 1000
@@ -197,7 +206,10 @@ class Keeper:
         size = sum(len(shot.data) for shot in shots)
         if not self._shelf.adopt(place, write, size, shots[-1].wall_ms / 1000):
             return None
-        data = (self._shelf.folder / place).read_bytes()
+        try:
+            data = (self._shelf.folder / place).read_bytes()
+        except OSError:
+            return None  # made room for by another process
         return Picture(
             camera=self._camera.name,
             event=due.event,
@@ -238,14 +250,29 @@ class Keeper:
     # -- files -----------------------------------------------------------------------
 
     def _file(
-        self, event: str, role: Role, data: bytes, t_ms: int, *, name: str = ""
+        self,
+        event: str,
+        role: Role,
+        data: bytes,
+        t_ms: int,
+        *,
+        name: str = "",
+        annotated: bool = False,
     ) -> Picture | None:
         n = self._number(event)
         place = self._place(file_name(name or event, n, "jpg"), t_ms)
-        return self._write(event, role, data, t_ms, place, n)
+        return self._write(event, role, data, t_ms, place, n, annotated=annotated)
 
     def _write(
-        self, event: str, role: Role, data: bytes, t_ms: int, place: str, n: int
+        self,
+        event: str,
+        role: Role,
+        data: bytes,
+        t_ms: int,
+        place: str,
+        n: int,
+        *,
+        annotated: bool = False,
     ) -> Picture | None:
         if not data or not self._shelf.put(place, data, t_ms / 1000):
             return None
@@ -254,7 +281,7 @@ class Keeper:
             event=event,
             n=n,
             role=role,
-            annotated=role == "at" and n == 1,
+            annotated=annotated,
             file=place,
             sha256=hashlib.sha256(data).hexdigest(),
             bytes=len(data),
@@ -265,8 +292,15 @@ class Keeper:
         day = datetime.fromtimestamp(t_ms / 1000, self._zone)
         return f"{self._camera.name}/{day:%Y-%m-%d}/{name}"
 
+    def _last_number(self, event: str) -> int:
+        """Of an event's pictures; a process before this one may have made some."""
+        if event not in self._numbers:
+            return self._shelf.highest(self._camera.name, event)
+        return self._numbers[event]
+
     def _number(self, event: str) -> int:
-        n = self._numbers.pop(event, 0) + 1
+        n = self._last_number(event) + 1
+        self._numbers.pop(event, None)
         self._numbers[event] = n
         if len(self._numbers) > _EVENTS:
             self._numbers.popitem(last=False)

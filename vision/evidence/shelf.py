@@ -34,6 +34,8 @@ _CLOCK_SET_S = 1_704_067_200.0
 """2024: a file from before it was written under a clock that nobody had set."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~-]")
 _LONGEST_NAME = 120
+_DAYS_BACK = 3
+"""An alarm that is raised anew has pictures of today or of the day before."""
 
 
 class Kept(NamedTuple):
@@ -100,6 +102,7 @@ class Shelf:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write(half)
                 _sync(half)
+                found = half.stat().st_size
                 half.replace(path)
                 _sync(path.parent)
             except OSError as exc:
@@ -110,7 +113,7 @@ class Shelf:
                 if full and not last and self._free(2 * size):
                     continue
                 return False
-            self._bytes = (self._bytes or 0) + path.stat().st_size
+            self._bytes = (self._bytes or 0) + found
             self.trouble = None
             return True
         return False
@@ -131,6 +134,18 @@ class Shelf:
             if (aged or total + size > self._most) and _remove(one.path):
                 total -= one.size
         self._bytes = total
+
+    def highest(self, camera: str, event: str) -> int:
+        """The highest number of a picture of an event, by a process before; 0: none."""
+        ours, numbers = file_name(event, 0, "").removesuffix("-0."), [0]
+        newest = sorted(_folders(self.folder / camera), reverse=True)[:_DAYS_BACK]
+        for day in newest:
+            with contextlib.suppress(OSError):
+                for path in day.iterdir():
+                    stem, _, n = path.stem.rpartition("-")
+                    if stem == ours and n.isascii() and n.isdigit():
+                        numbers.append(int(n))
+        return max(numbers)
 
     def kept(self) -> Iterator[Kept]:
         """Every picture there is; what cannot be read is passed by."""

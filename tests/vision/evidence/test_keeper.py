@@ -115,6 +115,7 @@ def test_an_alarm_has_pictures_before_at_and_after_and_a_clip(tmp_path):
 def test_an_alarm_that_goes_on_or_ends_makes_no_new_pictures(tmp_path):
     keep = keeper(tmp_path)
     of, _ = play(keep, 1, 3)
+    keep.sight(raised(of), of)
 
     assert keep.sight(raised(of, state="updated"), of) == []
     assert keep.sight(raised(of, state="cleared"), of) == []
@@ -196,6 +197,55 @@ def test_the_frame_itself_is_never_changed(tmp_path):
     keep.sight(raised(of), of)
 
     assert np.array_equal(of.image, before)
+
+
+# -- over restarts -------------------------------------------------------------------
+
+
+def test_an_alarm_raised_anew_overwrites_no_picture_of_the_process_before(tmp_path):
+    keep = keeper(tmp_path)
+    of, _ = play(keep, 1, 8)
+    first = keep.sight(raised(of), of)
+    kept = {p.file: (tmp_path / p.file).read_bytes() for p in first}
+
+    keep = keeper(tmp_path)
+    of, _ = play(keep, 60, 68)
+    again = keep.sight(raised(of), of)
+
+    assert [p.n for p in first + again] == [1, 2, 3, 4, 5, 6]
+    assert [p.annotated for p in again] == [True, False, False]
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
+
+
+def test_an_alarm_that_lost_its_process_before_its_pictures_gets_them(tmp_path):
+    keep = keeper(tmp_path)
+    of, _ = play(keep, 1, 8)
+    standing = raised(of, state="updated")
+
+    made = keep.sight(standing, of)
+
+    assert [(p.n, p.role) for p in made] == [(1, "at"), (2, "at"), (3, "before")]
+    assert keep.sight(standing, of) == []
+    assert keeper(tmp_path).sight(standing, of) == [], "the process before made some"
+    assert keeper(tmp_path).sight(raised(of, id="x", state="cleared"), of) == []
+
+
+@pytest.mark.parametrize("gone", ["clip", "folder"])
+def test_a_file_that_somebody_removed_ends_no_process(tmp_path, monkeypatch, gone):
+    keep = keeper(tmp_path, clip_s=4.0)
+    of, _ = play(keep, 1, 8)
+    keep.sight(raised(of), of)
+    real = Path.replace
+
+    def replaced(self, target):
+        moved = real(self, target)
+        if gone == "folder" or self.suffix == ".mp4":
+            Path(target).unlink()
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    _, made = play(keep, 9, 24)
+    assert "clip" not in [p.role for p in made]
 
 
 # -- size ----------------------------------------------------------------------------
