@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
+from vision.evidence.blackout import Blackout
 from vision.said import Trouble
 from vision.sheet.page import ACROSS, COLUMNS, TILE, page
 from vision.sheet.tile import Standing, tile
@@ -63,6 +64,7 @@ class Drawing:
         self._sheet, self._video_path = sheet, video
         self._file, self._camera, self._words = file, camera, words
         self._pipeline = pipeline
+        self._blackout = Blackout(camera.zones)
         self._points: list[Point] = []
         self._spans: dict[str, Span] = {}
         self._done: list[Span] = []
@@ -112,7 +114,7 @@ class Drawing:
         sizes += [_VIDEO] if self._video_path else []
         for size in sizes:
             drawn = tile(
-                frame.image,
+                self._blackout.clear(frame.image),
                 size,
                 clock=clock(at_s),
                 warm=verdict.warm,

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import cv2
 import msgspec
+import numpy as np
 import pytest
 
 from tests.support.vision_scene import camera
-from vision.messages import Rule
+from vision.messages import Rule, Zone
 from vision.said import Trouble
 from vision.verbs import test as verb
 
@@ -68,6 +69,26 @@ def test_smoke_is_raised_when_it_comes_and_not_before(capsys, tmp_path):
 
     capture = cv2.VideoCapture(str(video))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == lines[-1]["frames"]
+    capture.release()
+
+
+def test_what_is_private_is_black_on_a_sheet_and_in_a_video(capsys, tmp_path):
+    stills, sheet = tmp_path / "stills", tmp_path / "sheet.png"
+    video = tmp_path / "seen.mp4"
+    stills.mkdir()
+    for n in range(3):
+        picture = np.full((360, 640, 3), 90, np.uint8)
+        picture[100:260, 200:440] = (255, 0, 255)
+        cv2.imwrite(str(stills / f"{n}.png"), picture)
+    area = ((0.28, 0.25), (0.72, 0.25), (0.72, 0.75), (0.28, 0.75))
+    flats = Zone(name="flats", area=area, use="private")
+    given = msgspec.json.encode(camera(zones=(flats,))).decode()
+    run(capsys, stills, "--camera", given, "--sheet", sheet, "--video", video)
+
+    capture = cv2.VideoCapture(str(video))
+    for drawn in (cv2.imread(str(sheet)), capture.read()[1]):
+        blue, green, red = (drawn[..., n].astype(int) for n in range(3))
+        assert not ((blue > 180) & (red > 180) & (green < 90)).any()
     capture.release()
 
 
