@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MODEL = "smoke_dust.onnx"
 VERSION = "1"
 SIZE = (640, 384)
+_KFOLD = "kfold.json"
 _CROPS = 40_960
 _STEPS = 8_000
 
@@ -154,6 +155,9 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
         "latency": chosen.latency,
         **calibration.measured(model, val, shown, at, SIZE),
     }
+    kfold_kept = options.work / _KFOLD
+    if kfold_kept.is_file():
+        content["kfold"] = json.loads(kfold_kept.read_text(encoding="utf-8"))
     card.write(content, out, TABLE)
     _say(content)
 
@@ -189,7 +193,8 @@ def kfold(options: argparse.Namespace) -> None:
     from vision.train import backbone, book, calibration, folds, loop  # noqa: PLC0415
     from vision.train import card as cards  # noqa: PLC0415
     from vision.train import evaluate as figures  # noqa: PLC0415
-    from vision.train.candidates import FOLDS, TABLE  # noqa: PLC0415
+    from vision.train.candidates import TABLE  # noqa: PLC0415
+    from vision.train.folds import FOLDS  # noqa: PLC0415
     from vision.train.head import WINNER  # noqa: PLC0415
 
     splits = ("train", "val")
@@ -205,15 +210,17 @@ def kfold(options: argparse.Namespace) -> None:
     at = figures.calibrate(seen.only(seen.flags("negative")), calibration.RATE)
     found = calibration.as_data(figures.report(seen, at))
     _say({"kfold": found})
-    path = options.out / "card.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["kfold"] = {
+    kept = {
         "folds": FOLDS,
         "steps": options.steps,
         "crops": len(crops),
         "figures": found,
     }
-    cards.write(content, options.out, TABLE)
+    (options.work / _KFOLD).write_text(json.dumps(kept), encoding="utf-8")
+    path = options.out / "card.json"
+    if path.is_file():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cards.write(content | {"kfold": kept}, options.out, TABLE)
 
 
 def candidates(options: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vision.train.head import Shape
     from vision.train.loop import Recipe
 
+FOLDS = 3
 PER_SCENE = 6
 
 
