@@ -1,4 +1,4 @@
-"""Small operations on maps of cells, as (..., rows, columns) arrays."""
+"""Masks of cells, and pictures on their grid."""
 
 from __future__ import annotations
 
@@ -8,38 +8,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-STRONGEST = 4
-"""Cells a score is the mean of, as the model's card calibrates it."""
-
-
-def blur(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of each 2x2 window: one cell alone is mostly noise.
-
-    Args:
-        maps: (..., rows, columns).
-
-    Returns:
-        The same shape; the window of a cell reaches one to the right and one down, so
-        that the last row and column are 0 (the windows before them cover them). Grids
-        too small for windows come back as they are.
-    """
-    if small(maps):
-        return maps
-    blurred = np.zeros_like(maps)
-    blurred[..., :-1, :-1] = 0.25 * (
-        maps[..., :-1, :-1]
-        + maps[..., 1:, :-1]
-        + maps[..., :-1, 1:]
-        + maps[..., 1:, 1:]
-    )
-    return blurred
-
-
-def small(maps: NDArray[np.float32]) -> bool:
-    """Whether a grid has too few windows to choose four of."""
-    rows, columns = maps.shape[-2:]
-    return bool((rows - 1) * (columns - 1) <= STRONGEST)
 
 
 def dilate(mask: NDArray[np.bool_], cells: int = 1) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vision.alarms.grid import STRONGEST, dilate, small
+from vision.alarms.grid import dilate
+from vision.scores import STRONGEST, small
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,34 +9,29 @@ What is held (a fault, a change of the whole picture, night by policy) raises no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 
-from vision.alarms.background import Background
 from vision.alarms.bearing import bearing
-from vision.alarms.book import Alarm, Book
-from vision.alarms.candidates import RISE, WARM, Candidates, candidates
-from vision.alarms.grid import blur
-from vision.alarms.memory import LIVES_S, VERSION, Memory, pack, unpack
+from vision.alarms.candidates import Candidates, candidates
+from vision.alarms.memory import LIVES_S, unpack
 from vision.alarms.motion import Motion, Moved
 from vision.alarms.night import Night
 from vision.alarms.persistence import Window
-from vision.alarms.regions import box_of, find
+from vision.alarms.scene import Scene
 from vision.alarms.steady import Steady
-from vision.alarms.zones import Zones
 from vision.messages import BLINDING, LABELS, Camera, Fault, Label, Rule, Sight
+from vision.scores import blur
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
+    from vision.alarms.book import Alarm
     from vision.frame import Cells
 
-LOWER = 0.7
-"""Of the threshold: an alarm stands until its place falls below."""
 _GRID = (24, 40)
 """For motion, before the first map tells the model's own."""
 
@@ -86,18 +81,6 @@ class _Moment(NamedTuple):
     frame: str
 
 
-class _Scene:
-    """All that has the shape of the model's grid."""
-
-    def __init__(self, camera: Camera, prefix: str, shape: tuple[int, ...]) -> None:
-        _, rows, columns = shape
-        self.scores = np.zeros(shape, np.float32)
-        self.suspected = np.zeros(shape, np.bool_)
-        self.background = Background(shape)
-        self.zones = Zones(camera.zones, rows, columns)
-        self.book = Book(prefix, rows, columns)
-
-
 class Watcher:
     """Follows one camera.
 
@@ -141,7 +124,7 @@ class Watcher:
         }
         self._motion, self._steady = Motion(), Steady()
         self._night = Night(camera.night, camera.mount)
-        self._scene: _Scene | None = None
+        self._scene: Scene | None = None
         self._last_s: float | None = None
         self._blind_s: float | None = None
         self._faults: tuple[Fault, ...] = ()
@@ -164,7 +147,8 @@ class Watcher:
 
     def region(self, alarm: Alarm) -> tuple[float, float, float, float]:
         """Where an alarm is: x0, y0, x1, y1 from 0 to 1 of the picture."""
-        return box_of(self._mask(alarm))
+        assert self._scene is not None  # noqa: S101 - it is one of its book
+        return self._scene.region(alarm)
 
     def step(
         self,
@@ -234,7 +218,7 @@ class Watcher:
 
     def _judge(
         self,
-        scene: _Scene,
+        scene: Scene,
         moment: _Moment,
         maps: NDArray[np.float32],
         moved: Moved,
@@ -261,7 +245,7 @@ class Watcher:
                     found.plain[i],
                     moved.cells,
                 )
-            self._follow(scene, moment)
+            scene.follow(moment.mono_s)
             sights += self._raised(scene, moment, found, second_look)
             sights += self._changed(scene, moment)
         scene.suspected = (found.by_rise | found.plain) & moved.cells
@@ -269,23 +253,9 @@ class Watcher:
         scene.background.step(scores, moment.dt_s, scene.suspected, covered)
         return self._said(Verdict(sights, held, moment.night, found.warm, found.scores))
 
-    def _follow(self, scene: _Scene, moment: _Moment) -> None:
-        """Where the open alarms are now, those that still stand."""
-        background = scene.background
-        for alarm in scene.book.open:
-            i = LABELS.index(alarm.label)
-            lower = LOWER * alarm.threshold
-            there = scene.book.place(alarm) & (scene.scores[i] >= WARM * lower)
-            if not background.learning:
-                there &= background.rise(scene.scores)[i] >= WARM * RISE * lower
-            standing = [r for r in find(there, scene.scores[i]) if r.score >= lower]
-            if standing:
-                mask = np.any([region.mask for region in standing], axis=0)
-                scene.book.see(alarm, mask, standing[0].score, moment.mono_s)
-
     def _raised(
         self,
-        scene: _Scene,
+        scene: Scene,
         moment: _Moment,
         found: Candidates,
         second_look: SecondLook | None,
@@ -320,7 +290,7 @@ class Watcher:
             sights.append(self._sight(alarm, "raised", moment, looked))
         return sights
 
-    def _changed(self, scene: _Scene, moment: _Moment) -> list[Sight]:
+    def _changed(self, scene: Scene, moment: _Moment) -> list[Sight]:
         sights = []
         for alarm in scene.book.open:
             if scene.book.changed(alarm, moment.mono_s):
@@ -335,13 +305,13 @@ class Watcher:
     def _sight(
         self,
         alarm: Alarm,
-        state: Any,  # noqa: ANN401 - Sight's own literal
+        state: Literal["raised", "updated", "cleared"],
         moment: _Moment,
         second_look: float | None = None,
         cause: Literal["", "unseen"] = "",
     ) -> Sight:
         assert self._scene is not None  # noqa: S101 - for the type checker
-        region = self.region(alarm)
+        region = self._scene.region(alarm)
         return Sight(
             id=alarm.id,
             camera=self._camera.name,
@@ -354,7 +324,7 @@ class Watcher:
             threshold=round(alarm.threshold, 3),
             region=region,
             cells=alarm.cells,
-            zone=self._scene.zones.name(alarm.label, self._mask(alarm)),
+            zone=self._scene.zones.name(alarm.label, self._scene.mask(alarm)),
             bearing=bearing(self._camera.mount, region),
             model=self._model,
             model_sha256=self._sha256,
@@ -365,16 +335,10 @@ class Watcher:
             cause=cause,
         )
 
-    def _mask(self, alarm: Alarm) -> NDArray[np.bool_]:
-        assert self._scene is not None  # noqa: S101 - for the type checker
-        mask = np.zeros(self._scene.scores.shape[1:], np.bool_)
-        mask.flat[alarm.now or alarm.first] = True
-        return mask
-
     def _fit(self, shape: tuple[int, ...]) -> None:
         """A first map, or one of another size: begin with it."""
         if self._scene is None or self._scene.scores.shape != shape:
-            before, self._scene = self._scene, _Scene(self._camera, self._prefix, shape)
+            before, self._scene = self._scene, Scene(self._camera, self._prefix, shape)
             if before is not None:
                 self._scene.book = before.book.onto(*shape[1:])
             self._steady.forget()
@@ -383,10 +347,8 @@ class Watcher:
 
     def _rest(self, dt_s: float) -> None:
         """Nothing changed since a frame was judged: time passes for the background."""
-        if (scene := self._scene) is not None:
-            covered = scene.book.covered()
-            scene.background.step(scene.scores, dt_s, scene.suspected, covered)
-            scene.book.wait(dt_s)
+        if self._scene is not None:
+            self._scene.rest(dt_s)
 
     def _given_up(self, moment: _Moment) -> list[Sight]:
         if self._scene is None:
@@ -426,27 +388,9 @@ class Watcher:
 
     def state(self, t_ms: int) -> bytes:
         """What a restart must not lose, see ``memory``; empty: nothing yet."""
-        if (scene := self._scene) is None:
+        if self._scene is None:
             return b""
-        now_s = self._last_s or 0.0
-        alarms = [
-            msgspec.structs.replace(
-                alarm,
-                cleared_s=None if alarm.cleared_s is None else alarm.cleared_s - now_s,
-            )
-            for alarm in scene.book.alarms
-        ]
-        _, rows, columns = scene.scores.shape
-        head = Memory(
-            version=VERSION,
-            t_ms=t_ms,
-            model=self._sha256,
-            shape=(len(LABELS), rows, columns),
-            age_s=scene.background.age_s,
-            frames=scene.background.frames,
-            alarms=alarms,
-        )
-        return pack(head, scene.background.arrays())
+        return self._scene.packed(t_ms, self._last_s or 0.0, self._sha256)
 
     def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
         """Take up where the process before left; False: learned anew.

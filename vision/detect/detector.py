@@ -12,9 +12,9 @@ from vision.detect.heads import painted, strongest
 from vision.detect.metadata import literal
 from vision.detect.net import Net
 from vision.detect.onnx_file import OnnxFile, read
-from vision.detect.scores import image_scores
 from vision.frame import Cells
 from vision.messages import LABELS, Model
+from vision.scores import image_scores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vision.detect.scores import image_scores
 from vision.frame import Cells
 from vision.messages import LABELS
+from vision.scores import image_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

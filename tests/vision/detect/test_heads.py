@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from vision.detect import heads
-from vision.detect.scores import image_scores
+from vision.scores import image_scores
 from vision.train import figures
 
 SMOKE = {0: 1, 2: 2}  # class 0 is light smoke, class 2 dust

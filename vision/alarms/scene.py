@@ -1,0 +1,99 @@
+"""What is known of one camera's view, cell by cell: all that has the model's grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from vision.alarms.background import Background
+from vision.alarms.book import Book
+from vision.alarms.candidates import RISE, WARM
+from vision.alarms.memory import VERSION, Memory, pack
+from vision.alarms.regions import box_of, find
+from vision.alarms.zones import Zones
+from vision.messages import LABELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vision.alarms.book import Alarm
+    from vision.messages import Camera
+
+LOWER = 0.7
+"""Of the threshold: an alarm stands until its place falls below."""
+
+
+class Scene:
+    """Scores, background, zones and alarms on one grid.
+
+    Args:
+        camera: With its zones.
+        prefix: Of alarm ids.
+        shape: (labels, rows, columns).
+    """
+
+    def __init__(self, camera: Camera, prefix: str, shape: tuple[int, ...]) -> None:
+        _, rows, columns = shape
+        self.scores = np.zeros(shape, np.float32)
+        self.suspected = np.zeros(shape, np.bool_)
+        self.background = Background(shape)
+        self.zones = Zones(camera.zones, rows, columns)
+        self.book = Book(prefix, rows, columns)
+
+    def mask(self, alarm: Alarm) -> NDArray[np.bool_]:
+        """(rows, columns): what an alarm covers now, or covered first."""
+        mask = np.zeros(self.scores.shape[1:], np.bool_)
+        mask.flat[alarm.now or alarm.first] = True
+        return mask
+
+    def region(self, alarm: Alarm) -> tuple[float, float, float, float]:
+        """Where an alarm is: x0, y0, x1, y1 from 0 to 1 of the picture."""
+        return box_of(self.mask(alarm))
+
+    def follow(self, mono_s: float) -> None:
+        """Where the open alarms are now, those that still stand."""
+        for alarm in self.book.open:
+            i = LABELS.index(alarm.label)
+            lower = LOWER * alarm.threshold
+            there = self.book.place(alarm) & (self.scores[i] >= WARM * lower)
+            if not self.background.learning:
+                there &= self.background.rise(self.scores)[i] >= WARM * RISE * lower
+            standing = [r for r in find(there, self.scores[i]) if r.score >= lower]
+            if standing:
+                mask = np.any([region.mask for region in standing], axis=0)
+                self.book.see(alarm, mask, standing[0].score, mono_s)
+
+    def rest(self, dt_s: float) -> None:
+        """Nothing changed since a frame was judged: time passes for the background."""
+        covered = self.book.covered()
+        self.background.step(self.scores, dt_s, self.suspected, covered)
+        self.book.wait(dt_s)
+
+    def packed(self, t_ms: int, mono_s: float, model: str) -> bytes:
+        """What a restart must not lose, see ``memory``.
+
+        Args:
+            t_ms: UTC now.
+            mono_s: The monotonic clock at the last frame.
+            model: Hash of the model.
+        """
+        alarms = [
+            msgspec.structs.replace(
+                alarm,
+                cleared_s=None if alarm.cleared_s is None else alarm.cleared_s - mono_s,
+            )
+            for alarm in self.book.alarms
+        ]
+        _, rows, columns = self.scores.shape
+        head = Memory(
+            version=VERSION,
+            t_ms=t_ms,
+            model=model,
+            shape=(len(LABELS), rows, columns),
+            age_s=self.background.age_s,
+            frames=self.background.frames,
+            alarms=alarms,
+        )
+        return pack(head, self.background.arrays())
