@@ -135,8 +135,8 @@ class Damage:
 
     def __init__(self) -> None:
         self._since_s: float | None = None
-        self._keys = self._after_key = 0
-        self._key_s = self._longest_s = 0.0
+        self._keys = 0
+        self._key_s = self._longest_s = self._last_s = 0.0
 
     def step(self, now_s: float, *, key: bool, guessed: bool) -> bool:
         """Take one decoded frame; True: it is not to be trusted.
@@ -146,11 +146,11 @@ class Damage:
             key: It is a key frame.
             guessed: The decoder complained about it.
         """
-        self._after_key += 1
+        apart_s, self._last_s = now_s - self._last_s, now_s
         if key:
             if self._keys:
                 self._longest_s = max(self._longest_s, now_s - self._key_s)
-            self._key_s, self._after_key = now_s, 0
+            self._key_s = now_s
             self._keys += 1
         if guessed:
             self._since_s = now_s
@@ -160,11 +160,10 @@ class Damage:
             return True
         # Three tell the rhythm; cameras that stretch it when nothing moves are believed
         # once they have.
-        if self._keys < 4 or not self._after_key:  # noqa: PLR2004
+        slowed = apart_s > 1.2 * self._longest_s
+        if self._keys < 4 or slowed:  # noqa: PLR2004
             return False
-        since_s = now_s - self._key_s
-        slowed = since_s / self._after_key > 1.2 * self._longest_s
-        return since_s > 1.5 * self._longest_s + 1.0 and not slowed
+        return now_s - self._key_s > 1.5 * self._longest_s + 1.0
 
 
 class _Lag:
