@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from msgspec import structs
 
 from vision.ledger import Ledger
 from vision.messages import ALARMS_FOLDER, BLINDING
+from vision.mishaps import Mishaps
+from vision.said import Trouble as Fatal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +76,10 @@ class Judges(Protocol):
 class Keeps(Protocol):
     """What is asked of ``vision.evidence.Keeper``."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the last file could not be written."""
+
     def frame(self, frame: Frame) -> None:
         """A good frame: kept for a while."""
 
@@ -108,6 +117,8 @@ class Eye:
         self._number = 0
         self._looked_s = float("-inf")
         self._asked: list[str] = []
+        self._mishaps = Mishaps(camera.name)
+        self._unkept = ""
         self._state = states / f"{camera.name}.state" if states else None
         self._ledger = (
             Ledger(states.parent / ALARMS_FOLDER, camera.name) if states else None
@@ -143,9 +154,20 @@ class Eye:
         trouble = self._feed.fault
         if frame is not None:
             self._number = frame.number
+        if (held := self._mishaps.holding(mono_s)) is not None:
+            frame, trouble = None, held
+        step = None
+        if frame is not None:
+            try:
+                step = self._pipeline.step(frame, trouble)
+            except Fatal:
+                raise
+            except Exception as exc:  # noqa: BLE001 - the other cameras see on
+                trouble = self._mishaps.happened(exc, mono_s)
+        if frame is not None and step is not None:
             self._looked_s = mono_s
-            self._take(frame, self._pipeline.step(frame, trouble), tell)
-        elif mono_s - self._looked_s >= WAIT_S:
+            self._take(frame, step, tell)
+        elif frame is not None or mono_s - self._looked_s >= WAIT_S:
             self._looked_s = mono_s
             waited = self._pipeline.wait(trouble, t_ms, mono_s)
             for told in waited.conditions:
@@ -153,15 +175,14 @@ class Eye:
             self._tell_sights(waited.sights, tell)
             if waited.sights:
                 self.store(t_ms, mono_s)
-        for picture in self._keeper.tick(t_ms, mono_s):
-            tell(picture)
+        self._pictures(partial(self._keeper.tick, t_ms, mono_s), tell)
         if self._stored_s is not None and mono_s - self._stored_s >= STATE_S:
             self.store(t_ms, mono_s)
         return frame is not None
 
     def beat(self) -> CameraBeat:
         """How it is."""
-        return self._pipeline.beat()
+        return structs.replace(self._pipeline.beat(), unkept=self._unkept)
 
     @property
     def stuck(self) -> bool:
@@ -204,15 +225,32 @@ class Eye:
             tell(condition)
         good = BLINDING.isdisjoint(self._pipeline.beat().faults)
         if good:
-            self._keeper.frame(frame)
+            self._pictures(partial(self._kept, frame), tell)
         # All alarms first: what a picture costs must not hold one back.
         self._tell_sights(step.sights, tell)
         for sight in step.sights:
-            for picture in self._keeper.sight(sight, frame):
-                tell(picture)
+            self._pictures(partial(self._keeper.sight, sight, frame), tell)
         if step.sights:
             self.store(frame.wall_ms, frame.mono_s)
         asked, self._asked = (self._asked, []) if good else ([], self._asked)
         for id_ in asked:
-            for picture in self._keeper.snapshot(id_):
-                tell(picture)
+            self._pictures(partial(self._keeper.snapshot, id_), tell)
+
+    def _kept(self, frame: Frame) -> list[Picture]:
+        self._keeper.frame(frame)
+        return []
+
+    def _pictures(
+        self, make: Callable[[], list[Picture]], tell: Callable[[FromVision], None]
+    ) -> None:
+        """Tell of the pictures that come of this; without them alarms are alarms."""
+        try:
+            made = make()
+        except Exception as exc:  # noqa: BLE001 - a picture is no reason to go blind
+            self._mishaps.tell(exc)
+            self._unkept = type(exc).__name__
+            return
+        if made or self._keeper.trouble:
+            self._unkept = self._keeper.trouble or ""
+        for picture in made:
+            tell(picture)

@@ -154,6 +154,10 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "Asia/Shanghai"
     clip_s: float = 0.0
 
+    def __repr__(self) -> str:
+        """Without the password: errors quote what they could not use."""
+        return f"Camera(name={self.name!r}, kind={self.kind!r}, url={self.url!r})"
+
 
 class Configure(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="configure"
@@ -217,6 +221,8 @@ class CameraBeat(msgspec.Struct, frozen=True, kw_only=True):
     """Its background is not known yet: only strong sights alarm."""
     scores: dict[Label, float] = {}
     size: tuple[int, int] | None = None
+    unkept: str = ""
+    """Why its last picture could not be kept; empty: it could."""
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="beat"):

@@ -8,7 +8,9 @@ import pytest
 from vision.eye import STATE_S, STUCK_S, WAIT_S, Eye, Parts
 from vision.frame import Frame
 from vision.messages import Camera, CameraBeat, Condition, Picture, Sight
+from vision.mishaps import MOST_S
 from vision.pipeline import Step
+from vision.said import Trouble
 
 CAMERA = Camera(name="yard-1", kind="rtsp", url="rtsp://h/a")
 
@@ -60,6 +62,9 @@ class Fake:
         self.faults = ()
         self.kept = []
         self.waited = 0
+        self.trouble = None
+        self.bug = self.unmade = None
+        self.given = []
         self.restored = None
 
     def newest(self, after=0):
@@ -72,10 +77,13 @@ class Fake:
         self.ended = True
 
     def step(self, frame, trouble=None):
+        if self.bug is not None:
+            raise self.bug
         return self.next
 
     def wait(self, trouble, t_ms, mono_s):
         self.waited += 1
+        self.given.append(trouble)
         return self.next
 
     def beat(self):
@@ -92,6 +100,8 @@ class Fake:
         self.kept.append(frame.number)
 
     def sight(self, sight, frame):
+        if self.unmade is not None:
+            raise self.unmade
         return [a_picture(sight.id, 1)]
 
     def tick(self, wall_ms, mono_s):
@@ -210,3 +220,46 @@ def test_a_reader_that_hangs_is_known(eye, fake):
     assert not eye.stuck
     fake.stuck = STUCK_S
     assert eye.stuck
+
+
+def test_an_error_of_our_own_is_a_fault_of_that_camera_and_tried_ever_more_rarely(
+    eye, fake, capsys
+):
+    fake.bug = ValueError("odd")
+    tried = []
+    for second in range(3600):
+        fake.frames = [a_frame(second + 1)]
+        before = len(fake.given)
+        assert step(eye, float(second))[1] == []
+        (trouble,) = fake.given[before:]
+        assert trouble.fault == "corrupt"
+        assert trouble.args["text"] == "odd"
+        tried += [second] if eye._mishaps._happened_s == second else []
+    fake.bug = None
+    fake.frames = [a_frame(9999)]
+    looked, _ = step(eye, 3600.0 + MOST_S)
+
+    assert 8 <= len(tried) <= 14
+    assert looked
+    assert capsys.readouterr().err.count("ValueError: odd") == 1
+
+
+def test_a_model_that_cannot_be_used_ends_the_process_all_the_same(eye, fake):
+    fake.bug = Trouble("vision.model.nonsense")
+    fake.frames = [a_frame(1)]
+    with pytest.raises(Trouble):
+        step(eye)
+
+
+def test_a_picture_that_cannot_be_made_costs_no_alarm_and_is_said(eye, fake):
+    fake.unmade = ValueError("of a picture")
+    fake.frames = [a_frame(1)]
+    fake.next = Step([], [a_sight("a"), a_sight("b")])
+    _, told = step(eye)
+
+    assert [one.id for one in told] == ["a", "b"]
+    assert eye.beat().unkept == "ValueError"
+    fake.trouble, fake.next = "/media: No space left on device", Step([], [])
+    fake.frames = [a_frame(2)]
+    step(eye)
+    assert eye.beat().unkept == "/media: No space left on device"
