@@ -49,7 +49,11 @@ def keep_in_place(parent: int | None = None) -> None:
         most = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_AS, (min(ADDRESS_SPACE, most), hard))
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Passwords and pictures are in it. 1, not 0: a collector on a pipe is given a
+        # core in spite of 0, and none with 1 (core(5), fs/coredump.c of Linux).
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        soft = 1 if hard == resource.RLIM_INFINITY else min(1, hard)
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, soft))
     # The gateway tells us when to end; Ctrl-C at its terminal is for the gateway.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

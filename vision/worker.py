@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from vision.limits import keep_in_place
@@ -75,9 +76,12 @@ def _serve(wire: Wire, group: Group, woken: int) -> None:
 
 
 def _configured(wire: Wire) -> Configure | None:
-    for message in wire.receive(CONFIGURE_S):
-        if isinstance(message, Configure):
-            return message
+    until = time.monotonic() + CONFIGURE_S
+    # Many cameras with many zones come in more than one piece.
+    while not wire.closed and (left_s := until - time.monotonic()) > 0:
+        for message in wire.receive(left_s):
+            if isinstance(message, Configure):
+                return message
     return None
 
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 
+import msgspec
 import pytest
 
-from vision.messages import Beat, FromGateway, Refused, Stop, Unpacker, pack
+from vision.messages import (
+    Beat,
+    Camera,
+    Configure,
+    Evidence,
+    FromGateway,
+    Refused,
+    Stop,
+    Unpacker,
+    Zone,
+    pack,
+)
 from vision.wire import BEATS_BYTES, OUTBOX_BYTES, Wire
+from vision.worker import _configured
 
 
 @pytest.fixture
@@ -117,3 +131,48 @@ def test_a_frame_ends_the_wait(pair):
 
 def test_the_gateway_side_is_what_it_decodes():
     assert Unpacker(FromGateway).feed(pack(Stop())) == [Stop()]
+
+
+def test_cameras_with_many_zones_are_heard_of_in_pieces(pair):
+    wire, gateway = pair
+    area = tuple((n / 64, n / 65) for n in range(64))
+    zones = tuple(Zone(name=f"z{n}", area=area) for n in range(32))
+    told = Configure(
+        group="main",
+        cameras=tuple(
+            Camera(name=f"c{n}", kind="rtsp", url="rtsp://h/a", zones=zones)
+            for n in range(6)
+        ),
+        evidence=Evidence(folder="/media"),
+    )
+    data = pack(told)
+    assert len(data) > 100_000
+    said = threading.Thread(target=gateway.sendall, args=(data,))
+    said.start()
+    heard = _configured(wire)
+    said.join()
+
+    assert heard == told
+
+
+def test_who_hangs_up_before_the_first_word_is_not_waited_for(pair):
+    wire, gateway = pair
+    gateway.close()
+    began = time.monotonic()
+
+    assert _configured(wire) is None
+    assert time.monotonic() - began < 10
+
+
+def test_what_quotes_a_camera_does_not_quote_its_password():
+    camera = Camera(
+        name="c",
+        kind="rtsp",
+        url="rtsp://h/a",
+        username="u",
+        password="hush",  # noqa: S106
+    )
+    told = Configure(group="g", cameras=(camera,), evidence=Evidence(folder="/m"))
+
+    assert "hush" not in f"{camera!r} {camera} {told!r} {[told]}"
+    assert "hush" in str(msgspec.to_builtins(camera)), "the process is told it"
