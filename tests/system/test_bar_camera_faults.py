@@ -122,7 +122,7 @@ async def _through(name, one, simulated, process):
 
     def raised():
         return [
-            (at, c.fault)
+            (at, c.fault, c.args)
             for at, c in seen.conditions
             if c.camera == name and c.state == "raised" and at >= began
         ]
@@ -151,7 +151,11 @@ async def _through(name, one, simulated, process):
         "named_s": round(found[0] - began, 1) if found else None,
         "healed_s": round(time.monotonic() - ended, 1) if healed else None,
         "judged": judged,
-        "wrong": sorted({fault for _, fault in raised()} - {one.named}),
+        "wrong": [
+            (round(at - began, 1), fault, args)
+            for at, fault, args in raised()
+            if fault != one.named
+        ],
     }
 
 
