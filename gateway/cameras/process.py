@@ -30,6 +30,8 @@ ENVIRONMENT = {
 _READ = 65_536
 _LINE = 2_000
 """Of what it says on its own; the rest of a longer line is left out."""
+_MINUTE_S, _LINES = 60.0, 100
+"""So many lines a minute: what shouts must not push out of the log what matters."""
 _KILLED_S = 2.0
 
 
@@ -170,6 +172,8 @@ class Child:
         """What libraries print goes to our log, whose amount is bounded."""
         said = self._process.stdout
         assert said is not None  # noqa: S101 - for the type checker
+        loop = asyncio.get_running_loop()
+        until, room, left_out = 0.0, _LINES, 0
         while True:
             try:
                 line = await said.readline()
@@ -178,5 +182,13 @@ class Child:
             if not line:
                 return
             text = line.decode("utf-8", "replace").strip()
-            if text:
+            now = loop.time()
+            if now >= until:
+                if left_out:
+                    log.warning("cameras %s: (+%d)", group, left_out)
+                until, room, left_out = now + _MINUTE_S, _LINES, 0
+            if text and room:
+                room -= 1
                 log.warning("cameras %s: %s", group, text)
+            elif text:
+                left_out += 1
