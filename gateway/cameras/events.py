@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from vision.messages import Sight
 
 Text = dict[str, str]
-Lost = Literal["process_ended", "camera_removed"]
+Lost = Literal["process_ended", "camera_removed", "unseen"]
 """Why an alarm was closed that nobody saw the end of."""
+_CAUSES: dict[Lost, str] = {
+    "process_ended": "camera process ended",
+    "camera_removed": "camera removed",
+    "unseen": "camera could not see",
+}
 TYPES = {"dark_smoke": "smoke_seen", "light_smoke": "smoke_seen", "dust": "dust_seen"}
 _BECAUSE = {"zh": "：", "en": ": "}
 _JOINT = {"zh": "，", "en": ", "}
@@ -105,9 +110,7 @@ def sight_lost(event: Event, why: Lost, at: Instant) -> Event:
         {"label": _label(event.values.get("label"))},
         camera=event.values.get("camera"),
     )
-    values = {**event.values, "cause": why.replace("_", " ")}
-    if why == "process_ended":
-        values["cause"] = "camera process ended"
+    values = {**event.values, "cause": _CAUSES[why]}
     return _later(event, "cleared", at, values, text, event.media)
 
 

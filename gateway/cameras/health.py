@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from gateway.texts import language
+from gateway.texts import language, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,8 @@ def camera_health(
     """The state of one camera."""
     name = camera.name
     faults, refusal = standing.faults_of(name), standing.refusal(name)
-    seen = keeper.seeing.seen[name].beat if keeper else None
+    known = keeper.seeing.seen.get(name) if keeper else None  # not while reloading
+    seen = known.beat if known else None
     alive = keeper is not None and keeper.hello is not None
     alarms = standing.of(name)
     state: State = "watching"
@@ -84,6 +85,8 @@ def camera_health(
         words = [refusal.text.get(language(), "")]
     elif not words and not alive and keeper is not None:
         words = [keeper.trouble]
+    if seen is not None and seen.unkept:
+        words.append(t("camera.unkept", why=seen.unkept))
     return CameraHealth(
         name=name,
         group=camera.group,

@@ -12,6 +12,7 @@ it: this is one task of many, and it holds nothing that others need.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -176,10 +177,10 @@ class GroupKeeper:
                 )
             )
             ended = await self._attend(process, self._attendance)
-        finally:
-            planned = ended is not None and ended.end == "recycle"
-            if planned:
+            if ended.end == "recycle":
                 process.send(Stop())
+                await self._last_words(process, self._attendance)
+        finally:
             # The socket may have closed before the process is quite gone.
             quick = ended is not None and ended.end == "hangs"
             status = await process.end(0.0 if quick else STOP_S)
@@ -218,6 +219,14 @@ class GroupKeeper:
                 return Outcome(verdict, self._why(attendance))
             if self._logins.more(now):
                 return Outcome("recycle", "password")
+
+    async def _last_words(self, process: VisionProcess, attendance: Attendance) -> None:
+        """What it saw until it heard that it is to end: that is told as well."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while (message := await process.receive()) is not None:
+                    if isinstance(message, Condition | Sight | Picture):
+                        await self._take(message, attendance)
 
     async def _take(self, message: FromVision, attendance: Attendance) -> None:
         now = asyncio.get_running_loop().time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.judge.states import NORMAL, of_flag
 from gateway.record import Scan
 
 if TYPE_CHECKING:
@@ -74,10 +75,16 @@ class NewestValues:
         for name, value in scan.values.items():
             if name not in scan.flaws:
                 held[name] = (scan.at, value)
-        for name in scan.flaws:
+        # What is shown while an analyzer is calibrated or repaired is no measurement.
+        for name in (*scan.flaws, *(scan.states or ()), *_marked(scan)):
             # Its last good value stands until it is a minute old: asked again and
             # answered badly, it is not known any more.
             held.pop(name, None)
+
+
+def _marked(scan: Scan) -> list[str]:
+    flags = scan.flags or {}
+    return [name for name, flag in flags.items() if of_flag(flag) != NORMAL]
 
 
 def _fresh(read: Instant, at: Instant) -> bool:

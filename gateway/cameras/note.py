@@ -28,6 +28,8 @@ class Alarm(msgspec.Struct, kw_only=True):
     """What is added to a process' own numbers: alarms outlive processes."""
     seen_by: str = ""
     """The id the living process has for it; empty: nobody watches it."""
+    was_seen_by: str = ""
+    """The id the process before had for it: the next may know it by that."""
     orphan_s: float | None = None
     """Its loop time of death; not kept: a new start waits from its start."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.cameras import events
 from gateway.media import PART_BYTES, MediaError, media_records, ref
+from gateway.uplink.daemon import DaemonExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOGETHER_S = 1.0
+READ_S = 5.0
+"""A card that is slow needs a second for a picture."""
 
 
 class Pictures:
@@ -46,17 +49,25 @@ class Pictures:
         self._due: dict[str, float] = {}
         """Alarm -> when its new pictures are told."""
         self._waiting: dict[str, asyncio.Future[Picture]] = {}
+        self._readers = DaemonExecutor()
 
     async def take(self, picture: Picture, camera: SiteCamera) -> None:
         """Store a picture, and tell of it."""
         at = self._standing.instant(picture.t_ms)
         mine = self._standing.picture(picture) or picture
+        read = asyncio.get_running_loop().run_in_executor(
+            self._readers, media_records, mine, self.folder, at, self.part_bytes
+        )
         try:
-            records = await asyncio.to_thread(
-                media_records, mine, self.folder, at, self.part_bytes
-            )
+            async with asyncio.timeout(READ_S):
+                records = await read
         except MediaError as exc:
             log.warning("camera %s: %s", camera.name, exc)
+            return
+        except TimeoutError:
+            # A folder that hangs must not keep anybody from hearing the process.
+            file = self.folder / mine.file
+            log.warning("camera %s: %s: not read in %g s", camera.name, file, READ_S)
             return
         if picture.role == "heartbeat":
             self._sink(self._heartbeat(mine, camera, at))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.texts import t
 from vision.messages import CameraBeat
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from gateway.cameras.standing import Standing
     from gateway.config.cameras import SiteCamera
     from vision.messages import Beat
+
+log = logging.getLogger(__name__)
 
 SETTLED_S = 15.0
 """A new process has found by then whatever is wrong: a frozen picture takes longest.
@@ -54,6 +58,9 @@ class Seeing:
             if camera is None:
                 continue
             seen = self.seen[one.name]
+            if one.unkept and (seen.beat is None or seen.beat.unkept != one.unkept):
+                said = t("camera.unkept", why=one.unkept)
+                log.warning("camera %s: %s", one.name, said)
             seen.beat = one
             if one.frames != seen.frames:
                 if seen.frames >= 0 or one.frames > 0:

@@ -73,6 +73,7 @@ class Standing:
         self.alarms = {alarm.event.id: alarm for alarm in note.alarms}
         self._ended: dict[str, Alarm] = {}
         for alarm in self.alarms.values():
+            alarm.was_seen_by = alarm.seen_by or alarm.was_seen_by
             alarm.seen_by, alarm.orphan_s = "", time()
         self.faults = {_fault_key(event): event for event in note.faults}
         self._refused = {_camera(event): event for event in note.refused}
@@ -92,6 +93,12 @@ class Standing:
         else:
             began, id_, media = alarm.event.at, alarm.event.id, alarm.event.media
             state = "cleared" if sight.state == "cleared" else "updated"
+        if alarm is not None and sight.cause:
+            event = events.sight_lost(alarm.event, sight.cause, at)
+            self._tell(event)
+            self._end(alarm)
+            self._keep()
+            return
         event = events.sight_event(
             sight,
             camera,
@@ -155,7 +162,8 @@ class Standing:
         """The process of these cameras is gone."""
         for alarm in self.alarms.values():
             if alarm.seen_by and _camera(alarm.event) in cameras:
-                alarm.seen_by, alarm.orphan_s = "", self._time()
+                alarm.was_seen_by, alarm.seen_by = alarm.seen_by, ""
+                alarm.orphan_s = self._time()
                 alarm.first_n = alarm.next_n
         self._keep()
 
@@ -253,7 +261,7 @@ class Standing:
     def _alarm_of(self, sight: Sight) -> Alarm | None:
         """The open alarm this is: by its id, or one that lost its process."""
         for alarm in self.alarms.values():
-            if sight.id in (alarm.seen_by, alarm.event.id):
+            if sight.id in (alarm.seen_by, alarm.was_seen_by, alarm.event.id):
                 return alarm
         orphans = [alarm for alarm in self.alarms.values() if _continues(alarm, sight)]
         return max(

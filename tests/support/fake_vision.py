@@ -47,6 +47,9 @@ class FakeProcess:
         self.hangs = False
         self.deaf = False
         """Does not end when told to."""
+        self.last_words = lambda: None
+        """Called when it hears that it is to end."""
+        self.unkept = ""
         self.ended_with = None
         self.ended_s = None
         self.faults = {}
@@ -66,6 +69,7 @@ class FakeProcess:
             self.configure = message
             self._later(HELLO_S, self._greet)
         elif isinstance(message, Stop) and not self.deaf and not self.hangs:
+            self.last_words()
             self._later(0.2, lambda: self.die(0))
         elif isinstance(message, Ask) and not self.hangs:
             self._later(
@@ -186,6 +190,7 @@ class FakeProcess:
                     frames=frames,
                     judged=frames,
                     infer_ms=31.5,
+                    unkept=self.unkept,
                     last_frame_ms=self._wall_ms() if frames else None,
                 )
             )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
+from drivers.values import Flaw
+from gateway.cameras.newest_values import NewestValues
+from gateway.clock import Instant
 from gateway.config.cameras import SiteCamera, Vision
 from gateway.control import ControlError, Request
+from gateway.media import media_records
 from gateway.ports import Ports
-from gateway.record import Lost
+from gateway.record import Lost, Scan
 from tests.support.fake_vision import FakeVision
 from tests.support.mqtt_schema import errors
 from tests.support.virtual import run_virtual, running_loop
@@ -651,3 +656,141 @@ def test_all_that_is_published_is_as_documented(tmp_path):
         if arrived.topic.endswith("/status")
     ]
     assert {"good": 1, "bad": 1} in [status.get("cameras") for status in statuses]
+
+
+# -- what must not be lost, nor stand for ever ----------------------------------
+
+
+def test_what_a_process_says_while_it_is_replaced_is_told(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            process.last_words = lambda: (
+                process.sight("yard-1", "late-1"),
+                process.picture("yard-1", "late-1", "at"),
+            )
+            process.rss = 700_000_000
+            await asyncio.sleep(10)
+            replaced = len(site.vision.started)
+        return site, replaced
+
+    site, replaced = run_virtual(main())
+
+    assert replaced == 2
+    assert site.states("smoke_seen")[0] == "raised"
+    assert [head["event"] for _, head, _ in media_of(site)] == ["late-1"]
+
+
+def test_a_process_that_talks_on_is_replaced_all_the_same(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            process.deaf = True
+            process.rss = 700_000_000
+            await asyncio.sleep(12)
+        return process
+
+    assert run_virtual(main()).ended_with == -9
+
+
+def test_an_alarm_that_could_not_be_seen_any_more_is_closed_and_says_so(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            process.sight("yard-1", "a1")
+            await asyncio.sleep(5)
+            process.sight("yard-1", "a1", "cleared", score=0.0, cause="unseen")
+            await asyncio.sleep(5)
+            open_ = list(site.app.cameras.standing.alarms)
+        return site, open_
+
+    site, open_ = run_virtual(main())
+
+    raised, cleared = site.told("smoke_seen")
+    assert (raised["state"], cleared["state"]) == ("raised", "cleared")
+    assert cleared["values"]["cause"] == "camera could not see"
+    assert "nobody saw it end" in cleared["text"]["en"]
+    assert not open_
+
+
+def test_an_alarm_that_outlived_two_processes_ends_with_the_third(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            site.vision["main"].sight("yard-1", "first-1")
+            site.vision["main"].die(-9)
+            await asyncio.sleep(20)
+            site.vision["main"].sight("yard-1", "second-1")
+            site.vision["main"].die(-9)
+            await asyncio.sleep(20)
+            # It took the alarm up by the name the second had for it, and saw it end.
+            site.vision["main"].sight("yard-1", "second-1", "cleared", score=0.1)
+            await asyncio.sleep(400)
+        return site
+
+    told = run_virtual(main()).told("smoke_seen")
+
+    assert [e["state"] for e in told] == ["raised", "updated", "cleared"]
+    assert {e["id"] for e in told} == {"first-1"}
+    assert "cause" not in told[-1]["values"]
+
+
+def test_a_folder_that_hangs_keeps_nobody_from_hearing_the_cameras(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            loop = running_loop()
+            run = loop.run_in_executor
+            loop.run_in_executor = lambda pool, call, *told: (
+                loop.create_future()
+                if call is media_records
+                else run(pool, call, *told)
+            )
+            process.picture("yard-1", "a1", "at")
+            process.sight("yard-1", "a2")
+            await asyncio.sleep(15)
+            loop.run_in_executor = run
+            return list(site.app.cameras.standing.alarms)
+
+    assert run_virtual(main()) == ["a2"]
+
+
+def test_pictures_that_cannot_be_kept_are_said_once(tmp_path, caplog):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(5)
+            site.vision["main"].unkept = "/media: No space left on device"
+            await asyncio.sleep(60)
+            return site.camera()
+
+    camera = run_virtual(main())
+
+    assert camera["state"] == "watching"
+    assert "No space left on device" in camera["reason"]
+    said = [r for r in caplog.records if "No space left" in r.getMessage()]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"states": {"so2": "calibration"}},
+        {"flags": {"so2": "C"}},
+        {"flaws": {"so2": Flaw("bad", "timeout")}},
+    ],
+)
+def test_a_value_of_a_calibration_is_no_value_of_that_minute(more):
+    newest = NewestValues()
+    newest.adopt([a_camera("yard-1", values=("cems-1",))])
+    at = Instant(1_763_712_000_000, 1000, 1, trusted=True)
+    note = newest.before([SimpleNamespace(name="cems-1")], lambda _: None)
+    note(Scan("cems-1", at, {"so2": 35.0, "nox": 80.0}, flags={"nox": "N"}))
+    both = newest.of(("cems-1",), at)
+    note(Scan("cems-1", at, {"so2": 210.0, "nox": 81.0}, **more))
+
+    assert both == {"cems-1.so2": 35.0, "cems-1.nox": 80.0}
+    assert newest.of(("cems-1",), at) == {"cems-1.nox": 81.0}
