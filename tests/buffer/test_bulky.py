@@ -129,16 +129,15 @@ async def test_heartbeats_go_first_then_evidence_and_live_data_last(
     tmp_path: Path,
 ) -> None:
     buffer = await opened(
-        tmp_path, ["dead"], max_bytes=12_000_000, segment_bytes=400_000
+        tmp_path, ["dead"], max_bytes=4_000_000, segment_bytes=200_000
     )
-    for n in range(200):
-        put(buffer, PriorityClass.LIVE, picture(n, 4000), "cems-1")
-    for n in range(40):
+    for n in range(100):
+        put(buffer, PriorityClass.LIVE, picture(n, 2000), "cems-1")
+    for n in range(14):
         put(buffer, PriorityClass.EVIDENCE, picture(n))
         put(buffer, PriorityClass.MEDIA, picture(n))
         await buffer.flush()
-    live = 0
-    for n in range(60):
+    for n in range(20):
         put(buffer, PriorityClass.EVIDENCE, picture(n))
         await buffer.flush()
     kept = await read_all(buffer, "dead")
@@ -149,10 +148,10 @@ async def test_heartbeats_go_first_then_evidence_and_live_data_last(
     live = sum(e.cls is PriorityClass.LIVE for e in kept)
     evidence = sum(e.cls is PriorityClass.EVIDENCE for e in kept)
     media = sum(e.cls is PriorityClass.MEDIA for e in kept)
-    assert live == 200
-    assert media < 10 < evidence
-    assert size <= 12_000_000
-    assert sum(loss.counts.get("cam", 0) for loss in lost) == 140 - evidence - media
+    assert live == 100
+    assert media < 5 < evidence
+    assert size <= 4_000_000
+    assert sum(loss.counts.get("cam", 0) for loss in lost) == 48 - evidence - media
     assert not any("cems-1" in loss.counts for loss in lost)
 
 
@@ -163,7 +162,7 @@ async def test_a_burst_of_pictures_leaves_a_small_store_its_scans(
     for n in range(100):
         put(buffer, PriorityClass.LIVE, picture(n, 1000), "cems-1")
     await buffer.flush()
-    for n in range(60):
+    for n in range(45):
         put(buffer, PriorityClass.EVIDENCE, picture(n))
     await buffer.flush()
     kept = await read_all(buffer, "dead")

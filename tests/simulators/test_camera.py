@@ -305,7 +305,10 @@ def _post(at, said):
 
 def test_the_process_says_where_it_serves_and_ends_when_told():
     child = subprocess.Popen(
-        [sys.executable, "-m", "simulators.camera", "yard", "--http", "0"],
+        [
+            *(sys.executable, "-m", "simulators.camera"),
+            *("yard", "--http", "0", "--size", "320x192"),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

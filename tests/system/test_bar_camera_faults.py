@@ -63,9 +63,10 @@ CASES = {
     "slow": case("rtsp", "slow", None),
     "size": case("rtsp", "size", None),
     "night": case("rtsp", "night", None),
-    "defocus": case("rtsp", "defocus", "defocused"),
-    "block": case("rtsp", "block", "blocked"),
-    "move": case("rtsp", "move", "moved"),
+    # Half a minute of the wall clock until they can begin.
+    "defocus": case("rtsp", "defocus", "defocused", rest=True),
+    "block": case("rtsp", "block", "blocked", rest=True),
+    "move": case("rtsp", "move", "moved", rest=True),
 }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import msgspec
 import pytest
 
 from gateway.cli import main, vision_child
 from gateway.cli.exits import Exit
+from gateway.texts import t
 from tests.support.stills import make_stills
+from vision.messages import Camera, Configure, Evidence
+from vision.said import Trouble
+from vision.verbs import snapshot
 
 
 def test_its_actions_are_listed(capsys):
@@ -77,10 +83,18 @@ def test_a_picture_is_taken_without_a_gateway(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "a.jpg").stat().st_size == found["bytes"]
 
 
-def test_a_camera_that_cannot_be_reached_is_said_why(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_camera_that_cannot_be_reached_is_said_why(monkeypatch, tmp_path):
+    told = Configure(
+        group="camera",
+        cameras=(Camera(name="a", kind="snapshot", url="http://127.0.0.1:9/a.jpg"),),
+        evidence=Evidence(folder=str(tmp_path)),
+    )
+    stdin = io.TextIOWrapper(io.BytesIO(msgspec.json.encode(told)))
+    monkeypatch.setattr("sys.stdin", stdin)
+    monkeypatch.setattr(snapshot, "REFUSED_S", 0.0)
 
-    status = main(["--lang", "en", "vision", "snapshot", "http://127.0.0.1:9/a.jpg"])
+    with pytest.raises(Trouble) as caught:
+        snapshot.main([])
 
-    assert status == Exit.FAILED
-    assert "127.0.0.1:9" in capsys.readouterr().err
+    said = t(caught.value.key, **caught.value.args_)
+    assert "127.0.0.1:9" in said

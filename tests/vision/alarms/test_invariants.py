@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.vision_scene import THRESHOLDS, Scene
+from vision.alarms.book import MOST_OPEN
 from vision.messages import BLINDING, LABELS
 
 PLACES = [(8, 10, 13, 15), (8, 14, 13, 19), (16, 28, 21, 33), (0, 0, 24, 40)]
@@ -34,7 +35,7 @@ def test_no_life_of_a_camera_breaks_the_rules(life, learned):
     scene = Scene()
     if learned:
         scene.run(70)
-    states, places = {}, {}
+    states = {}
     hits = Counter()
     for part in life:
         scene.every_s = part["every_s"]
@@ -57,15 +58,12 @@ def test_no_life_of_a_camera_breaks_the_rules(life, learned):
                 else:
                     assert before in {"raised", "updated"}, "cleared after raised"
                 states[sight.id] = sight.state
-                places[sight.id] = (sight.label, sight.region)
                 assert sight.id.startswith("yard-1-")
                 assert sight.began_ms <= sight.t_ms
             raised = {i for i, state in states.items() if state != "cleared"}
             assert raised == {alarm.id for alarm in scene.watcher.open}
-            told = [places[i] for i in raised]
-            first = [alarm.label for alarm in scene.watcher.open]
-            assert all(n <= 4 for n in Counter(first).values())
-            assert len(told) == len(raised)
+            labels = Counter(alarm.label for alarm in scene.watcher.open)
+            assert all(n <= MOST_OPEN for n in labels.values())
 
 
 @given(st.sampled_from(LABELS), st.integers(0, 20), st.sampled_from(PLACES[:3]))
@@ -80,14 +78,13 @@ def test_one_frame_never_alarms(label, quiet, place):
 
 @given(st.lists(st.booleans(), min_size=10, max_size=60))
 @settings(max_examples=25)
-def test_open_alarms_of_a_label_are_raised_at_places_of_their_own(blinks):
+def test_patches_that_touch_are_one_alarm_however_one_of_them_blinks(blinks):
     scene = Scene()
     scene.run(70)
-    boxes = {}
+    ids = set()
     for on in blinks:
         patches = [("dust", 0.9, PLACES[0])] if on else []
         patches += [("dust", 0.9, PLACES[1])]
         for sight in scene.step(patches):
-            if sight.state == "raised":
-                boxes[sight.id] = sight.region
-    assert len(boxes) <= 1  # the two patches touch
+            ids.add(sight.id)
+    assert len(ids) <= 1

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -203,10 +202,10 @@ def test_a_dead_camera_does_not_hold_up_another_being_opened():
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"rtsp://127.0.0.1:{mute.getsockname()[1]}/live"
         thread = threading.Thread(
-            target=lambda: fails(lambda: describe(camera(url), 1.0))
+            target=lambda: fails(lambda: describe(camera(url), 60.0))
         )
         thread.start()
-        began = time.monotonic()
         assert capture.open_stream("/nonexistent.mp4") is None
-        assert time.monotonic() - began < 0.9
-        thread.join(5)
+        assert thread.is_alive()
+    thread.join(20)  # who listened is gone
+    assert not thread.is_alive()
