@@ -41,12 +41,14 @@ PATIENCE_S = 60.0
 """The most a thrifty encoder is granted."""
 _STRIP = 2
 """Rows of blocks at top and at bottom, a sixth of the picture each: for clocks."""
-_SEEN, _SEEN_BLOCK = 0.05, 0.3
+_SEEN, _SEEN_BLOCK, _SEEN_SHARE = 0.05, 0.3, 0.2
 """Grey levels, mean of the picture and of one block: no more is no change."""
 _CALM, _CALM_BLOCK, _CALM_USUAL, _SETTLE_S = 0.6, 1.0, 0.4, 4.0
 """Below this share of the usual (where a sensor's noise can be told from coding), and
 no block by more than a level, an encoder may be settling on a picture that no longer
 changes: measured, it takes four seconds."""
+_UNTAUGHT_S = 20.0
+"""What may be a freeze teaches nothing for so long: by then it would be named."""
 _CALM_LEARN_S = 2.0
 _MOTION = 2.0
 """Grey levels, mean of one block: something moved; coding alone makes 0.9 at most."""
@@ -113,7 +115,12 @@ class Still:
             return Step(advanced=True, level=step, frozen_s=None)
         inner, alike = self._nearest(look)
         peak, middle = float(inner.max()), float(np.median(inner))
-        equal = float(inner.mean()) <= _SEEN and peak <= _SEEN_BLOCK
+        # A generous encoder (640x360 at 1.5 Mbit/s) spends its bits on the noise it was
+        # fed: a frozen picture of it stays up to a fifth of the usual change apart.
+        usual = self._usual or 0.0
+        seen = max(_SEEN, min(_SEEN_SHARE * usual, 4 * _SEEN))
+        block = max(_SEEN_BLOCK, min(3 * _SEEN_SHARE * usual, 2 * _SEEN_BLOCK))
+        equal = float(inner.mean()) <= seen and peak <= block
         self._equal = self._equal + 1 if equal else 0
         calm = (
             self._usual is not None
@@ -127,7 +134,8 @@ class Still:
         elif self._calm_s is None:
             self._calm_s = last.mono_s
         still_s = self._stretch(alike, look, still=equal, peak=peak)
-        if not equal:
+        young = self._calm_s is not None and look.mono_s - self._calm_s < _UNTAUGHT_S
+        if not equal and not (calm and young):
             self._learn(middle, look.mono_s - last.mono_s)
         # One that was seen before may be chance, or a clip that loops.
         enough = self._seen >= _STILL_FRAMES
