@@ -15,13 +15,13 @@ from msgspec import structs
 from vision.ledger import Ledger
 from vision.messages import ALARMS_FOLDER, BLINDING
 from vision.mishaps import Mishaps
-from vision.said import Trouble as Fatal
+from vision.said import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from vision.feed import Trouble
+    from vision.feed import NoFrame
     from vision.frame import Frame
     from vision.messages import Camera, CameraBeat, FromVision, Picture, Sight
     from vision.pipeline import Step
@@ -41,7 +41,7 @@ class Feeds(Protocol):
     """A file that does not loop has shown everything."""
 
     @property
-    def fault(self) -> Trouble | None:
+    def fault(self) -> NoFrame | None:
         """What keeps frames from coming."""
 
     def newest(self, after: int = 0) -> Frame | None:
@@ -57,10 +57,10 @@ class Feeds(Protocol):
 class Judges(Protocol):
     """What is asked of ``vision.pipeline.Pipeline``."""
 
-    def step(self, frame: Frame, trouble: Trouble | None = None) -> Step:
+    def step(self, frame: Frame, trouble: NoFrame | None = None) -> Step:
         """Take in a frame."""
 
-    def wait(self, trouble: Trouble | None, t_ms: int, mono_s: float) -> Step:
+    def wait(self, trouble: NoFrame | None, t_ms: int, mono_s: float) -> Step:
         """No frame came."""
 
     def beat(self) -> CameraBeat:
@@ -160,7 +160,7 @@ class Eye:
         if frame is not None:
             try:
                 step = self._pipeline.step(frame, trouble)
-            except Fatal:
+            except Trouble:
                 raise
             except Exception as exc:  # noqa: BLE001 - the other cameras see on
                 trouble = self._mishaps.happened(exc, mono_s)

@@ -58,8 +58,8 @@ class SystemClock:
         return time.monotonic()
 
 
-class Trouble(NamedTuple):
-    """Why no frame comes."""
+class NoFrame(NamedTuple):
+    """Why no frame comes, or none is judged."""
 
     fault: Fault
     args: dict[str, str]
@@ -110,7 +110,7 @@ class Feed:
         self._stop = threading.Event()
         self._lock = threading.Condition()
         self._newest: Frame | None = None
-        self._trouble: Trouble | None = None
+        self._trouble: NoFrame | None = None
         self._began_s = time.monotonic()
         self._good_s: float | None = None
         # The call at hand must have returned by then; None: none is at hand.
@@ -136,7 +136,7 @@ class Feed:
         return self.newest(after)
 
     @property
-    def fault(self) -> Trouble | None:
+    def fault(self) -> NoFrame | None:
         """What keeps frames from coming; None: they come, or the first is awaited."""
         with self._lock:
             trouble = self._trouble
@@ -147,7 +147,7 @@ class Feed:
         if self.ended or quiet_s <= self.camera.every_s + READ_S + _OVER_S:
             return None
         args = {"why": "vision.source.quiet", "seconds": f"{quiet_s:.0f}"}
-        return Trouble("silent", args)
+        return NoFrame("silent", args)
 
     def stuck_s(self) -> float:
         """How long a call that should have returned has not; 0: all is well."""
@@ -182,10 +182,10 @@ class Feed:
                 self._tell()
                 return
             except SourceError as exc:
-                trouble = Trouble(exc.fault, {"why": exc.key, **exc.args_told})
+                trouble = NoFrame(exc.fault, {"why": exc.key, **exc.args_told})
             except Exception as exc:  # noqa: BLE001 - a bug in a source must not end it
                 told = {"why": "vision.source.failed", "reason": type(exc).__name__}
-                trouble = Trouble("corrupt", {**told, "text": str(exc)[:200]})
+                trouble = NoFrame("corrupt", {**told, "text": str(exc)[:200]})
             else:
                 return
             finally:
@@ -220,7 +220,7 @@ class Feed:
                         raise
                     corrupt += 1
                     with self._lock:
-                        self._trouble = Trouble(
+                        self._trouble = NoFrame(
                             "corrupt", {"why": exc.key, **exc.args_told}
                         )
                     self._tell()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from vision.feed import Trouble
+from vision.feed import NoFrame
 
 FIRST_S, MOST_S = 5.0, 600.0
 SETTLED_S = 1200.0
@@ -26,19 +26,19 @@ class Mishaps:
 
     def __init__(self, camera: str) -> None:
         self._camera = camera
-        self._trouble: Trouble | None = None
+        self._trouble: NoFrame | None = None
         self._pause_s = 0.0
         self._happened_s = float("-inf")
         self._said: set[str] = set()
 
-    def happened(self, error: Exception, mono_s: float) -> Trouble:
+    def happened(self, error: Exception, mono_s: float) -> NoFrame:
         """It failed now; what is to be said of it."""
         settled = mono_s - self._happened_s >= SETTLED_S
         self._pause_s = min(FIRST_S if settled else 2 * self._pause_s, MOST_S)
         self._happened_s = mono_s
         told = {"why": "vision.source.failed", "reason": type(error).__name__}
         told["text"] = str(error)[:_WORDS]
-        self._trouble = Trouble("corrupt", told)
+        self._trouble = NoFrame("corrupt", told)
         self.tell(error)
         return self._trouble
 
@@ -51,6 +51,6 @@ class Mishaps:
             print(f"camera {self._camera}:", file=sys.stderr)  # noqa: T201
             traceback.print_exception(error, file=sys.stderr)
 
-    def holding(self, mono_s: float) -> Trouble | None:
+    def holding(self, mono_s: float) -> NoFrame | None:
         """Why the camera is left alone now; None: it is looked at."""
         return self._trouble if mono_s - self._happened_s < self._pause_s else None

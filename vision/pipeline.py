@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vision.feed import Trouble
+    from vision.feed import NoFrame
     from vision.frame import Cells, Frame
     from vision.look import Look
     from vision.messages import Camera, Fault, Label, Sight
@@ -125,7 +125,7 @@ class Pipeline:
         """To be stored now and then, and before the process ends."""
         return self.watcher.state(t_ms)
 
-    def step(self, frame: Frame, trouble: Trouble | None = None) -> Step:
+    def step(self, frame: Frame, trouble: NoFrame | None = None) -> Step:
         """Take in one new frame.
 
         Args:
@@ -158,7 +158,7 @@ class Pipeline:
         )
         return Step(told, sights, seen, cells, self._spent_ms(began_s, judged))
 
-    def wait(self, trouble: Trouble | None, t_ms: int, mono_s: float) -> Step:
+    def wait(self, trouble: NoFrame | None, t_ms: int, mono_s: float) -> Step:
         """No new frame came until now; call it at least once a second.
 
         Args:
@@ -226,7 +226,7 @@ class Pipeline:
         return self._infer_ms
 
     def _condition(
-        self, seen: Look | None, trouble: Trouble | None, t_ms: int, mono_s: float
+        self, seen: Look | None, trouble: NoFrame | None, t_ms: int, mono_s: float
     ) -> list[Condition]:
         told = [
             Condition(
