@@ -38,9 +38,12 @@ class Background:
 
     Args:
         shape: (labels, rows, columns).
+        suspect_s: Suspected cells are not learned from for so long: until a window of
+            frames is full.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], suspect_s: float = SUSPECT_S) -> None:
+        self._suspect_s = max(suspect_s, SUSPECT_S)
         self.fast = np.zeros(shape, np.float32)
         self.mean = np.zeros(shape, np.float32)
         self.spread = np.zeros(shape, np.float32)
@@ -91,7 +94,7 @@ class Background:
 
         kept = suspected | alarmed
         self._kept_s = np.where(kept, self._kept_s + np.float32(dt_s), np.float32(0))
-        frozen = (suspected & (self._kept_s <= SUSPECT_S)) | (
+        frozen = (suspected & (self._kept_s <= self._suspect_s)) | (
             alarmed & (self._kept_s <= ALARM_S)
         )
         # A plain mean until it is as long as the exponential one, but no faster than

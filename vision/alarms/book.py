@@ -11,7 +11,7 @@ in one frame, stood higher.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -36,6 +36,10 @@ GROWN = 1.5
 """Times the cells: a material change."""
 MOST_OPEN = 4
 """Of one label: more patches than that are one event, told by the nearest."""
+CLEAR_FRAMES = 3
+"""Judged frames without it: no one frame ends an alarm, however rarely they come."""
+RETELL_FRAMES = 5
+"""One more than it must stand in: no one frame tells of an alarm."""
 UNSEEN_S = 1800.0
 """A camera that is gone, or a night that is not judged: an alarm that nobody could see
 for so long is closed, and said to be."""
@@ -62,8 +66,11 @@ class Alarm(msgspec.Struct):
     cleared_s: float | None = None
     unseen_s: float = 0.0
     """So long nothing could be seen, since it was seen last."""
-    retell: Literal["", "when_seen", "now"] = ""
-    """A process before this one told of it: the gateway waits for a word of this."""
+    misses: int = 0
+    """Judged frames since it stood last."""
+    retell: int = 0
+    """A process before this one told of it, and the gateway waits for a word of this:
+    at 1 it is due, above it must stand in so many frames more; 0: all is told."""
     now: list[int] = []
     """Flat indices of the cells it covers now."""
     first: list[int] = []
@@ -178,7 +185,8 @@ class Book:
     ) -> None:
         """The alarm still stands, there and so high."""
         alarm.seen_s, alarm.unseen_s = mono_s, 0.0
-        alarm.retell = "now" if alarm.retell else ""
+        alarm.misses = 0
+        alarm.retell = max(1, alarm.retell - 1) if alarm.retell else 0
         alarm.score, alarm.peak = score, max(alarm.peak, score)
         alarm.now = [int(i) for i in np.flatnonzero(mask)]
         alarm.cells = len(alarm.now)
@@ -186,7 +194,7 @@ class Book:
     def changed(self, alarm: Alarm, mono_s: float) -> bool:
         """Whether an update is due: a material change, and long enough ago."""
         if alarm.retell:
-            return alarm.retell == "now"
+            return alarm.retell == 1
         if mono_s - alarm.told_s < UPDATE_S:
             return False
         return (
@@ -196,7 +204,7 @@ class Book:
 
     def tell(self, alarm: Alarm, mono_s: float) -> None:
         """What is known of the alarm is being told."""
-        alarm.retell = ""
+        alarm.retell = 0
         alarm.told_s, alarm.told_peak = mono_s, alarm.peak
         alarm.told_cells = max(alarm.cells, alarm.told_cells if alarm.open else 0)
 
@@ -206,6 +214,7 @@ class Book:
             alarm
             for alarm in self.open
             if mono_s - alarm.seen_s >= rules.get(alarm.label, Rule()).clear_s
+            and alarm.misses >= CLEAR_FRAMES
         ]
         for alarm in gone:
             alarm.cleared_s, alarm.score = mono_s, 0.0
@@ -217,11 +226,16 @@ class Book:
         ]
         return gone
 
-    def wait(self, seconds: float) -> None:
-        """So long nothing could be seen: that is no clearing."""
+    def wait(self, seconds: float, *, unseen: bool = False) -> None:
+        """So long nothing can be said: that is no clearing.
+
+        Args:
+            seconds: So long.
+            unseen: Nothing was seen at all, for a fault or for the night.
+        """
         for alarm in self.open:
             alarm.seen_s += seconds
-            alarm.unseen_s += seconds
+            alarm.unseen_s += seconds if unseen else 0.0
 
     def give_up(self, mono_s: float) -> list[Alarm]:
         """Alarms that nobody could see for ``UNSEEN_S``; they are cleared."""
@@ -243,7 +257,7 @@ class Book:
             if any(not 0 <= cell < size for cell in (*alarm.now, *alarm.first)):
                 continue
             alarm.seen_s = alarm.told_s = mono_s
-            alarm.retell = "when_seen"
+            alarm.retell, alarm.misses = RETELL_FRAMES, 0
             if alarm.cleared_s is not None:
                 alarm.cleared_s += mono_s - gone_s
             self.alarms.append(alarm)

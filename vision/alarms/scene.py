@@ -32,13 +32,16 @@ class Scene:
         camera: With its zones.
         prefix: Of alarm ids.
         shape: (labels, rows, columns).
+        window_s: The longest that something takes to be confirmed.
     """
 
-    def __init__(self, camera: Camera, prefix: str, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, camera: Camera, prefix: str, shape: tuple[int, ...], window_s: float
+    ) -> None:
         _, rows, columns = shape
         self.scores = np.zeros(shape, np.float32)
         self.suspected = np.zeros(shape, np.bool_)
-        self.background = Background(shape)
+        self.background = Background(shape, window_s)
         self.zones = Zones(camera.zones, rows, columns)
         self.book = Book(prefix, rows, columns)
 
@@ -61,6 +64,7 @@ class Scene:
             if not self.background.learning:
                 there &= self.background.rise(self.scores)[i] >= WARM * RISE * lower
             standing = [r for r in find(there, self.scores[i]) if r.score >= lower]
+            alarm.misses += 1
             if standing:
                 mask = np.any([region.mask for region in standing], axis=0)
                 self.book.see(alarm, mask, standing[0].score, mono_s)

@@ -113,6 +113,8 @@ class Watcher:
             if rule.threshold is not None or label in thresholds
         }
         every_s = camera.every_s if judged_s is None else judged_s
+        most = max((rule.of for rule in self._rules.values()), default=1)
+        self._window_s = (most + 1) * every_s
         # Frames go missing; what is three windows old tells of another time.
         self._windows = {
             label: Window(
@@ -228,10 +230,11 @@ class Watcher:
         scores = scene.scores = blur(np.where(scene.zones.allowed, maps, np.float32(0)))
         found = candidates(scores, scene.background, self.thresholds)
         # The whole picture is asked before any part of it.
+        unseen = held
         held = self._steady.step(moment.mono_s, moved, found.warm) or held
         sights: list[Sight] = []
         if held:
-            scene.book.wait(moment.dt_s)
+            scene.book.wait(moment.dt_s, unseen=unseen)
             sights += self._given_up(moment)
             for window in self._windows.values():
                 window.clear()
@@ -338,7 +341,8 @@ class Watcher:
     def _fit(self, shape: tuple[int, ...]) -> None:
         """A first map, or one of another size: begin with it."""
         if self._scene is None or self._scene.scores.shape != shape:
-            before, self._scene = self._scene, Scene(self._camera, self._prefix, shape)
+            before = self._scene
+            self._scene = Scene(self._camera, self._prefix, shape, self._window_s)
             if before is not None:
                 self._scene.book = before.book.onto(*shape[1:])
             self._steady.forget()
@@ -360,7 +364,7 @@ class Watcher:
 
     def _go_blind(self, t_ms: int, mono_s: float, dt_s: float) -> list[Sight]:
         if self._scene is not None:
-            self._scene.book.wait(dt_s)
+            self._scene.book.wait(dt_s, unseen=True)
         if self._blind_s is None:
             self._drop()
         self._blind_s = (self._blind_s or 0.0) + dt_s
@@ -395,7 +399,7 @@ class Watcher:
     def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
         """Take up where the process before left; False: learned anew.
 
-        Open alarms are taken over in any case, so that they are cleared one day; the
+        Alarms are taken over within their cool-down, so that they are cleared; the
         background only when it is recent, of the same model and the same grid.
         """
         if (stored := unpack(state)) is None:
@@ -403,8 +407,14 @@ class Watcher:
         head, arrays = stored
         self._fit(head.shape)
         assert self._scene is not None  # noqa: S101 - just fitted
-        watched = [alarm for alarm in head.alarms if alarm.label in self.thresholds]
         gone_s = max(0.0, (t_ms - head.t_ms) / 1000)
+        # The gateway closes after the cool-down what no process sees again.
+        watched = [
+            alarm
+            for alarm in head.alarms
+            if alarm.label in self.thresholds
+            and (not alarm.open or gone_s < self._rules[alarm.label].cooldown_s)
+        ]
         self._scene.book.restore(watched, mono_s, gone_s)
         return head.fresh(self._sha256, t_ms) and self._scene.background.restore(
             arrays, head.age_s, head.frames
