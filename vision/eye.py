@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vision.messages import Camera, CameraBeat, FromVision, Picture, Sight
     from vision.pipeline import Step
 
+STATES = ".state"
+"""In the evidence folder: what was learned of each camera's background."""
 WAIT_S = 0.5
 """How often a camera without a new frame is looked at: faults are timed by it."""
 STUCK_S = 30.0
@@ -104,13 +106,13 @@ class Parts(NamedTuple):
 class Eye:
     """One camera."""
 
-    def __init__(self, camera: Camera, parts: Parts, states: Path | None) -> None:
+    def __init__(self, camera: Camera, parts: Parts, folder: Path | None) -> None:
         """Begin, where a process before left off if that is known.
 
         Args:
             camera: As configured.
             parts: What it is made of.
-            states: Folder for what was learned; None: nothing is stored.
+            folder: Of evidence, for what was learned and raised; None: not stored.
         """
         self.camera = camera
         self._feed, self._pipeline, self._keeper = parts
@@ -119,10 +121,8 @@ class Eye:
         self._asked: list[str] = []
         self._mishaps = Mishaps(camera.name)
         self._unkept = ""
-        self._state = states / f"{camera.name}.state" if states else None
-        self._ledger = (
-            Ledger(states.parent / ALARMS_FOLDER, camera.name) if states else None
-        )
+        self._state = folder / STATES / f"{camera.name}.state" if folder else None
+        self._ledger = Ledger(folder / ALARMS_FOLDER, camera.name) if folder else None
         self._stored_s: float | None = None
 
     def restore(self, t_ms: int, mono_s: float) -> None:

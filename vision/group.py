@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from vision.messages import Camera, Configure, FromVision
 
-STATES = ".state"
-"""In the evidence folder: what was learned of each camera's background."""
-
 
 class Group:
     """The cameras of a process."""
@@ -29,10 +26,8 @@ class Group:
         configure: Configure,
         tell: Callable[[FromVision], None],
         *,
-        wake: Callable[[], None] = lambda: None,
+        wake: Callable[[], None],
         store: bool = True,
-        make: Callable[[Camera], Parts] | None = None,
-        hello: Hello | None = None,
     ) -> None:
         """Load the model and open the cameras.
 
@@ -41,8 +36,6 @@ class Group:
             tell: Takes every message.
             wake: Called by readers' threads when there is something to look at.
             store: Whether what is learned is kept for the next process.
-            make: The parts of a camera; by default the real ones.
-            hello: What is told first; with ``make`` only.
 
         Raises:
             Trouble: The model cannot be used, or nothing can be stored.
@@ -50,13 +43,11 @@ class Group:
         self._tell = tell
         self._every_s = configure.heartbeat_s
         self._beat_s = float("-inf")
-        if make is None:
-            make, hello = _real(configure, wake)
-        assert hello is not None  # noqa: S101 - for the type checker
+        make, hello = _opened(configure, wake)
         tell(hello)
-        states = Path(configure.evidence.folder) / STATES if store else None
+        folder = Path(configure.evidence.folder) if store else None
         self.eyes = {
-            camera.name: Eye(camera, make(camera), states)
+            camera.name: Eye(camera, make(camera), folder)
             for camera in configure.cameras
         }
         for eye in self.eyes.values():
@@ -111,10 +102,10 @@ def _now() -> tuple[int, float]:
     return time.time_ns() // 1_000_000, time.monotonic()
 
 
-def _real(
+def _opened(
     configure: Configure, wake: Callable[[], None]
 ) -> tuple[Callable[[Camera], Parts], Hello]:
-    """The parts as they are; heavy libraries are loaded here and nowhere before."""
+    """How a camera's parts are made; heavy libraries are loaded here and not before."""
     import cv2  # noqa: PLC0415 - heavy
 
     from vision.detect.detector import Detector  # noqa: PLC0415 - heavy

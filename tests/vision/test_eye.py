@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.eye import STATE_S, STUCK_S, WAIT_S, Eye, Parts
+from vision.eye import STATE_S, STATES, STUCK_S, WAIT_S, Eye, Parts
 from vision.frame import Frame
 from vision.messages import Camera, CameraBeat, Condition, Picture, Sight
 from vision.mishaps import MOST_S
@@ -118,7 +118,7 @@ def fake():
 
 @pytest.fixture
 def eye(fake, tmp_path):
-    return Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+    return Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
 
 
 def step(eye, mono_s=1.0):
@@ -192,7 +192,7 @@ def test_what_was_learned_outlives_the_process(eye, fake, tmp_path):
     first = fake.restored
     step(eye, STATE_S)
 
-    again = Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+    again = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
     again.restore(0, 0.0)
 
     assert first is None
@@ -209,8 +209,8 @@ def test_nothing_is_stored_where_nothing_may_be(fake, tmp_path):
 
 
 def test_a_full_disk_does_not_end_the_process(fake, tmp_path):
-    (tmp_path / "states").write_text("in the way")
-    eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path / "states")
+    (tmp_path / STATES).write_text("in the way")
+    eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
 
     eye.restore(0, 0.0)
     eye.store(0, 0.0)
