@@ -7,7 +7,7 @@ does so in the thread that asked for the frame. So we are its log: complaints ar
 counted by thread, and nothing is printed (an address may hold a password).
 
 Where cv2 was built in another way and FFmpeg's library is not found, ``listen`` says
-so, and only what a picture shows is left (``vision.blank``).
+so, and only what a picture shows is left (``vision.condition.blank``).
 
 Source of the phrases: libavcodec/h264_slice.c, h264_cavlc.c, error_resilience.c,
 hevc/refs.c and libavformat/rtpdec.c of FFmpeg 8.

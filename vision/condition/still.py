@@ -7,7 +7,7 @@ A sensor is never quiet: two pictures of a live camera differ, and be it by nois
   again and again makes it a little different within its group of pictures, and then
   the same differences again: so a frame is compared with the last eight. Measured with
   x264 at 300 kbit/s: from one to the next a frozen picture changes by 0.45 grey levels,
-  against the nearest of eight by 0 to 0.02; a live one by 1.2, a denoised one by 0.1;
+  against the nearest of eight by 0 to 0.02; a live one by 1.2, a denoised one by 0.1.
   What moves or drifts with the light overrules it. That a picture is only far quieter
   than usual says nothing: so it is when a lamp goes on, or out of focus;
 * **the stream's time stands** while frames come: somebody repeats old ones.

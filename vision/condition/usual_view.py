@@ -46,7 +46,7 @@ class Oddities(NamedTuple):
     """Percent of the picture right and down; (0, 0): another view altogether."""
 
 
-class View:
+class UsualView:
     """The learned view of one camera."""
 
     def __init__(self) -> None:

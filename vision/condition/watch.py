@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from vision.blank import Black, grey_share
+from vision.condition.blank import Black, grey_share
+from vision.condition.still import Still
+from vision.condition.usual_view import Oddities, UsualView
 from vision.messages import BLINDING, Fault
-from vision.still import Still
-from vision.view import Oddities, View
 
 if TYPE_CHECKING:
     from vision.look import Look
@@ -101,7 +101,7 @@ class Watch:
     def __init__(self, camera: Camera) -> None:
         self._still = Still(camera.kind)
         self._black = Black()
-        self._view = View()
+        self._view = UsualView()
         self._latches: dict[Fault, _Latch] = {
             fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
