@@ -21,7 +21,12 @@ from drivers.profiles.reading import Section, closest, join
 from gateway.config import security
 from gateway.config.buses import check_name
 from gateway.config.camera_url import NETWORK, read_address
-from gateway.config.camera_zones import read_labels, read_mount, read_zones
+from gateway.config.camera_zones import (
+    read_labels,
+    read_mount,
+    read_zones,
+    warn_unwatched,
+)
 from gateway.config.cameras import GROUP, SiteCamera
 from gateway.config.site_info import report_unknown
 from vision.messages import LABELS, Camera, Label, Rule
@@ -129,6 +134,8 @@ class CameraReader:
             "clip_s": _clip_s(section, every_s),
         }
         _warn_night(section, fields)
+        on = [x for x in labels if not fields["rules"].get(x, Rule()).off]
+        warn_unwatched(section, fields["zones"], on)
         values = self._values(section)
         if address is None:
             return None

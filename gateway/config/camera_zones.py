@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 from drivers.profiles.reading import Section, Word, closest, shown
 from gateway.config.buses import check_name
 from gateway.config.place_keys import read_place
-from gateway.judge.earth import crossing, distance_m
+from gateway.judge.earth import crossing, distance_m, inside
 from vision.messages import LABELS, Label, Mount, Zone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from drivers.profiles.document import Node
     from gateway.judge.earth import Place
 
@@ -27,6 +29,8 @@ USES = ("watch", "ignore", "private")
 LEAST_CORNERS, MOST_CORNERS, MOST_ZONES = 3, 64, 32
 _LEAST_AREA = 0.0005
 """Of the picture: a square of some 2 percent of its width; less watches nothing."""
+_POINTS = tuple(((x + 0.5) / 40, (y + 0.5) / 24) for y in range(24) for x in range(40))
+"""The middles of the cells that a model looks at."""
 _FAR_M = 50_000.0
 """No camera of a site stands farther from it; swapped or mistyped degrees do."""
 
@@ -54,6 +58,30 @@ def read_zones(section: Section) -> tuple[Zone, ...]:
             )
             found.append(zone)
     return tuple(found)
+
+
+def warn_unwatched(
+    section: Section, zones: Sequence[Zone], labels: Iterable[Label]
+) -> None:
+    """Say what is looked for nowhere: zones leave nothing of the picture for it."""
+    blind = [label for label in labels if not _watched(zones, label)]
+    if blind:
+        found = ", ".join(blind) or "-"
+        section.wrong("zones", "camera_blind", found=found, warning=True)
+
+
+def _watched(zones: Sequence[Zone], label: Label) -> bool:
+    watch = [z.area for z in zones if z.use == "watch" and label in z.labels]
+    out = [
+        z.area
+        for z in zones
+        if z.use == "private" or (z.use == "ignore" and label in z.labels)
+    ]
+    return any(
+        (not watch or any(inside(point, area) for area in watch))
+        and not any(inside(point, area) for area in out)
+        for point in _POINTS
+    )
 
 
 def read_labels(section: Section, key: str) -> tuple[Label, ...] | None:

@@ -156,3 +156,31 @@ def test_without_cameras_nothing_is_asked(tmp_path):
 
     assert site.vision is None
     assert not any(code.startswith("camera") for code in codes)
+
+
+ALL = "[[0, 0], [1, 0], [1, 1], [0, 1]]"
+UPPER = "[[0, 0], [1, 0], [1, 0.5], [0, 0.5]]"
+LOWER = "[[0, 0.5], [1, 0.5], [1, 1], [0, 1]]"
+
+
+@pytest.mark.parametrize(
+    ("zones", "rules", "blind"),
+    [
+        (f"a: {{area: {ALL}, use: ignore}}", "", True),
+        (f"a: {{area: {UPPER}, use: ignore}}", "", False),
+        (f"a: {{area: {UPPER}, use: ignore}}, b: {{area: {LOWER}}}", "", False),
+        (f"a: {{area: {UPPER}, use: private}}, b: {{area: {UPPER}}}", "", True),
+        (f"a: {{area: {ALL}, use: ignore, labels: [dust]}}", "", True),
+        (
+            f"a: {{area: {ALL}, use: ignore, labels: [dust]}}",
+            ", rules: {dust: {off: true}}",
+            False,
+        ),
+    ],
+)
+def test_zones_that_leave_nothing_to_watch_are_said(tmp_path, zones, rules, blind):
+    text = f"cameras: {{y: {{url: 'rtsp://h/a', zones: {{{zones}}}{rules}}}}}\n"
+    site, codes = read(tmp_path, text)
+
+    assert site is not None
+    assert ("camera_blind" in codes) == blind
