@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = (*READMES, *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.M | re.S)
 _CODE = re.compile(r"^ {4}(.+)$|`([^`]+)`", re.M)
 _COMMAND = re.compile(r"(?:^|[\s/])ecogate ([a-z]+(?: [^#\n]*)?)")
 
