@@ -85,6 +85,9 @@ class Keeps(Protocol):
     def frame(self, frame: Frame) -> None:
         """A good frame: kept for a while."""
 
+    def forget(self) -> None:
+        """What is held of pictures must not be shown."""
+
     def sight(self, sight: Sight, frame: Frame) -> list[Picture]:
         """Pictures of an alarm."""
 
@@ -121,6 +124,7 @@ class Eye:
         self._asked: list[str] = []
         self._mishaps = Mishaps(camera.name)
         self._unkept = ""
+        self._private = any(zone.use == "private" for zone in camera.zones)
         self._state = folder / STATES / f"{camera.name}.state" if folder else None
         self._ledger = Ledger(folder / ALARMS_FOLDER, camera.name) if folder else None
         self._stored_s: float | None = None
@@ -223,12 +227,19 @@ class Eye:
     ) -> None:
         for condition in step.conditions:
             tell(condition)
-        good = BLINDING.isdisjoint(self._pipeline.beat().faults)
-        if good:
+        faults = self._pipeline.beat().faults
+        good = BLINDING.isdisjoint(faults)
+        # Where a camera looks somewhere else, its private zones are somewhere else.
+        if self._private and "moved" in faults:
+            good, self._unkept = False, "moved"
+            self._keeper.forget()
+        elif good:
+            if self._unkept == "moved":
+                self._unkept = ""
             self._pictures(partial(self._kept, frame), tell)
         # All alarms first: what a picture costs must not hold one back.
         self._tell_sights(step.sights, tell)
-        for sight in step.sights:
+        for sight in step.sights if good else ():
             self._pictures(partial(self._keeper.sight, sight, frame), tell)
         if step.sights:
             self.store(frame.wall_ms, frame.mono_s)

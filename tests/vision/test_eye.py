@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from vision.eye import STATE_S, STATES, STUCK_S, WAIT_S, Eye, Parts
 from vision.frame import Frame
-from vision.messages import Camera, CameraBeat, Condition, Picture, Sight
+from vision.messages import Camera, CameraBeat, Condition, Picture, Sight, Zone
 from vision.mishaps import MOST_S
 from vision.pipeline import Step
 from vision.said import Trouble
@@ -65,6 +66,7 @@ class Fake:
         self.trouble = None
         self.bug = self.unmade = None
         self.given = []
+        self.forgot = 0
         self.restored = None
 
     def newest(self, after=0):
@@ -98,6 +100,9 @@ class Fake:
 
     def frame(self, frame):
         self.kept.append(frame.number)
+
+    def forget(self):
+        self.forgot += 1
 
     def sight(self, sight, frame):
         if self.unmade is not None:
@@ -263,3 +268,25 @@ def test_a_picture_that_cannot_be_made_costs_no_alarm_and_is_said(eye, fake):
     fake.frames = [a_frame(2)]
     step(eye)
     assert eye.beat().unkept == "/media: No space left on device"
+
+
+@pytest.mark.parametrize(("use", "shown"), [("private", False), ("ignore", True)])
+def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
+    fake, tmp_path, use, shown
+):
+    zone = Zone(name="flats", area=((0, 0), (1, 0), (1, 1)), use=use)
+    parts = Parts(fake, fake, fake)
+    eye = Eye(msgspec.structs.replace(CAMERA, zones=(zone,)), parts, None)
+    fake.frames, fake.faults = [a_frame(1)], ("moved",)
+    fake.next = Step([], [a_sight("a")])
+    eye.ask("q1")
+    _, told = step(eye)
+    moved = (bool(fake.kept), fake.forgot, eye.beat().unkept)
+    fake.frames, fake.faults = [a_frame(2)], ()
+    step(eye)
+
+    kinds = ["Sight", "Picture", "Picture"] if shown else ["Sight"]
+    assert [type(one).__name__ for one in told] == kinds
+    assert moved == ((True, 0, "") if shown else (False, 1, "moved"))
+    assert fake.kept[-1] == 2
+    assert eye.beat().unkept == ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 
 from vision.alarms.bearing import bearing
@@ -399,8 +400,8 @@ class Watcher:
     def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
         """Take up where the process before left; False: learned anew.
 
-        Alarms are taken over within their cool-down, so that they are cleared; the
-        background only when it is recent, of the same model and the same grid.
+        Alarms of the same model are taken over within their cool-down, so that they are
+        cleared; the background only when it is recent, and of the same grid.
         """
         if (stored := unpack(state)) is None:
             return False
@@ -408,11 +409,13 @@ class Watcher:
         self._fit(head.shape)
         assert self._scene is not None  # noqa: S101 - just fitted
         gone_s = max(0.0, (t_ms - head.t_ms) / 1000)
-        # The gateway closes after the cool-down what no process sees again.
+        # The gateway closes after the cool-down what no process sees again; and what
+        # another model saw, this one must see for itself.
         watched = [
-            alarm
+            msgspec.structs.replace(alarm, threshold=self.thresholds[alarm.label])
             for alarm in head.alarms
             if alarm.label in self.thresholds
+            and head.model == self._sha256
             and (not alarm.open or gone_s < self._rules[alarm.label].cooldown_s)
         ]
         self._scene.book.restore(watched, mono_s, gone_s)

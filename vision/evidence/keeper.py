@@ -106,6 +106,11 @@ class Keeper:
         if newest is None or not 0 <= frame.mono_s - newest.mono_s < _RING_EVERY_S:
             self.ring.add(self._shot(frame))
 
+    def forget(self) -> None:
+        """The camera was turned, and what is held may show what is private."""
+        self.ring.clear()
+        self._due.clear()
+
     def sight(self, sight: Sight, frame: Frame) -> list[Picture]:
         """Pictures of an alarm that was raised, the most telling first.
 

@@ -49,6 +49,11 @@ class Ring:
         ):
             self.size -= len(shots.popleft().data)
 
+    def clear(self) -> None:
+        """Keep none."""
+        self._shots.clear()
+        self.size = 0
+
     @property
     def newest(self) -> Shot | None:
         """The last one, if any."""

@@ -161,3 +161,15 @@ def test_a_state_of_an_absurd_shape_is_none():
         file = io.BytesIO()
         np.savez_compressed(file, **arrays | {"head": np.frombuffer(head, np.uint8)})
         assert unpack(file.getvalue()) is None
+
+
+def test_another_model_says_nothing_of_what_the_one_before_saw():
+    scene = Scene(model_sha256="aa").learned()
+    scene.run(20, [("dark_smoke", 0.8)])
+    other = Watcher(scene.camera, {"dark_smoke": 0.9}, "y", model_sha256="bb")
+    same = Watcher(scene.camera, {"dark_smoke": 0.6}, "y", model_sha256="aa")
+    for watcher in (other, same):
+        watcher.restore(scene.watcher.state(0), 0, scene.t_s)
+
+    assert not other.open
+    assert [alarm.threshold for alarm in same.open] == [0.6]

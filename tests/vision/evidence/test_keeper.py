@@ -248,6 +248,17 @@ def test_a_file_that_somebody_removed_ends_no_process(tmp_path, monkeypatch, gon
     assert "clip" not in [p.role for p in made]
 
 
+def test_of_a_camera_that_was_turned_nothing_is_held(tmp_path):
+    keep = keeper(tmp_path, zones=(PRIVATE,), clip_s=4.0)
+    of, _ = play(keep, 1, 8)
+    keep.sight(raised(of), of)
+    keep.forget()
+
+    assert keep.tick(of.wall_ms + 30_000, of.mono_s + 30) == []
+    assert keep.snapshot("asked") == []
+    assert (len(keep.ring), keep.ring.size) == (0, 0)
+
+
 # -- size ----------------------------------------------------------------------------
 
 
