@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STILL_S = 10.0
-"""After so long without a change judging stops: the short mean of the scores has
-settled by then."""
+"""After so long without a change judging stops: the window of the alarms is full of
+this very picture by then."""
 FORCED_S = 60.0
 """A frame is judged at least so often, whatever the gate thinks of it."""
 _GRID = (24, 40)

@@ -16,8 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FAST_S = 10.0
-"""Of the short mean: the life of a puff. A gust or a bird is over sooner."""
 SLOW_S = 300.0
 """Of the background: longer than smoke needs to grow, shorter than the sun needs to
 move a shadow."""
@@ -34,7 +32,7 @@ _LONGEST_STEP_S = 60.0
 
 
 class Background:
-    """Short mean, background mean and spread of every cell and label.
+    """Mean and spread of every cell and label.
 
     Args:
         shape: (labels, rows, columns).
@@ -44,7 +42,6 @@ class Background:
 
     def __init__(self, shape: tuple[int, ...], suspect_s: float = SUSPECT_S) -> None:
         self._suspect_s = max(suspect_s, SUSPECT_S)
-        self.fast = np.zeros(shape, np.float32)
         self.mean = np.zeros(shape, np.float32)
         self.spread = np.zeros(shape, np.float32)
         """Mean absolute deviation from the mean."""
@@ -89,33 +86,29 @@ class Background:
         dt_s = min(max(dt_s, 0.0), _LONGEST_STEP_S)
         self.frames += 1
         self.age_s += dt_s
-        first = self.frames == 1
-        self.fast += (scores - self.fast) * (1.0 if first else _weight(dt_s, FAST_S))
 
         kept = suspected | alarmed
         self._kept_s = np.where(kept, self._kept_s + np.float32(dt_s), np.float32(0))
         frozen = (suspected & (self._kept_s <= self._suspect_s)) | (
             alarmed & (self._kept_s <= ALARM_S)
         )
-        # A plain mean until it is as long as the exponential one, but no faster than
-        # the short mean once a few frames are in: one odd second is no background.
+        # A plain mean until it is as long as the exponential one.
         weight = max(1.0 / self.frames, _weight(dt_s, SLOW_S))
         learned = np.where(frozen, np.float32(0), np.float32(weight))
         off = scores - self.mean
         self.mean += off * learned
-        if not first:
+        if self.frames > 1:
             self.spread += (np.abs(off) - self.spread) * learned
 
     def forget(self) -> None:
         """Begin anew: another scene, or the same one in another light."""
-        for part in (self.fast, self.mean, self.spread, self._kept_s):
+        for part in (self.mean, self.spread, self._kept_s):
             part.fill(0)
         self.age_s, self.frames = 0.0, 0
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """What a restart must not lose."""
-        kept = {"fast": self.fast, "mean": self.mean, "spread": self.spread}
-        return {**kept, "kept_s": self._kept_s}
+        return {"mean": self.mean, "spread": self.spread, "kept_s": self._kept_s}
 
     def restore(
         self, arrays: dict[str, NDArray[np.float32]], age_s: float, frames: int

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEAN_S = 10.0
-"""As long as the short mean of the scores."""
+"""The life of a puff; a gust or a bird is over sooner."""
 LEAST = 2.0
 """Grey levels of 255 a cell must differ by: coding noise of a still camera is below 1,
 thin smoke before a hill 3 and more."""

@@ -125,7 +125,8 @@ class UsualView:
             self._learn(look, edges, structure, sharpness, passed_s / _SLOW_S, passed_s)
             return odd
         self._odd_s = look.mono_s if self._odd_s is None else self._odd_s
-        if look.mono_s - self._odd_s > RELEARN_S:
+        odd_s = look.mono_s - self._odd_s
+        if odd_s > (COVERED_S if odd.moved is None else RELEARN_S):
             self._reset()
         return odd
 
@@ -195,13 +196,12 @@ class UsualView:
             other = float(np.median(np.abs(look.means - self.means)[lost]))
             if moving < 1.5 and other >= 6.0:  # noqa: PLR2004 - grey levels
                 return Oddities(blocked=gone)
-        return Oddities(moved=self._moved(look, edges, structure, agree, last_edges))
+        return Oddities(moved=self._moved(look, edges, agree, last_edges))
 
     def _moved(
         self,
         look: Look,
         edges: NDArray[np.float32],
-        structure: NDArray[np.float32],
         agree: float,
         last_edges: NDArray[np.float32] | None,
     ) -> tuple[int, int] | None:
