@@ -94,17 +94,6 @@ def judged_pages(cells: NDArray[np.float32], pages: Sequence[Page]) -> Judged:
     )
 
 
-def join(first: Judged, second: Judged) -> Judged:
-    """Put two sets of pictures together."""
-    return Judged(
-        np.concatenate([first.scores, second.scores]),
-        np.concatenate([first.smoke, second.smoke]),
-        first.truths + second.truths,
-        np.concatenate([first.kinds, second.kinds]),
-        np.concatenate([first.scenes, second.scenes]),
-    )
-
-
 def called(seen: Judged, at: Thresholds) -> NDArray[np.bool_]:
     """Return (n,3): which classes are called for each picture."""
     return np.asarray(seen.scores >= np.array(at, np.float32), bool)
@@ -139,6 +128,15 @@ def calibrate(negatives: Judged, rate: float) -> Thresholds:
     return best
 
 
+def reached_by(scores: NDArray[np.float32], rate: float) -> float:
+    """Return the lowest threshold that at most ``rate`` of the pictures reach."""
+    ordered = np.sort(scores)[::-1]
+    allowed = int(rate * len(scores))
+    if allowed >= len(scores):
+        return float(ordered[-1])
+    return float(np.nextafter(ordered[allowed], np.float32(np.inf)))
+
+
 def scene_weights(scenes: Sequence[str]) -> NDArray[np.float64]:
     """Return weights that sum to 1, the same for every scene."""
     names = np.asarray(scenes)
@@ -146,11 +144,6 @@ def scene_weights(scenes: Sequence[str]) -> NDArray[np.float64]:
     for name in set(scenes):
         weight[names == name] = 1 / (names == name).sum()
     return np.asarray(weight / weight.sum())
-
-
-def highest(*several: Thresholds) -> Thresholds:
-    """Return, class by class, the strictest of several thresholds."""
-    return Thresholds(*(max(values) for values in zip(*several, strict=True)))
 
 
 def report(seen: Judged, at: Thresholds) -> dict[str, Figure]:

@@ -35,11 +35,6 @@ def test_the_rate_holds_over_all_classes(seed: int) -> None:
     assert hits.mean() > 0.03
 
 
-def test_the_stricter_threshold_counts() -> None:
-    at = evaluate.highest(Thresholds(0.1, 0.9, 0.5), Thresholds(0.4, 0.2, 0.5))
-    assert at == Thresholds(0.4, 0.9, 0.5)
-
-
 def test_cells_become_scores_of_three_classes_and_of_smoke() -> None:
     cells = np.zeros((1, 3, 12, 16), np.float32)
     cells[0, 0] = 0.3
@@ -83,6 +78,14 @@ def test_dark_smoke_called_light_is_found_but_not_named() -> None:
     assert found["named_dark"].value == 0
 
 
-def test_sets_of_pictures_join(seed: int) -> None:
-    both = evaluate.join(negatives(seed, 10), negatives(seed + 1, 5))
-    assert len(both.truths) == len(both.scores) == len(both.scenes) == 15
+@pytest.mark.parametrize("rate", [0.0, 0.03, 0.5])
+def test_at_most_the_rate_reaches_a_threshold(seed: int, rate: float) -> None:
+    scores = np.random.default_rng(seed).random(67).astype(np.float32)
+    at = evaluate.reached_by(scores, rate)
+    assert (scores >= at).mean() <= rate
+    assert (scores >= at).sum() == int(rate * 67)
+
+
+def test_a_threshold_all_may_reach_is_the_lowest_score() -> None:
+    scores = np.array([0.2, 0.4], np.float32)
+    assert evaluate.reached_by(scores, 1.0) == pytest.approx(0.2)
