@@ -27,6 +27,8 @@ RIPE_S, RIPE_FRAMES = 30.0, 8
 """Seen for so long, the view is known."""
 RELEARN_S = 600.0
 """So long after a move the new view is the usual one."""
+COVERED_S = 86_400.0
+"""A cloth before the lens, or dirt on it, is not usual because it stays: a day."""
 _SLOW_S = 120.0
 _TEXTURED = 1.5
 """Mean steps of a block that has structure to lose."""

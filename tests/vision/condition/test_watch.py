@@ -283,3 +283,17 @@ def test_snapshots_every_ten_seconds_are_frozen_after_three_equal_ones():
 
     assert changed == [(90.0, "frozen", "raised")]
     assert usable == [True] + [False] * 5
+
+
+@pytest.mark.parametrize("fault", ["defocused", "blocked"])
+def test_a_camera_that_is_still_covered_is_never_called_well_after_minutes(fault):
+    # A second is as good as ten here: the view is learned by time.
+    scene, seeing = Scene(), watch()
+    spoil, changed = ODD[fault], []
+    for n in range(200):
+        image = scene.frame() if n < 45 else spoil(scene, n)
+        mono_s = 1.0 * n if n < 60 else 60 + 10.0 * (n - 60)
+        looked = glance(image, mono_s, mono_s)
+        changed += [(one.fault, one.state) for one in seeing.step(looked, None, mono_s)]
+
+    assert changed == [(fault, "raised")]
