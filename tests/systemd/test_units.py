@@ -200,7 +200,9 @@ def test_vision_works_where_memory_may_not_be_written_and_run():
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "if libc.prctl(65, 1, 0, 0, 0): sys.exit(77)\n"
         "os.execv(sys.executable, [sys.executable, '-c',"
-        " 'from vision.detect.detector import Detector;"
+        " 'from vision.sources import decoder_log; import cv2;"
+        "decoder_log.listen();"
+        "from vision.detect.detector import Detector;"
         "from vision.messages import Model; import numpy;"
         "Detector.open(Model())(numpy.zeros((360, 640, 3), numpy.uint8))'])\n"
     )

@@ -46,7 +46,12 @@ def listen() -> bool:
             library = _library()
             if library is None:
                 return False
-            _held["library"], _held["log"] = library, _Log(_heard)
+            try:
+                log = _Log(_heard)
+            except MemoryError:
+                # libffi before 3.4 where memory may not be written and run (systemd).
+                return False
+            _held["library"], _held["log"] = library, log
             atexit.register(_deaf)
         _set(_held["log"])
     return True
