@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.false_alarms import DAYTIME, NIGHT, Planted
+from benchmarks.camera_day import DAYTIME, NIGHT, Planted
 from benchmarks.weather import SIZE, Plume, noise_field
 
 MINUTES = (

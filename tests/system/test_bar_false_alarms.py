@@ -7,14 +7,14 @@ photographs that were kept out of training, is ``python -m benchmarks.false_alar
 
 import pytest
 
-from benchmarks.false_alarms import Day, Judged, camera_of, recalled, summary
+from benchmarks.camera_day import Day, Judged, camera_of, recalled, summary
 from tests.support.vision_day import MINUTES, mattes, photograph, planted, scene
 from vision.detect.detector import Detector
 from vision.messages import Model
 
 
 def test_a_day_of_weathers_is_quiet(count, figure, seed):
-    segment_s, loop = count(75, 600), count(5, 40)
+    segment_s, loop = count(45, 600), count(4, 40)
     detector = Judged(Detector.open(Model()))
     false, frames = 0, 0
     for n in range(count(1, 6)):
@@ -25,7 +25,7 @@ def test_a_day_of_weathers_is_quiet(count, figure, seed):
         frames += told["frames"]
         false += told["false_alarms"]
         said = f"seed {seed}: {told['at']}"
-        # One a camera-day: some twenty minutes of it may hold one by bad luck.
+        # One a camera-day: a quarter of an hour may hold one by bad luck.
         assert told["false_alarms"] <= 1, said
     figure("virtual_s", frames)
     figure("distinct_frames", len(detector.contents))
