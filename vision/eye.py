@@ -239,10 +239,10 @@ class Eye:
             self._pictures(partial(self._kept, frame), tell)
         # All alarms first: what a picture costs must not hold one back.
         self._tell_sights(step.sights, tell)
+        if step.sights:  # before what takes time: the next process must know of them
+            self.store(frame.wall_ms, frame.mono_s)
         for sight in step.sights if good else ():
             self._pictures(partial(self._keeper.sight, sight, frame), tell)
-        if step.sights:
-            self.store(frame.wall_ms, frame.mono_s)
         asked, self._asked = (self._asked, []) if good else ([], self._asked)
         for id_ in asked:
             self._pictures(partial(self._keeper.snapshot, id_), tell)

@@ -290,3 +290,13 @@ def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
     assert moved == ((True, 0, "") if shown else (False, 1, "moved"))
     assert fake.kept[-1] == 2
     assert eye.beat().unkept == ""
+
+
+def test_what_was_raised_is_stored_before_its_pictures_are_made(eye, fake, tmp_path):
+    eye.restore(0, 0.0)
+    fake.frames, fake.next = [a_frame(1)], Step([], [a_sight("a")])
+    found = []
+    fake.sight = lambda _sight, _frame: found.extend(tmp_path.rglob("y*.state")) or []
+    step(eye)
+
+    assert len(found) == 1
