@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from vision.train import folds  # noqa: E402
-from vision.train.book import Page  # noqa: E402
-from vision.train.evaluate import Judged  # noqa: E402
-from vision.train.frames import Truth  # noqa: E402
+from vision.train import folds
+from vision.train.book import Page
+from vision.train.evaluate import Judged
+from vision.train.frames import Truth
 
 
 def pages() -> list[Page]:
