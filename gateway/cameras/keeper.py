@@ -157,7 +157,8 @@ class GroupKeeper:
         """From the start of a process to its end."""
         cameras = self._logins.read()
         if not cameras:
-            return Outcome("refused", "no camera can be logged in to")
+            self.trouble = t("log.cameras_no_login")
+            return Outcome("refused")
         try:
             process = await self._start(self.group)
         except OSError as exc:
@@ -218,7 +219,7 @@ class GroupKeeper:
             if verdict == "recycle" or (verdict == "hangs" and not heard):
                 return Outcome(verdict, self._why(attendance))
             if self._logins.more(now):
-                return Outcome("recycle", "password")
+                return Outcome("recycle", t("log.cameras_login"))
 
     async def _last_words(self, process: VisionProcess, attendance: Attendance) -> None:
         """What it saw until it heard that it is to end: that is told as well."""
@@ -313,6 +314,8 @@ class GroupKeeper:
             self._tick()
             await asyncio.sleep(min(TICK_S, left))
             if self._refused and self._model_mark() != model:
+                return
+            if self._logins.more(loop.time()):
                 return
 
     def _tick(self) -> None:

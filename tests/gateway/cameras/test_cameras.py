@@ -17,6 +17,7 @@ from gateway.control import ControlError, Request
 from gateway.media import media_records
 from gateway.ports import Ports
 from gateway.record import Lost, Scan
+from gateway.texts import t
 from tests.support.fake_vision import FakeVision
 from tests.support.mqtt_schema import errors
 from tests.support.virtual import run_virtual, running_loop
@@ -390,6 +391,24 @@ def test_a_password_that_cannot_be_read_leaves_out_its_camera_only(tmp_path):
         ("yard-2", None),
     ]
     assert site.states("camera_refused") == ["raised", "cleared"]
+
+
+def test_a_group_of_which_none_can_log_in_says_so_and_begins_once_one_can(
+    tmp_path, caplog
+):
+    secret = tmp_path / "password"
+
+    async def main():
+        camera = a_camera("yard-1", username="watch", password_file=secret)
+        async with Watched(tmp_path, camera) as site:
+            await asyncio.sleep(200)  # refused twice: the next try is far away
+            secret.write_text("open sesame\n")
+            secret.chmod(0o600)
+            await asyncio.sleep(75)
+            return site.camera("yard-1")["state"]
+
+    assert run_virtual(main()) in ("watching", "learning")
+    assert t("log.cameras_no_login") in caplog.text
 
 
 def test_a_fault_is_told_with_its_reason_and_ends(tmp_path):
