@@ -30,6 +30,8 @@ DEAD_S = 10.0
 START_DEAD_S = 20.0
 """The same after a start of the gateway."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_LOOP = 6
+"""Ended so often in a row: the next may as well, and is believed when it settled."""
 REFUSED_S = (60.0, 120.0, 300.0, 600.0)
 """What was refused will be again, unless somebody changed something."""
 
@@ -95,6 +97,11 @@ class Pauses:
     def __init__(self) -> None:
         self._failed = 0
         self._refused = 0
+
+    @property
+    def sound_s(self) -> float:
+        """A process that has run for so long is believed to work."""
+        return DEAD_S if self._failed < _LOOP else SETTLED_S
 
     def after_end(self, ran_s: float) -> float:
         """It ended or was killed; not by plan."""

@@ -237,7 +237,7 @@ class GroupKeeper:
         elif isinstance(message, Beat):
             self._alive_s, self._ever_alive = now, True
             ran_s = now - attendance.started_s
-            if ran_s >= DEAD_S:
+            if ran_s >= self._pauses.sound_s:
                 self._each(lambda camera: self._standing.well(camera.name, "process"))
             self.seeing.take(message, now, ran_s)
         elif isinstance(message, Condition | Sight | Picture):

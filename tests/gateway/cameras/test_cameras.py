@@ -813,3 +813,20 @@ def test_a_value_of_a_calibration_is_no_value_of_that_minute(more):
 
     assert both == {"cems-1.so2": 35.0, "cems-1.nox": 80.0}
     assert newest.of(("cems-1",), at) == {"cems-1.nox": 81.0}
+
+
+def test_a_process_that_ends_soon_again_and_again_does_not_flood_events(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1"), every_s=60.0) as site:
+            site.vision.lives_s = 15.0
+            await asyncio.sleep(3600)
+            looped = site.states("camera_fault")
+            site.vision.lives_s = None
+            await asyncio.sleep(180)
+        return site, looped
+
+    site, looped = run_virtual(main())
+
+    assert len(looped) <= 5
+    assert looped[-1] == "raised"
+    assert site.states("camera_fault") == [*looped, "cleared"]
