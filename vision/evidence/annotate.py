@@ -1,8 +1,8 @@
 """A picture with what was seen drawn into it, and a line of text below it.
 
 The text stands below the picture, so that nothing of it is covered; it is ASCII, the
-only letters that OpenCV 4 has too. What a label means in the reader's language is for the platform
-to say: the codes are those of the event.
+only letters that OpenCV 4 has too. What a label means in the reader's language is for
+the platform to say: the codes are those of the event.
 """
 
 from __future__ import annotations
