@@ -86,10 +86,15 @@ def test_emissions_fill_whole_pictures(val_book, kind, seed):
 
 def test_before_is_the_scene_without_the_emission(val_book, seed):
     """Where nothing was laid both pictures agree; where smoke is they do not."""
-    item = emissions(seed, val_book, "near-dark")
+    # Now and then black smoke lies on black ground all over, and nothing is asked.
+    for n in range(4):
+        item = emissions(seed + n, val_book, "near-dark")
+        smoke = (item.target[0] > 0) & (item.weight[0] > 0)
+        if smoke.any():
+            break
     change = np.abs(item.image.astype(float) - item.before).mean(2)
     cells = change.reshape(24, 16, 40, 16).mean((1, 3))
-    smoke = (item.target[0] > 0) & (item.weight[0] > 0)
+    assert smoke.any(), seed
     assert np.median(cells[smoke]) > np.median(cells[item.target[0] == 0]), seed
 
 
