@@ -83,10 +83,10 @@ def test_the_whole_site_with_stations_passes_check(tmp_path):
 
 
 @pytest.mark.parametrize("name", READMES)
-def test_the_station_and_its_target_pass_check_on_that_site(name, tmp_path):
-    first, second = blocks(name)
+def test_station_target_and_camera_pass_check_on_that_site(name, tmp_path):
+    first, second, third = blocks(name)
     path = tmp_path / "site.yaml"
-    path.write_text(first.partition("devices:")[0] + second, encoding="utf-8")
+    path.write_text(first.partition("devices:")[0] + second + third, encoding="utf-8")
 
     site, problems = load_problems(path)
 
