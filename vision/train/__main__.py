@@ -28,6 +28,7 @@ MODEL = "smoke_dust.onnx"
 VERSION = "1"
 SIZE = (640, 384)
 _KFOLD = "kfold.json"
+_PARTS = ("val", "rendered", "outside", "kfold")
 _CROPS = 40_960
 _STEPS = 8_000
 
@@ -40,6 +41,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data")
     parser.add_argument("--work", type=Path, help="cache and checkpoints")
     parser.add_argument("--out", type=Path, help="folder of the model and its card")
+    parser.add_argument("--outside", type=Path, help="photographs that show nothing")
     parser.add_argument("--crops", type=int, default=_CROPS)
     parser.add_argument("--steps", type=int, default=_STEPS)
     parser.add_argument("--seed", type=int, default=1)
@@ -102,6 +104,7 @@ def export(options: argparse.Namespace) -> None:
 
 def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
     from vision.train import backbone, book, calibration, card, hard  # noqa: PLC0415
+    from vision.train import evaluate as judge  # noqa: PLC0415
     from vision.train import export as exports  # noqa: PLC0415
     from vision.train.candidates import TABLE  # noqa: PLC0415
 
@@ -155,6 +158,10 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
         "latency": chosen.latency,
         **calibration.measured(model, val, shown, at, SIZE),
     }
+    if options.outside is not None:
+        seen = calibration.judge_outside(model, options.outside, SIZE)
+        found = judge.report(seen, at)
+        content["outside"] = calibration.as_data(found)
     kfold_kept = options.work / _KFOLD
     if kfold_kept.is_file():
         content["kfold"] = json.loads(kfold_kept.read_text(encoding="utf-8"))
@@ -178,13 +185,13 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _say(content: dict[str, Any]) -> None:
-    for part in ("val", "rendered", "kfold"):
+    for part in _PARTS:
         for name, f in content.get(part, {}).items():
             span = f"{f['low']:.2f}-{f['high']:.2f}"
             print(
                 f"{part:9} {name:48} {f['value']:.3f} {span} {f['n']} / {f['scenes']}"
             )
-    rest = {k: v for k, v in content.items() if k not in ("val", "rendered", "kfold")}
+    rest = {k: v for k, v in content.items() if k not in _PARTS}
     print(json.dumps(rest, ensure_ascii=False))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vision.train import evaluate, export, frames, hard, latency
+from vision.train import evaluate, export, frames, hard, latency, outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,18 @@ def judge_hard(path: Path, shown: hard.Pictures, size: tuple[int, int]) -> Judge
     images = [frames.resized(image, size) for image in shown.images]
     return evaluate.judged(
         export.cells(model, images), shown.truths, shown.kinds, shown.scenes
+    )
+
+
+def judge_outside(path: Path, folder: Path, size: tuple[int, int]) -> Judged:
+    """Run a file over a folder of photographs that show nothing."""
+    names, images = outside.photographs(folder)
+    cells = export.cells(
+        export.session(path), [frames.resized(i, size) for i in images]
+    )
+    count = len(names)
+    return evaluate.judged(
+        cells, [outside.NOTHING] * count, [outside.KIND] * count, names
     )
 
 

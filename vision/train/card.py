@@ -43,6 +43,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "real-smoke": ("real", "真实"),
     "real-dust": ("real", "真实"),
     "real-none": ("real", "真实"),
+    "outside": ("from elsewhere", "数据之外"),
     "synthetic": ("rendered", "渲染"),
 }
 
@@ -147,6 +148,9 @@ def texts(card: Mapping[str, Any], candidates: Mapping[str, Any]) -> dict[str, s
             ),
             "kfold": table(kfold["figures"], language) if kfold else absent,
             "hard": _hard(card["rendered"], language),
+            "outside": table(card["outside"], language)
+            if "outside" in card
+            else absent,
             "plumes": _plumes(card["rendered"], language),
             "latency": _latency(card["latency"]),
             "candidates": _candidates(candidates["rows"]),
