@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from vision.train.figures import Figure
     from vision.train.head import Net
 
-RATE = 0.08  # of the val negatives that may be called anything
-HARD_RATE = 0.15  # and of the hard negatives rendered over their backgrounds
-OWN_RATE = 0.03  # of either that may be called light smoke, and dust
+RATE = 0.10  # of the val negatives that may be called anything
+HARD_RATE = 0.30  # and of the hard negatives rendered over their backgrounds
+OWN_RATE = 0.02  # of either that may be called light smoke, and dust
 WORTH = 0.01  # AUROC that int8 may cost
 SHARPNESS = 3.0
 _CALIBRATION_PICTURES = 160
