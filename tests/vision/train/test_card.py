@@ -44,7 +44,6 @@ def content() -> dict[str, object]:
 CANDIDATES = {
     "steps": 1200,
     "batch": 16,
-    
     "crops": 99,
     "note": "",
     "rows": [{"candidate": "plain", "size": "448x256", "auroc_smoke": 0.5}],
