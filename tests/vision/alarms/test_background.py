@@ -3,6 +3,7 @@ import pytest
 
 from tests.support.vision_scene import BOX, Scene, camera, states
 from vision.alarms.background import ALARM_S, SLOW_S, SUSPECT_S, Background
+from vision.messages import Rule
 
 
 def quiet(shape):
@@ -28,6 +29,14 @@ def test_a_flickering_cell_needs_to_rise_further_than_it_flickers():
 
     assert calm.run(10, [("light_smoke", 0.70)])
     assert not flickering.run(10, [("light_smoke", 0.70)])
+
+
+def test_a_low_threshold_does_not_make_a_small_rise_smoke():
+    low = camera(rules={"dark_smoke": Rule(threshold=0.2)})
+    scene = Scene(low, base=0.15).learned()
+    assert not scene.run(30, [("dark_smoke", 0.28)])
+
+    assert states(scene.run(10, [("dark_smoke", 0.40)])) == [("dark_smoke", "raised")]
 
 
 def test_a_strong_fire_from_the_first_frame_is_raised_and_a_weak_glow_is_not():
