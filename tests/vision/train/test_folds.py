@@ -1,9 +1,6 @@
-"""Folds by scene; left out where the ``train`` extra is not installed."""
+"""Folds by scene; collected where the ``train`` extra is installed."""
 
 import numpy as np
-import pytest
-
-pytest.importorskip("torch")
 
 from vision.train import folds
 from vision.train.book import Page

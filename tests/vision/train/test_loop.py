@@ -1,16 +1,15 @@
-"""Training itself; left out where the ``train`` extra is not installed."""
+"""Training itself; collected where the ``train`` extra is installed."""
 
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
-
-from vision.train import backbone, graph, head, loop  # noqa: E402
-from vision.train.cache import Batch  # noqa: E402
-from vision.train.head import Shape  # noqa: E402
+from vision.train import backbone, graph, head, loop
+from vision.train.cache import Batch
+from vision.train.head import Shape
 
 
 class Crops:
@@ -115,7 +114,6 @@ def test_what_is_not_asked_does_not_count() -> None:
 def test_the_file_answers_as_the_net_does(
     state: dict, shape: Shape, tmp_path: Path, seed: int
 ) -> None:
-    ort = pytest.importorskip("onnxruntime")
     trunk, net = backbone.trunk(state), head.fresh(shape, state).eval()
     path = tmp_path / "m.onnx"
     path.write_bytes(graph.write(trunk, net).SerializeToString())
