@@ -43,7 +43,7 @@ class Group:
         self._tell = tell
         self._every_s = configure.heartbeat_s
         self._beat_s = float("-inf")
-        make, hello = _opened(configure, wake)
+        make, hello = _opened(configure, wake, notes=store)
         tell(hello)
         folder = Path(configure.evidence.folder) if store else None
         self.eyes = {
@@ -103,7 +103,7 @@ def _now() -> tuple[int, float]:
 
 
 def _opened(
-    configure: Configure, wake: Callable[[], None]
+    configure: Configure, wake: Callable[[], None], *, notes: bool
 ) -> tuple[Callable[[Camera], Parts], Hello]:
     """How a camera's parts are made; heavy libraries are loaded here and not before."""
     import cv2  # noqa: PLC0415 - heavy
@@ -116,7 +116,7 @@ def _opened(
     # The libraries' own threads would take the core that polls instruments.
     cv2.setNumThreads(1)
     detector = Detector.open(configure.model)
-    shelf = Shelf(configure.evidence)
+    shelf = Shelf(configure.evidence, notes=notes)
     start = f"{int(time.time()):x}{secrets.token_hex(2)}"
 
     def make(camera: Camera) -> Parts:

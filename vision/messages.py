@@ -22,6 +22,10 @@ LARGEST = 1_000_000
 
 ALARMS_FOLDER = ".alarms"
 """In the folder of evidence: each camera's alarms and what operators said of them."""
+UNTOLD_FOLDER = ".untold"
+"""In the folder of evidence: a ``Picture`` for each file that the gateway is yet to be
+told of. Written before the file has its name; the gateway removes it, once the picture
+is in its buffer. So neither's death loses one."""
 
 Label = Literal["dark_smoke", "light_smoke", "dust"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -300,6 +304,11 @@ class Picture(
     type: Literal["image/jpeg", "video/mp4"] = "image/jpeg"
     t_ms: int
     """UTC ms of the frame."""
+
+
+def note_of(picture: Picture) -> str:
+    """Its file in ``UNTOLD_FOLDER``; relative to the evidence folder, too."""
+    return f"{UNTOLD_FOLDER}/{picture.file.replace('/', '~')}.json"
 
 
 FromGateway = Configure | Ask | Stop

@@ -21,13 +21,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from vision.evidence.blackout import Blackout
 from vision.evidence.jpeg import Fitter
+from vision.evidence.notes import forget, note
 from vision.evidence.ring import Ring, Shot
 from vision.evidence.shelf import Shelf, file_name
 from vision.messages import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from vision.frame import Frame
     from vision.messages import Camera, Evidence, Role, Sight
 
@@ -67,7 +73,7 @@ class Keeper:
         Args:
             evidence: The folder and its bounds.
             camera: Its name, zones, clip and heartbeat.
-            shelf: The folder's files, where several cameras share one.
+            shelf: The folder's files; without one, nobody is to be told of any later.
         """
         self._camera = camera
         self._shelf = shelf or Shelf(evidence)
@@ -205,27 +211,24 @@ class Keeper:
             return None
         from vision.evidence.clip import write_clip  # noqa: PLC0415
 
-        n = self._number(due.event)
-        place = self._place(file_name(due.event, n, "mp4"), shots[0].wall_ms)
-        write = partial(write_clip, shots=shots, blackout=self._blackout)
-        size = sum(len(shot.data) for shot in shots)
-        if not self._shelf.adopt(place, write, size, shots[-1].wall_ms / 1000):
-            return None
-        try:
-            data = (self._shelf.folder / place).read_bytes()
-        except OSError:
-            return None  # made room for by another process
-        return Picture(
-            camera=self._camera.name,
-            event=due.event,
-            n=n,
-            role="clip",
-            annotated=False,
-            file=place,
-            sha256=hashlib.sha256(data).hexdigest(),
-            bytes=len(data),
-            type="video/mp4",
-            t_ms=shots[0].wall_ms,
+        place = self._place(
+            file_name(due.event, n := self._number(due.event), "mp4"), shots[0].wall_ms
+        )
+        return self._keep(
+            Picture(
+                camera=self._camera.name,
+                event=due.event,
+                n=n,
+                role="clip",
+                annotated=False,
+                file=place,
+                sha256="",
+                bytes=sum(len(shot.data) for shot in shots),
+                type="video/mp4",
+                t_ms=shots[0].wall_ms,
+            ),
+            partial(write_clip, shots=shots, blackout=self._blackout),
+            shots[-1].wall_ms,
         )
 
     def _daily(self, wall_ms: int, mono_s: float) -> Picture | None:
@@ -279,19 +282,43 @@ class Keeper:
         *,
         annotated: bool = False,
     ) -> Picture | None:
-        if not data or not self._shelf.put(place, data, t_ms / 1000):
+        if not data:
             return None
-        return Picture(
-            camera=self._camera.name,
-            event=event,
-            n=n,
-            role=role,
-            annotated=annotated,
-            file=place,
-            sha256=hashlib.sha256(data).hexdigest(),
-            bytes=len(data),
-            t_ms=t_ms,
+        return self._keep(
+            Picture(
+                camera=self._camera.name,
+                event=event,
+                n=n,
+                role=role,
+                annotated=annotated,
+                file=place,
+                sha256="",
+                bytes=len(data),
+                t_ms=t_ms,
+            ),
+            lambda path: path.write_bytes(data),
+            t_ms,
         )
+
+    def _keep(
+        self, picture: Picture, write: Callable[[Path], object], now_ms: int
+    ) -> Picture | None:
+        """What ``write`` makes, under the picture's name; what is told of it then."""
+        told = picture
+
+        def noted(path: Path) -> None:
+            nonlocal told
+            write(path)
+            data = path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            told = structs.replace(picture, sha256=sha256, bytes=len(data))
+            if self._shelf.notes and told.role != "snapshot":
+                note(self._shelf.folder, told)
+
+        if self._shelf.adopt(picture.file, noted, picture.bytes, now_ms / 1000):
+            return told
+        forget(self._shelf.folder, picture)
+        return None
 
     def _place(self, name: str, t_ms: int) -> str:
         day = datetime.fromtimestamp(t_ms / 1000, self._zone)

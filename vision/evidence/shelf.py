@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from vision.evidence.notes import sync
+from vision.evidence.tally import Tally
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -54,14 +57,20 @@ def file_name(event: str, n: int, ending: str) -> str:
 
 
 class Shelf:
-    """One evidence folder; several processes may write to it."""
+    """One evidence folder; several processes write to it and keep to its one bound."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, *, notes: bool = False) -> None:
+        """Prepare; nothing is read or written yet.
+
+        Args:
+            evidence: The folder and its bounds.
+            notes: Whether a gateway is to be told of every picture, if need be later.
+        """
         self.folder = Path(evidence.folder)
+        self.notes = notes
         self._most = evidence.max_bytes
         self._keep_s = evidence.keep_s
-        self._bytes: int | None = None
-        """Held as far as known; None: not looked yet."""
+        self._tally = Tally(self.folder)
         self._looked_s = 0.0
         self.trouble: str | None = None
         """Why the last file could not be written, as the system worded it."""
@@ -94,17 +103,26 @@ class Shelf:
             size: About so many bytes.
             now_s: UTC seconds.
         """
-        self.make_room(size, now_s)
+        with self._tally.held():
+            self.make_room(size, now_s)
+            found = self._write(place, write, size)
+            if found and self._tally.bytes is not None:
+                self._tally.bytes += found
+                self.make_room(0, now_s)  # it is larger than was thought
+        return found > 0
+
+    def _write(self, place: str, write: Callable[[Path], object], size: int) -> int:
+        """Bytes of the file that is there now; 0: none is."""
         for last in (False, True):
             path = self.folder / place
             half = path.with_name(f".tmp-{secrets.token_hex(6)}{path.suffix}")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write(half)
-                _sync(half)
+                sync(half)
                 found = half.stat().st_size
                 half.replace(path)
-                _sync(path.parent)
+                sync(path.parent)
             except OSError as exc:
                 with contextlib.suppress(OSError):
                     half.unlink(missing_ok=True)
@@ -112,16 +130,16 @@ class Shelf:
                 self.trouble = f"{path}: {exc.strerror or exc}"
                 if full and not last and self._free(2 * size):
                     continue
-                return False
-            self._bytes = (self._bytes or 0) + found
+                return 0
             self.trouble = None
-            return True
-        return False
+            return found
+        return 0
 
     def make_room(self, size: int, now_s: float) -> None:
         """Remove what is too old, and as much more as ``size`` bytes need."""
         late = not 0 <= now_s - self._looked_s < LOOK_S
-        if not late and self._bytes is not None and self._bytes + size <= self._most:
+        held = self._tally.bytes
+        if not late and held is not None and held + size <= self._most:
             return
         found = sorted(self.kept())
         self._looked_s = now_s
@@ -133,7 +151,7 @@ class Shelf:
             aged = _CLOCK_SET_S < one.mtime_s < oldest
             if (aged or total + size > self._most) and _remove(one.path):
                 total -= one.size
-        self._bytes = total
+        self._tally.bytes = total
 
     def highest(self, camera: str, event: str) -> int:
         """The highest number of a picture of an event, by a process before; 0: none."""
@@ -161,7 +179,7 @@ class Shelf:
                 break
             if _remove(one.path):
                 freed += one.size
-        self._bytes = None
+        self._tally.bytes = None
         return freed > 0
 
 
@@ -212,11 +230,3 @@ def _remove(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
