@@ -25,11 +25,11 @@ OURS = json.dumps(["dark_smoke", "light_smoke", "dust"])
 
 
 def grid(
-    width=None, height=None, *, metadata=None, scale=1.0, shift=0.0, cell=16
+    width=None, height=None, *, metadata=None, card=None, scale=1.0, shift=0.0, cell=16
 ) -> bytes:
     """uint8 (1,H,W,3) RGB -> cells: darkness, brightness, redness minus green.
 
-    All from 0 to 1 for ``scale`` 1 and ``shift`` 0.
+    All from 0 to 1 for ``scale`` 1 and ``shift`` 0; ``card`` changes metadata.
     """
     mix = np.array([[-1, -1, -1], [1, 1, 1], [1.5, -1.5, 0]], np.float32) / (3 * 255)
     bias = np.array([1, 0, 0], np.float32)
@@ -69,8 +69,10 @@ def grid(
             "ecogate.classes": OURS,
             "ecogate.size": "[640, 384]",
             "ecogate.thresholds": '{"dark_smoke":0.4,"light_smoke":0.5,"dust":0.6}',
+            "ecogate.rise": '{"dark_smoke":0.3,"light_smoke":0.45,"dust":0.2}',
+            "ecogate.alone": '{"dark_smoke":0.7,"light_smoke":0.8,"dust":0.85}',
             "ecogate.version": '"t1"',
-        }
+        } | (card or {})
     return model(content, metadata)
 
 

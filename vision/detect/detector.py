@@ -27,6 +27,8 @@ _STEP = 32
 _CELL = 16
 """Pixels of what is fed that one cell of painted boxes stands for."""
 _DEFAULT_THRESHOLD = 0.5
+_ALONE = 0.35
+"""Of the way from a threshold to 1."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Detector:
         sha256: Of the file.
         thresholds: Label -> image score from which on it counts, as the card
             calibrates it; 0.5 where there is no card.
+        rises: Label -> how far an image's score must be above that of the same view
+            before; where the card does not say, the threshold.
+        alone: Label -> image score that counts where the view before is not known;
+            where the card does not say, stricter than the threshold.
         labels: What it can see; its other maps are always zero.
         calibrated: The thresholds come from the file's own card.
     """
@@ -47,6 +53,8 @@ class Detector:
     id: str
     sha256: str
     thresholds: dict[Label, float]
+    rises: dict[Label, float]
+    alone: dict[Label, float]
     labels: tuple[Label, ...]
     calibrated: bool
 
@@ -75,7 +83,8 @@ class Detector:
             ModelError: It cannot be used, and why.
         """
         net = Net(file, model)
-        card = thresholds(file.metadata)
+        card = levels(file.metadata, "thresholds")
+        at = {x: card.get(x, _DEFAULT_THRESHOLD) for x in LABELS}
         seen = tuple(LABELS[n] for n in sorted(set(net.classes.values())))
         version = literal(file.metadata.get("ecogate.version", ""))
         stem = file.path.stem
@@ -83,7 +92,10 @@ class Detector:
             net=net,
             id=stem if version is None else f"{stem}-{version}",
             sha256=file.sha256,
-            thresholds={x: card.get(x, _DEFAULT_THRESHOLD) for x in LABELS},
+            thresholds=at,
+            rises=at | levels(file.metadata, "rise"),
+            alone={x: t + _ALONE * (1 - t) for x, t in at.items()}
+            | levels(file.metadata, "alone"),
             labels=seen,
             calibrated=all(label in card for label in seen),
         )
@@ -147,13 +159,17 @@ class Detector:
         return Cells(maps, (float(best[0]), float(best[1]), float(best[2])))
 
 
-def thresholds(metadata: dict[str, str]) -> dict[Label, float]:
-    """What the card in a file calibrates.
+def levels(metadata: dict[str, str], name: str) -> dict[Label, float]:
+    """Scores by label that the card in a file calibrates; empty: it says none.
+
+    Args:
+        metadata: Of the file.
+        name: ``thresholds``, ``rise`` or ``alone``.
 
     Raises:
-        ModelError: It says something that is no threshold.
+        ModelError: It says something that is no score.
     """
-    text = metadata.get("ecogate.thresholds", "")
+    text = metadata.get(f"ecogate.{name}", "")
     if not text:
         return {}
     found = literal(text)

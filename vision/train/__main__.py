@@ -2,6 +2,7 @@
 
     python -m vision.train --data DIR              cache, train, export, figures
     python -m vision.train export --data DIR       the last checkpoint, as it is
+    python -m vision.train levels M --data DIR     what alarms ask of a file, into it
     python -m vision.train evaluate M --data DIR   figures of a file, nothing is written
     python -m vision.train kfold --data DIR        folds by scene, into the card
     python -m vision.train candidates --data DIR   the table of candidates
@@ -28,16 +29,16 @@ MODEL = "smoke_dust.onnx"
 VERSION = "1"
 SIZE = (640, 384)
 _KFOLD = "kfold.json"
-_PARTS = ("val", "rendered", "outside", "kfold")
+_PARTS = ("val", "rendered", "outside", "risen", "kfold")
 _CROPS = 40_960
 _STEPS = 8_000
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m vision.train", description=__doc__)
-    actions = ("train", "export", "evaluate", "kfold", "candidates")
+    actions = ("train", "export", "levels", "evaluate", "kfold", "candidates")
     parser.add_argument("action", nargs="?", default="train", choices=actions)
-    parser.add_argument("model", nargs="?", type=Path, help="file to evaluate")
+    parser.add_argument("model", nargs="?", type=Path, help="file to judge")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data")
     parser.add_argument("--work", type=Path, help="cache and checkpoints")
     parser.add_argument("--out", type=Path, help="folder of the model and its card")
@@ -103,7 +104,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
-    from vision.train import backbone, book, calibration, card, hard  # noqa: PLC0415
+    from vision.train import backbone, book, calibration, card, hard, pairs  # noqa: PLC0415
     from vision.train import evaluate as judge  # noqa: PLC0415
     from vision.train import export as exports  # noqa: PLC0415
     from vision.train.candidates import TABLE  # noqa: PLC0415
@@ -120,12 +121,17 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
             calibration.judge_hard(chosen.path, shown, SIZE),
         )
     )
+    alarms = calibration.levels(
+        chosen.path, pairs.pairs(val, options.data, options.work), SIZE
+    )
     manifest = calibration.digest(options.data / "manifest.csv")[:12]
     facts = {
         "head": "grid",
         "classes": list(exports.CLASSES),
         "size": list(SIZE),
         "thresholds": at._asdict(),
+        "rise": alarms.rise._asdict(),
+        "alone": alarms.alone._asdict(),
         "score": exports.SCORE,
         "data": f"manifest {manifest}, {crops} crops",
         "version": VERSION,
@@ -154,8 +160,11 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
             "manifest": manifest,
         },
         "thresholds": at._asdict(),
+        "rise": alarms.rise._asdict(),
+        "alone": alarms.alone._asdict(),
         "int8_cost": chosen.cost,
         "latency": chosen.latency,
+        "risen": alarms.found,
         **calibration.measured(model, val, shown, at, SIZE),
     }
     if options.outside is not None:
@@ -167,6 +176,30 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
         content["kfold"] = json.loads(kfold_kept.read_text(encoding="utf-8"))
     card.write(content, out, TABLE)
     _say(content)
+
+
+def levels(options: argparse.Namespace) -> None:
+    """Set what alarms ask of a file, in the file and in the card beside it."""
+    from vision.train import book, calibration, pairs  # noqa: PLC0415
+    from vision.train import card as cards  # noqa: PLC0415
+    from vision.train import export as exports  # noqa: PLC0415
+    from vision.train.candidates import TABLE  # noqa: PLC0415
+
+    path = options.model or options.out / MODEL
+    width, height = exports.facts_of(path)["size"]
+    val = book.load(options.data, ("val",))
+    shown = pairs.pairs(val, options.data, options.work)
+    alarms = calibration.levels(path, shown, (width, height))
+    said = {"rise": alarms.rise._asdict(), "alone": alarms.alone._asdict()}
+    exports.describe(path, said)
+    content = {**said, "risen": alarms.found}
+    _say(content)
+    card = path.with_name("card.json")
+    if card.is_file():
+        content = json.loads(card.read_text(encoding="utf-8")) | content
+        content["model"]["sha256"] = calibration.digest(path)
+        content["model"]["bytes"] = path.stat().st_size
+        cards.write(content, path.parent, TABLE)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -256,6 +289,7 @@ def main(given: list[str]) -> None:
     actions = {
         "train": train,
         "export": export,
+        "levels": levels,
         "evaluate": evaluate,
         "kfold": kfold,
         "candidates": candidates,

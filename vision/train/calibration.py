@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vision.train import evaluate, export, frames, hard, latency, outside
+from vision.train.negative import NEGATIVES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from vision.train.evaluate import Judged, Thresholds
     from vision.train.figures import Figure
     from vision.train.head import Net
+    from vision.train.pairs import Pairs
 
 RATE = 0.10  # of the val negatives that may be called anything
 HARD_RATE = 0.30  # and of the hard negatives rendered over their backgrounds
 # Of either that may be called light smoke, and dust.
 OWN_RATES = {evaluate.LIGHT: 0.03, evaluate.DUST: 0.06}
+ALARM_RATE = 0.05  # of the pairs' negatives, in each class: what an alarm asks for
 WORTH = 0.01  # AUROC that int8 may cost
 SHARPNESS = 3.0
 _CALIBRATION_PICTURES = 160
@@ -136,6 +139,49 @@ def thresholds(real: Judged, rendered: Judged) -> Thresholds:
         if all(c.mean() <= r for c, r in zip(called, limits, strict=True)):
             return at
     return evaluate.Thresholds(1.0, *strict)
+
+
+class Levels(NamedTuple):
+    """What alarms ask of a picture, and how many pairs reach it.
+
+    Attributes:
+        rise: Over the same view before.
+        alone: Of a picture whose view before is not known.
+        found: Figures of ``rise``.
+    """
+
+    rise: Thresholds
+    alone: Thresholds
+    found: dict[str, dict[str, float | int]]
+
+
+def levels(path: Path, shown: Pairs, size: tuple[int, int]) -> Levels:
+    """Set what alarms ask of a file's scores.
+
+    In each class 19 of 20 pairs with a confounder that came into view stay below: what
+    is left is for persistence and motion to sort out.
+
+    Args:
+        path: The file that ships.
+        shown: Pairs over the backgrounds of the val split.
+        size: Input (width, height).
+    """
+    model = export.session(path)
+    now, before = (
+        export.cells(model, [frames.resized(image, size) for image in images])
+        for images in (shown.images, shown.befores)
+    )
+    seen = evaluate.risen(now, before, shown.kinds, shown.scenes)
+    negative = np.isin(seen.kinds, list(NEGATIVES))
+    rise, alone = (
+        rounded(
+            evaluate.Thresholds(
+                *(evaluate.reached_by(of[negative, c], ALARM_RATE) for c in range(3))
+            )
+        )
+        for of in (seen.rises, seen.scores)
+    )
+    return Levels(rise, alone, as_data(evaluate.risen_report(seen, rise)))
 
 
 def rounded(at: Thresholds) -> Thresholds:

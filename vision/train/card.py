@@ -38,6 +38,11 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "recall_dust": ("dust, recall", "扬尘，召回率"),
     "recall_far_smoke": ("far smoke (< 32 px), recall", "远处烟（< 32 像素），召回率"),
     "auroc_far_smoke": ("far smoke (< 32 px), AUROC", "远处烟（< 32 像素），AUROC"),
+    "risen_near-dark": ("near dark smoke risen", "近处黑烟升高达标"),
+    "risen_near-light": ("near light smoke risen", "近处浅色烟升高达标"),
+    "risen_far-dark": ("far dark smoke risen", "远处黑烟升高达标"),
+    "risen_far-light": ("far light smoke risen", "远处浅色烟升高达标"),
+    "risen_dust": ("dust risen", "扬尘升高达标"),
 }
 _KINDS: Mapping[str, tuple[str, str]] = {
     "real-smoke": ("real", "真实"),
@@ -138,6 +143,9 @@ def texts(card: Mapping[str, Any], candidates: Mapping[str, Any]) -> dict[str, s
             "model": card["model"],
             "training": card["training"],
             "thresholds": card["thresholds"],
+            "rise": card["rise"],
+            "alone": card["alone"],
+            "risen": table(card["risen"], language),
             "val": table(
                 {
                     n: f

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vision.train.frames import Truth
 
 DARK, LIGHT, DUST = 0, 1, 2
+EMISSIONS = ("near-dark", "near-light", "far-dark", "far-light", "dust")
+"""Of ``vision.train.sample``, which needs OpenCV."""
 _STEPS = 200  # of the search for a common rate
 
 
@@ -92,6 +94,59 @@ def judged_pages(cells: NDArray[np.float32], pages: Sequence[Page]) -> Judged:
         [p.kind for p in pages],
         [p.scene for p in pages],
     )
+
+
+class Risen(NamedTuple):
+    """Pairs of pictures: what a model says of the later one, and how far that rose.
+
+    Attributes:
+        scores: (n,3) image scores of the later picture.
+        rises: (n,3) the same of the difference of both maps.
+        kinds: n.
+        scenes: n.
+    """
+
+    scores: NDArray[np.float32]
+    rises: NDArray[np.float32]
+    kinds: NDArray[np.str_]
+    scenes: NDArray[np.str_]
+
+
+def risen(
+    cells: NDArray[np.float32],
+    before: NDArray[np.float32],
+    kinds: NDArray[np.str_],
+    scenes: NDArray[np.str_],
+) -> Risen:
+    """Score cells (n,3,h,w), and their rise over those of the same views before."""
+    score = figures.image_score
+    return Risen(score(cells), score(cells - before), kinds, scenes)
+
+
+def risen_report(seen: Risen, at: Thresholds) -> dict[str, Figure]:
+    """State how many pairs of each kind rose by what an alarm asks for.
+
+    An emission counts as found when its own label rose, smoke of either label.
+    """
+    calls = seen.rises >= np.array(at, np.float32)
+    smoke, emission = calls[:, DARK] | calls[:, LIGHT], np.isin(seen.kinds, EMISSIONS)
+    own = {"dust": calls[:, DUST]}
+    out = {}
+    rows = [
+        ("false_positives", any_class(calls), ~emission),
+        *(
+            (f"false_positives_{name}", calls[:, index], ~emission)
+            for index, name in enumerate(Thresholds._fields)
+        ),
+        *(
+            (f"risen_{kind}", own.get(kind, smoke), seen.kinds == kind)
+            for kind in EMISSIONS
+        ),
+    ]
+    for name, hits, which in rows:
+        if which.any():
+            out[name] = figures.share_by_scene(hits[which], list(seen.scenes[which]))
+    return out
 
 
 def called(seen: Judged, at: Thresholds) -> NDArray[np.bool_]:

@@ -52,8 +52,25 @@ def test_its_card_is_read(opened):
     assert detector.id == "dusty-t1"
     assert detector.sha256 == hashlib.sha256(data).hexdigest()
     assert detector.thresholds == {"dark_smoke": 0.4, "light_smoke": 0.5, "dust": 0.6}
+    assert detector.rises == {"dark_smoke": 0.3, "light_smoke": 0.45, "dust": 0.2}
+    assert detector.alone["dark_smoke"] == 0.7
     assert detector.labels == ("dark_smoke", "light_smoke", "dust")
     assert detector.calibrated
+
+
+def test_what_a_card_does_not_say_follows_from_its_thresholds(opened):
+    data = small.grid(card={"ecogate.rise": "", "ecogate.alone": '{"dust":0.9}'})
+    detector = opened(data)
+
+    assert detector.rises == detector.thresholds
+    assert detector.alone["dust"] == 0.9
+    assert detector.alone["dark_smoke"] == pytest.approx(0.4 + 0.35 * 0.6)
+
+
+@pytest.mark.parametrize("name", ["thresholds", "rise", "alone"])
+def test_a_card_of_nonsense_is_refused(opened, name):
+    with pytest.raises(ModelError, match="thresholds"):
+        opened(small.grid(card={f"ecogate.{name}": '{"dust": 7}'}))
 
 
 @pytest.mark.parametrize("size", [(640, 384), (448, 256)])

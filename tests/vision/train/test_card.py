@@ -31,6 +31,9 @@ def content() -> dict[str, object]:
         },
         "training": {"steps": 10, "crops": 20, "seed": 3, "manifest": "ff"},
         "thresholds": {"dark_smoke": 0.41, "light_smoke": 0.42, "dust": 0.43},
+        "rise": {"dark_smoke": 0.31, "light_smoke": 0.32, "dust": 0.33},
+        "alone": {"dark_smoke": 0.61, "light_smoke": 0.62, "dust": 0.63},
+        "risen": {"risen_near-dark": figure(0.801)},
         "int8_cost": {"smoke": 0.001},
         "latency": {"int8": {"448x256, threads 1": 9.5}},
         "val": {"auroc_smoke": figure(0.876), "recall_dust_real-dust": figure(0.765)},
@@ -54,7 +57,18 @@ def test_both_languages_hold_every_figure(content: dict[str, object]) -> None:
     found = card.texts(content, CANDIDATES)
     assert set(found) == {"card.md", "card.zh-CN.md"}
     for text in found.values():
-        for value in ("0.876", "0.765", "0.234", "0.912", "0.41", "9.5", "ab" * 32):
+        for value in (
+            "0.876",
+            "0.765",
+            "0.234",
+            "0.912",
+            "0.41",
+            "0.33",
+            "0.62",
+            "0.801",
+            "9.5",
+            "ab" * 32,
+        ):
             assert value in text
         assert "{" not in text
 

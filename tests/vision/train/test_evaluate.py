@@ -89,3 +89,30 @@ def test_at_most_the_rate_reaches_a_threshold(seed: int, rate: float) -> None:
 def test_a_threshold_all_may_reach_is_the_lowest_score() -> None:
     scores = np.array([0.2, 0.4], np.float32)
     assert evaluate.reached_by(scores, 1.0) == pytest.approx(0.2)
+
+
+def test_what_always_scored_high_has_not_risen() -> None:
+    wall = np.zeros((2, 3, 12, 16), np.float32)
+    wall[:, 1, 2:6, 2:6] = 0.8
+    now = wall.copy()
+    now[1, 0, 6:10, 6:10] = 0.7
+    kinds, scenes = np.array(["steam", "near-dark"]), np.array(["a", "b"])
+    seen = evaluate.risen(now, wall, kinds, scenes)
+    assert seen.scores[:, 1] == pytest.approx([0.8, 0.8])
+    assert seen.rises[0] == pytest.approx([0, 0, 0])
+    assert seen.rises[1] == pytest.approx([0.7, 0, 0])
+
+
+def test_a_pair_counts_as_found_when_its_own_label_rose() -> None:
+    rises = np.array(
+        [[0, 0.5, 0], [0.5, 0, 0], [0.5, 0, 0], [0, 0, 0.5], [0, 0, 0]], np.float32
+    )
+    kinds = np.array(["steam", "near-light", "dust", "dust", "far-dark"])
+    seen = evaluate.Risen(rises, rises, kinds, np.array(list("abcde")))
+    found = evaluate.risen_report(seen, Thresholds(0.4, 0.4, 0.4))
+    assert found["false_positives"].n == 1
+    assert found["false_positives_light_smoke"].value == 1
+    assert found["risen_near-light"].value == 1  # as dark: it is smoke
+    assert found["risen_dust"].value == 0.5
+    assert found["risen_far-dark"].value == 0
+    assert "risen_near-dark" not in found
