@@ -12,6 +12,7 @@ from vision.train import view as views
 from vision.train.canvas import Canvas, light_of, sun_of
 from vision.train.chance import decades, often, one_of, weighted
 from vision.train.landscape import landscape
+from vision.train.strange import change
 
 if TYPE_CHECKING:
     from vision.train import raster
@@ -39,6 +40,9 @@ _CLOSE_UPS = frozenset(
     ]
 )
 _SAME_FRAME = 0.5
+STRANGE = 0.4  # of the photographs without dust
+_ENLARGED = 0.3
+_NEAREST, _NEARER = 1.6, 4.0
 
 
 def background(rng: Dice, book: Book) -> Canvas:
@@ -65,16 +69,32 @@ def background(rng: Dice, book: Book) -> Canvas:
         photo = views.anywhere(rng, 0.6, 1.6).picture(page.rgb()).astype(np.float32)
         return landscape(rng, *size, photo, page.scene)
     page = any_page(rng, book, books.REAL_NONE if how == _PHOTO else books.REAL_DUST)
-    return photograph(rng, book, page, views.anywhere(rng))
+    return photograph(rng, book, page, view_of(rng), strange=often(rng, STRANGE))
 
 
-def photograph(rng: Dice, book: Book, page: Page, view: View) -> Canvas:
-    """A photograph as a scene, with its own labels; before it is an earlier frame."""
+def view_of(rng: Dice) -> View:
+    """A crop from anywhere; sometimes so near that only soft shapes are left."""
+    if often(rng, STRANGE * _ENLARGED):
+        return views.anywhere(rng, _NEAREST, _NEARER)
+    return views.anywhere(rng)
+
+
+def photograph(
+    rng: Dice, book: Book, page: Page, view: View, *, strange: bool = False
+) -> Canvas:
+    """A photograph as a scene, with its own labels; before it is an earlier frame.
+
+    One that shows dust is never strange: dust in other colours is no dust.
+    """
+    given = shipped(page, view, _DOUBT if page.scene in book.doubtful else 1.0)
     now = view.picture(page.rgb()).astype(np.float32)
     old = None if often(rng, _SAME_FRAME) else earlier(rng, book, page)
     before = now if old is None else view.picture(old.rgb()).astype(np.float32)
+    if strange and given.target.max() == 0:
+        changed = change(rng)
+        before = changed(before)
+        now = before if old is None else changed(now)
     level, sky = light_of(now, rng)
-    given = shipped(page, view, _DOUBT if page.scene in book.doubtful else 1.0)
     # Dust that came with the photograph was there before, too.
     known = given.target.max() == 0
     return Canvas(now, before, page.scene, level, sky, sun_of(rng), given, bool(known))

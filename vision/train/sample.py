@@ -18,18 +18,21 @@ from vision.train import emission
 from vision.train import labels as labelled
 from vision.train import view as views
 from vision.train.background import (
+    STRANGE,
     any_page,
     any_piece,
     background,
     earlier,
     photograph,
     shipped,
+    view_of,
 )
 from vision.train.canvas import has_sky, passer_by
 from vision.train.chance import between, decades, dice, often, one_of, weighted
 from vision.train.dust_cloud import pasted, raise_dust
 from vision.train.lens import blacked_out
 from vision.train.negative import NEGATIVES, SKY, draw
+from vision.train.strange import change
 from vision.train.structure import foreground, stack
 
 if TYPE_CHECKING:
@@ -190,7 +193,10 @@ def _cut(rng: Dice, book: Book, kind: str) -> _Scenes:
     """A crop of a picture of the book, with the labels it came with."""
     page = any_page(rng, book, kind)
     boxed = page.boxes and often(rng, 0.85)
-    view = views.around(rng, one_of(rng, page.boxes)) if boxed else views.anywhere(rng)
+    if boxed:
+        view = views.around(rng, one_of(rng, page.boxes))
+    else:
+        view = view_of(rng) if kind == books.REAL_NONE else views.anywhere(rng)
     now = view.picture(page.rgb()).astype(np.float32)
     old = (
         earlier(rng, book, page)
@@ -198,6 +204,9 @@ def _cut(rng: Dice, book: Book, kind: str) -> _Scenes:
         else None
     )
     before = now if old is None else view.picture(old.rgb()).astype(np.float32)
+    if kind == books.REAL_NONE and often(rng, STRANGE):
+        changed = change(rng)
+        now, before = changed(now), changed(before)
     labels = shipped(page, view, 0.5 if page.scene in book.doubtful else 1.0)
     known = old is not None or kind == books.REAL_NONE
     return _Scenes(now, before, labels, kind, page.scene, known)
