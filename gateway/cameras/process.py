@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 ENVIRONMENT = {
     # glibc's arenas, one a thread, make a process look twice as large as it is.
     "MALLOC_ARENA_MAX": "2",
+    # Pictures go back to the system when they are done with. Left to itself glibc keeps
+    # them on its heap from the first freed one on, and the heap full of holes.
+    "MALLOC_MMAP_THRESHOLD_": "262144",
     # One thread of ours is one core's work; the libraries' own pools are not wanted.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

@@ -115,11 +115,11 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def session(path: Path, threads: int = 2) -> ort.InferenceSession:
-    """Open a file as the gateway does: given threads, no arena."""
+    """Open a file as the gateway does: given threads, no pattern."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
