@@ -74,8 +74,10 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         full_count = item.get_closest_marker("bars") is not None
         (dropped if full_count and not wanted else kept).append(item)
-        if BARS:  # limits are for small counts
-            item.add_marker(pytest.mark.timeout(3000), append=False)
+        if BARS:  # limits are for small counts; one that is longer stays
+            own = item.get_closest_marker("timeout")
+            limit_s = max(3000, own.args[0] if own and own.args else 0)
+            item.add_marker(pytest.mark.timeout(limit_s), append=False)
         # First in, last out: every other fixture has ended when it looks.
         if inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.fixturenames.insert(0, "_no_task_left_running")
