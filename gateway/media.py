@@ -19,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.clock import Instant
+from gateway.texts import t
 from vision.messages import Role
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _CUT = b"\0"
 
 
 class MediaError(ValueError):
-    """A picture that cannot become records, and why; nothing was stored."""
+    """A picture that cannot become records, and why in words; nothing was stored."""
 
 
 class MediaRef(msgspec.Struct, frozen=True):
@@ -221,21 +222,27 @@ def _read(picture: Picture, folder: Path) -> bytes:
     root = folder.resolve()
     path = (root / picture.file).resolve()
     if not path.is_relative_to(root):
-        raise MediaError(f"{picture.file}: expected a file in {folder}, got {path}")
+        raise MediaError(
+            t("media.outside", file=picture.file, folder=folder, path=path)
+        )
     if picture.bytes > LARGEST_BYTES:
         raise MediaError(
-            f"{path}: expected at most {LARGEST_BYTES} bytes, got {picture.bytes}: "
-            "set a smaller picture_bytes or a shorter clip"
+            t("media.large", path=path, most=LARGEST_BYTES, found=picture.bytes)
         )
     try:
         with path.open("rb") as file:
             data = file.read(picture.bytes + 1)
     except OSError as exc:
-        raise MediaError(f"{path}: {exc.strerror or exc}") from exc
+        error = exc.strerror or str(exc)
+        raise MediaError(t("media.unread", path=path, error=error)) from exc
     if len(data) != picture.bytes:
-        more = "more" if len(data) > picture.bytes else str(len(data))
-        raise MediaError(f"{path}: expected {picture.bytes} bytes, got {more}")
-    found = hashlib.sha256(data).hexdigest()
-    if found != picture.sha256:
-        raise MediaError(f"{path}: expected SHA-256 {picture.sha256}, got {found}")
+        found = f">= {len(data)}" if len(data) > picture.bytes else len(data)
+        raise MediaError(
+            t("media.size", path=path, expected=picture.bytes, found=found)
+        )
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != picture.sha256:
+        raise MediaError(
+            t("media.sha256", path=path, expected=picture.sha256, found=sha256)
+        )
     return data

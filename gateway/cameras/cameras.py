@@ -14,6 +14,7 @@ from gateway.cameras.newest_values import NewestValues
 from gateway.cameras.note import NOTE
 from gateway.cameras.pictures import Pictures
 from gateway.cameras.standing import Standing
+from gateway.cameras.untold import Untold
 from gateway.config.cameras import groups
 from gateway.control import ControlError
 from gateway.texts import language, t
@@ -81,6 +82,8 @@ class Cameras:
     async def end(self) -> None:
         """End what still runs; alarms stay open in the note."""
         await self._app.crew.end("cameras:", STOP_S)
+        if self._pictures is not None:
+            await self._pictures.end()
 
     # -- for others ---------------------------------------------------------
 
@@ -136,10 +139,11 @@ class Cameras:
         assert vision is not None  # noqa: S101 - the loader gives cameras one
         folder, part_bytes = Path(vision.evidence.folder), vision.evidence.part_bytes
         if self._pictures is None or self._pictures.folder != folder:
-            self._pictures = Pictures(
-                self._app.record, self.standing, folder, part_bytes
-            )
+            buffer = self._app.buffer
+            untold = Untold(folder, lambda: buffer.high, lambda: buffer.stats().durable)
+            self._pictures = Pictures(self._app.record, self.standing, folder, untold)
         self._pictures.part_bytes = part_bytes
+        self._pictures.cameras = self._site.cameras
         keeper = self.keepers[name] = GroupKeeper(
             name,
             members,

@@ -143,6 +143,7 @@ class GroupKeeper:
         loop = asyncio.get_running_loop()
         self._alive_s = loop.time()
         while True:
+            await self._pictures.catch_up(self._by_name)
             began, model = loop.time(), self._model_mark()
             outcome = await self._live()
             if self._stopping:

@@ -33,6 +33,11 @@ class Alarm(msgspec.Struct, kw_only=True):
     orphan_s: float | None = None
     """Its loop time of death; not kept: a new start waits from its start."""
 
+    @property
+    def last_id(self) -> str:
+        """The id of the process that watched it last."""
+        return self.seen_by or self.was_seen_by
+
 
 class Note(msgspec.Struct, kw_only=True):
     """All that is open."""
@@ -40,6 +45,8 @@ class Note(msgspec.Struct, kw_only=True):
     alarms: list[Alarm] = []
     faults: list[Event] = []
     refused: list[Event] = []
+    over: list[str] = []
+    """Ids of the last alarms that were closed."""
 
     @classmethod
     def read(cls, kept: bytes | None) -> Note:
@@ -53,7 +60,7 @@ class Note(msgspec.Struct, kw_only=True):
             return cls()
 
     def packed(self) -> bytes | None:
-        """What to keep; None: nothing is open."""
-        if not (self.alarms or self.faults or self.refused):
+        """What to keep; None: nothing is."""
+        if not (self.alarms or self.faults or self.refused or self.over):
             return None
         return msgspec.msgpack.encode(self)

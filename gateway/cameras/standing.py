@@ -5,6 +5,7 @@ open is kept here, with the gateway, and in a note of the store:
 
 * An alarm whose process ended is an **orphan**. Seen again in its place within the
   label's cool-down, it goes on under its id; else it is cleared, with the cause.
+* An alarm that began and ended while nobody heard is told late, both of it.
 * A fault stays until the camera is known to see: what a new process says of it
   counts, not that the old one is gone.
 * What belongs to a camera that the site no longer has is cleared at once.
@@ -37,7 +38,8 @@ OLDEST_MS = 3_600_000
 """A frame is dated by the process, with the same wall clock: one that seems older, or
 younger than now, says that this clock was set."""
 REMEMBERED = 64
-"""Alarms that are over: the last pictures of one may come after its end."""
+"""Alarms that are over: the last pictures of one may come after its end, and a process
+that was killed may see it end again."""
 
 
 class Standing:
@@ -72,6 +74,10 @@ class Standing:
         note = Note.read(recalled)
         self.alarms = {alarm.event.id: alarm for alarm in note.alarms}
         self._ended: dict[str, Alarm] = {}
+        self._over: dict[str, None] = dict.fromkeys(note.over)
+        """By every name they had, and over restarts: none of them ends twice."""
+        self._early: dict[str, list[MediaRef]] = {}
+        """Pictures of alarms that nobody was told of yet."""
         for alarm in self.alarms.values():
             alarm.was_seen_by = alarm.seen_by or alarm.was_seen_by
             alarm.seen_by, alarm.orphan_s = "", time()
@@ -84,12 +90,19 @@ class Standing:
         """A process saw something, still sees it, or sees it no longer."""
         at = self.instant(sight.t_ms)
         alarm = self._alarm_of(sight)
+        if alarm is None and sight.state == "cleared":
+            if sight.id in self._over:
+                return  # closed already, by whatever came first
+            # It began while nobody heard: late is better than never.
+            raised = msgspec.structs.replace(
+                sight, state="raised", score=sight.peak, t_ms=sight.began_ms, cause=""
+            )
+            self.sight(raised, camera, {})
+            alarm = self._alarm_of(sight)
         if alarm is None:
-            if sight.state == "cleared":
-                return  # of an alarm nobody was told of
             began, state = self.instant(sight.began_ms), "raised"
             id_: str = sight.id
-            media: tuple[MediaRef, ...] = ()
+            media = tuple(self._early.pop(sight.id, ()))
         else:
             began, id_, media = alarm.event.at, alarm.event.id, alarm.event.media
             state = "cleared" if sight.state == "cleared" else "updated"
@@ -115,9 +128,15 @@ class Standing:
             self._end(alarm)
         else:
             new = Alarm(
-                event=event, label=sight.label, zone=sight.zone, region=sight.region
+                event=event,
+                label=sight.label,
+                zone=sight.zone,
+                region=sight.region,
+                next_n=max((one.n + 1 for one in media), default=0),
             )
             alarm = self.alarms.setdefault(id_, new)
+            if alarm.last_id not in ("", sight.id):
+                alarm.first_n = alarm.next_n  # another process, with numbers of its own
             alarm.event, alarm.zone, alarm.region = event, sight.zone, sight.region
             alarm.seen_by, alarm.orphan_s = sight.id, None
         self._keep()
@@ -125,7 +144,7 @@ class Standing:
     def picture(self, picture: Picture) -> Picture | None:
         """The picture as it belongs to an open alarm; None: to none."""
         for alarm in (*self.alarms.values(), *self._ended.values()):
-            if alarm.seen_by == picture.event:
+            if alarm.last_id == picture.event:
                 id_, n = alarm.event.id, picture.n + alarm.first_n
                 return msgspec.structs.replace(picture, event=id_, n=n)
         return None
@@ -138,6 +157,23 @@ class Standing:
             alarm.event = msgspec.structs.replace(alarm.event, media=media)
             alarm.next_n = max(alarm.next_n, ref.n + 1)
             self._keep()
+        else:
+            self._early.setdefault(id_, []).append(ref)
+            _bound(self._early)
+
+    def dated(self, picture: Picture) -> Instant | None:
+        """When a picture was taken that nobody told of then; None: nobody can say."""
+        at = self._now()
+        if 0 <= (age_ms := at.wall_ms - picture.t_ms) <= OLDEST_MS:
+            return earlier(at, age_ms)
+        for alarm in self.alarms.values():
+            # Older than that, and perhaps of another boot: as old as its alarm.
+            began = alarm.event.at
+            since_ms = picture.t_ms - began.wall_ms
+            if alarm.last_id == picture.event and abs(since_ms) <= OLDEST_MS:
+                self._used(began)
+                return earlier(began, -since_ms)
+        return None
 
     def tell_pictures(self, id_: str) -> None:
         """Tell of the pictures that came since the alarm was told last."""
@@ -164,19 +200,18 @@ class Standing:
             if alarm.seen_by and _camera(alarm.event) in cameras:
                 alarm.was_seen_by, alarm.seen_by = alarm.seen_by, ""
                 alarm.orphan_s = self._time()
-                alarm.first_n = alarm.next_n
         self._keep()
 
     def end_orphans(self, cameras: Mapping[str, SiteCamera]) -> None:
         """Clear what was not seen again in time."""
         now = self._time()
-        for id_, alarm in list(self.alarms.items()):
+        for alarm in list(self.alarms.values()):
             camera = cameras.get(_camera(alarm.event))
             if camera is None or alarm.orphan_s is None:
                 continue
             if now - alarm.orphan_s >= _cooldown_s(camera, alarm.label):
                 self._tell(events.sight_lost(alarm.event, "process_ended", self._now()))
-                del self.alarms[id_]
+                self._end(alarm)
         self._keep()
 
     # -- faults and refusals ------------------------------------------------
@@ -229,10 +264,10 @@ class Standing:
     def adopt(self, cameras: Collection[str]) -> None:
         """Clear what belongs to cameras that are there no longer."""
         at = self._now()
-        for id_, alarm in list(self.alarms.items()):
+        for alarm in list(self.alarms.values()):
             if _camera(alarm.event) not in cameras:
                 self._tell(events.sight_lost(alarm.event, "camera_removed", at))
-                del self.alarms[id_]
+                self._end(alarm)
         for key, event in list(self.faults.items()):
             if key[0] not in cameras:
                 self._tell(events.fault_cleared(event, at, "camera removed"))
@@ -255,8 +290,9 @@ class Standing:
         id_ = alarm.event.id
         self.alarms.pop(id_, None)
         self._ended[id_] = alarm
-        while len(self._ended) > REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+        self._over |= dict.fromkeys((id_, alarm.last_id))
+        _bound(self._ended)
+        _bound(self._over)
 
     def _alarm_of(self, sight: Sight) -> Alarm | None:
         """The open alarm this is: by its id, or one that lost its process."""
@@ -277,11 +313,17 @@ class Standing:
             alarms=list(self.alarms.values()),
             faults=list(self.faults.values()),
             refused=list(self._refused.values()),
+            over=list(self._over),
         )
         kept = note.packed()
         if kept != self._kept:
             self._kept = kept
             self._remember(kept)
+
+
+def _bound(held: dict[str, Any]) -> None:
+    while len(held) > REMEMBERED:
+        del held[next(iter(held))]
 
 
 def _continues(alarm: Alarm, sight: Sight) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from vision.messages import (
+    UNTOLD_FOLDER,
     Ask,
     Beat,
     CameraBeat,
@@ -28,9 +29,11 @@ from vision.messages import (
     Refused,
     Sight,
     Stop,
+    note_of,
 )
 
 HELLO_S = 1.0
+JPEG = b"\xff\xd8jpeg\xff\xd9" * 30
 
 
 class FakeProcess:
@@ -137,25 +140,34 @@ class FakeProcess:
         }
         self.tell(Sight(id=id_, camera=camera, state=state, **(usual | more)))
 
-    def picture(self, camera, event, role, data=b"\xff\xd8jpeg\xff\xd9" * 30):
+    def picture(self, camera, event, role, data=JPEG, **more):
+        """Keep a picture, and tell of it."""
+        picture = self.keep(camera, event, role, data, **more)
+        self.tell(picture)
+        return picture
+
+    def keep(self, camera, event, role, data=JPEG, **more):
+        """Keep a picture, and die or hang before anybody is told."""
         folder = Path(self.configure.evidence.folder)
-        folder.mkdir(parents=True, exist_ok=True)
         n = self._n[event] = self._n.get(event, 0) + 1
-        file = f"{event}-{self.pid}-{n}.jpg"
+        file = f"{camera}/{event}-{self.pid}-{n}.jpg"
+        (folder / camera).mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(data)
-        self.tell(
-            Picture(
-                camera=camera,
-                event=event,
-                n=n,
-                role=role,
-                annotated=False,
-                file=file,
-                sha256=hashlib.sha256(data).hexdigest(),
-                bytes=len(data),
-                t_ms=self._wall_ms(),
-            )
+        told = Picture(
+            camera=camera,
+            event=event,
+            n=n,
+            role=role,
+            annotated=False,
+            file=file,
+            sha256=hashlib.sha256(data).hexdigest(),
+            bytes=len(data),
+            t_ms=more.get("t_ms", self._wall_ms()),
         )
+        if role != "snapshot":
+            (folder / UNTOLD_FOLDER).mkdir(exist_ok=True)
+            (folder / note_of(told)).write_bytes(msgspec.json.encode(told))
+        return told
 
     # -- inside -------------------------------------------------------------
 

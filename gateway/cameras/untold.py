@@ -1,0 +1,119 @@
+"""Pictures on disk of which nobody was told: what a death left between the two.
+
+The vision process notes a picture before the file has its name; the note goes when the
+picture is durable in the buffer. What has a note when no process of its camera runs was
+never stored, or was not yet known to be: it is told now. Told twice it has the same
+event, number and SHA-256.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from gateway.uplink.daemon import DaemonExecutor
+from vision.messages import UNTOLD_FOLDER, Picture, note_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+READ_S = 5.0
+_READ_ONLY = msgspec.json.Decoder(Picture)
+
+
+class Note(NamedTuple):
+    """One of them."""
+
+    name: str
+    """Relative to the evidence folder."""
+    camera: str
+    picture: Picture | None
+    """None: cut off by a power failure, before its file had a name."""
+
+
+class Untold:
+    """The notes of one evidence folder."""
+
+    def __init__(
+        self, folder: Path, high: Callable[[], int], durable: Callable[[], int]
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            folder: Of evidence.
+            high: The newest seq of the buffer.
+            durable: Up to which seq all of it is safe.
+        """
+        self._folder = folder
+        self._high, self._durable = high, durable
+        self._stored: dict[str, int] = {}
+        """Note -> with this seq its picture is safe."""
+        self._files = DaemonExecutor()
+
+    async def notes(self) -> list[Note]:
+        """What is noted and not in the buffer; nothing where the folder hangs."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(READ_S):
+                found = await loop.run_in_executor(self._files, _read, self._folder)
+        except TimeoutError:
+            return []
+        return [note for note in found if note.name not in self._stored]
+
+    def stored(self, picture: Picture) -> None:
+        """It is in the buffer: its note may go once that is durable."""
+        self._stored[note_of(picture)] = self._high()
+
+    def settle(self) -> asyncio.Future[list[str]] | None:
+        """Remove the notes of what is safe; who wants may wait for it."""
+        if not self._stored:
+            return None
+        durable = self._durable()
+        return self.remove(name for name, seq in self._stored.items() if seq <= durable)
+
+    def remove(self, files: Iterable[str]) -> asyncio.Future[list[str]] | None:
+        """Remove notes and files; nobody has to wait for it."""
+        due = list(files)
+        if not due:
+            return None
+        # Until they are gone, and if they cannot be removed, nobody tells of them.
+        self._stored.update(dict.fromkeys(due, sys.maxsize))
+        gone = asyncio.get_running_loop().run_in_executor(
+            self._files, _remove, self._folder, due
+        )
+        gone.add_done_callback(self._forget)
+        return gone
+
+    def _forget(self, gone: asyncio.Future[list[str]]) -> None:
+        if not gone.cancelled():
+            for name in gone.result():
+                self._stored.pop(name, None)
+
+
+def _read(folder: Path) -> list[Note]:
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted((folder / UNTOLD_FOLDER).glob("*.json")):
+            name, camera = f"{UNTOLD_FOLDER}/{path.name}", path.name.partition("~")[0]
+            picture = None
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                picture = _READ_ONLY.decode(path.read_bytes())
+            # One that names another file, or another camera, is none of ours.
+            if picture and (note_of(picture), picture.camera) != (name, camera):
+                picture = None
+            found.append(Note(name, camera, picture))
+    return found
+
+
+def _remove(folder: Path, files: Iterable[str]) -> list[str]:
+    gone = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            (folder / file).unlink(missing_ok=True)
+            gone.append(file)
+    return gone
