@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 FIRST_S, CAP_S = 1.0, 20.0
 """Back-off before a reconnect: 1 s, doubling to 20 s: back within 30 s."""
-LOCKOUT_TRIES, LOCKOUT_S = 10, 120.0
-"""Cameras lock an account after a handful of wrong passwords, for people too: after ten
-refusals in a row we try only so often."""
+REFUSED_S = (5.0, 10.0, 20.0, 1800.0, 3600.0)
+"""After refused logins in a row; the last again and again. Cameras lock an account,
+for people too, after five to seven wrong passwords and forget them after half an hour:
+so four tries in half a minute (for a camera that only restarts) and then none in half
+an hour. A password that is changed here is tried at once: with a new process."""
+_LOCKING = "vision.source.refused"
+"""Where we have no login to give, no account can be locked."""
 _OVER_S = 2.0
 """So far beyond its time-out a call hangs."""
 _CORRUPT_RUN = 3
@@ -66,18 +70,18 @@ class NoFrame(NamedTuple):
     """``why``: a key of the catalogue, ``vision.source.*``; the rest is for it."""
 
 
-def backoff_s(failures: int, fault: Fault, chance: float) -> float:
+def backoff_s(failures: int, refusals: int, chance: float) -> float:
     """How long to wait before the next try.
 
     Args:
         failures: In a row, at least 1.
-        fault: Of the last.
+        refusals: The last so many of them were refusals of our login.
         chance: From 0 to 1: what spreads many cameras behind one switch.
     """
-    cap = CAP_S
-    if fault == "refused" and failures > LOCKOUT_TRIES:
-        cap = LOCKOUT_S
-    return float(min(cap, FIRST_S * 2.0 ** min(failures - 1, 10)) * (0.75 + chance / 4))
+    if refusals:  # no sooner than that
+        return REFUSED_S[min(refusals, len(REFUSED_S)) - 1] * (1 + chance / 4)
+    wait_s = min(CAP_S, FIRST_S * 2.0 ** min(failures - 1, 10))
+    return float(wait_s * (0.75 + chance / 4))
 
 
 class Feed:
@@ -170,7 +174,7 @@ class Feed:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        failures = 0
+        failures = refusals = 0
         while not self._stop.is_set():
             before = self.frames
             try:
@@ -196,10 +200,13 @@ class Feed:
                 self._trouble = trouble
             self._tell()
             # One that has worked is soon back: it only restarted.
-            failures = 1 if self.frames > before else failures + 1
+            if self.frames > before:
+                failures = refusals = 0
+            failures += 1
+            refusals = refusals + 1 if trouble.args["why"] == _LOCKING else 0
             self.restarts += 1
             # Not for secrets: it spreads cameras.
-            self._stop.wait(backoff_s(failures, trouble.fault, random.random()))  # noqa: S311
+            self._stop.wait(backoff_s(failures, refusals, random.random()))  # noqa: S311
 
     def _session(self) -> None:
         """Open it and read until it fails or is closed.
