@@ -83,11 +83,15 @@ def read_rate(section: Section, key: str) -> float | None:
 
 
 def check_devices(report: Report, root: Node) -> None:
-    """Every name and pattern of a target's ``devices`` fits a device of the site."""
-    devices, targets = root.get("devices"), root.get("targets")
+    """Every name and pattern of a target's ``devices`` fits something of the site.
+
+    Stations have averages and cameras have pictures: their names stand there, too.
+    """
+    targets = root.get("targets")
     if targets is None or targets.kind != "map":
         return
-    names = [name for name, _ in devices.items()] if devices is not None else []
+    areas = (root.get(area) for area in ("devices", "stations", "cameras"))
+    names = [name for area in areas if area is not None for name, _ in area.items()]
     for target, node in targets.items():
         listed = node.get("devices")
         if listed is None or not isinstance(listed.value, list):
@@ -107,7 +111,7 @@ def _report_unknown(
     report.add(
         entry,
         path,
-        "no_such_device",
+        "no_such_name",
         warning="*" in entry.text,
         choices=", ".join(names),
         found=entry.text,

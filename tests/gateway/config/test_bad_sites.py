@@ -109,7 +109,7 @@ EXPECTED: dict[str, list[tuple[int, int, str]]] = {
     ],
     "26-target-filters": [
         (2, 39, "type"),
-        (12, 52, "no_such_device"),
+        (12, 52, "no_such_name"),
         (12, 70, "device_pattern"),
         (13, 44, "empty"),
         (13, 62, "lost_always"),

@@ -64,11 +64,30 @@ def test_a_rate_may_be_told_by_the_minute(tmp_path):
 def test_a_name_that_is_not_there_is_an_error_and_a_pattern_a_warning(tmp_path):
     assert load(tmp_path, "devices: [fan1]") == (
         None,
-        [("no_such_device", False, "fan-1")],
+        [("no_such_name", False, "fan-1")],
     )
     site, told = load(tmp_path, 'devices: [fan-1, "meter-*"]')
-    assert told == [("no_such_device", True, "")]
+    assert told == [("no_such_name", True, "")]
     assert site.targets["city"].devices == ("fan-1", "meter-*")
+
+
+def test_cameras_and_stations_are_named_like_devices(tmp_path):
+    more = (
+        "cameras: {yard-1: {url: 'rtsp://10.0.0.1/sub'}}\n"
+        "stations: {works: {values: {so2: fan-1.running}}}\n"
+    )
+
+    def told(names):
+        file = tmp_path / "site.yaml"
+        file.write_text(SITE.format(keys=f"devices: [{names}]") + more, "utf-8")
+        _, problems = load_problems(file)
+        found = [p for p in problems if p.path.startswith("targets")]
+        return [(p.code, p.values["choices"], p.meant) for p in found]
+
+    names = "fan-1, pump, works, yard-1"
+    assert told("yard-1") == []
+    assert told("works, fan-1, 'yard-*'") == []
+    assert told("yard-2") == [("no_such_name", names, "yard-1")]
 
 
 @pytest.mark.parametrize(
