@@ -395,6 +395,7 @@ class App:
             except (OSError, SiteError) as exc:
                 raise ControlError("bad_site", str(exc)) from exc
             changes = await self.apply(site)
+            self.cameras.try_again()
             self.trial.reloaded()
             return changes
 

@@ -74,6 +74,11 @@ class Cameras:
             if name in changed or name not in was:
                 self._start_group(name, members)
 
+    def try_again(self) -> None:
+        """Somebody reloaded: what cameras refused is worth another try at once."""
+        for keeper in self.keepers.values():
+            keeper.try_again()
+
     def stop(self) -> None:
         """The gateway stops: processes may end by themselves while others do."""
         for keeper in self.keepers.values():

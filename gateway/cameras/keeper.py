@@ -132,6 +132,10 @@ class GroupKeeper:
         self._process.send(Ask(camera=camera, id=id_))
         return True
 
+    def try_again(self) -> None:
+        """Logins that were refused are tried at once, and not when it is time."""
+        self._logins.try_again()
+
     def stop(self) -> None:
         """The gateway stops: the process may end by itself meanwhile."""
         self._stopping = True

@@ -1,11 +1,14 @@
 """Which cameras of a group can be logged in to: passwords, read when a process starts.
 
 One whose secret cannot be read is refused and left out; the others are watched. It is
-asked again now and then, so that nobody must restart anything once it is mended.
+asked again now and then, so that nobody must restart anything once it is mended. Nor
+where a camera refuses its login, which then is tried rarely (``vision.feed``): another
+password in the same place, or a reload of the site, is tried at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,15 +35,20 @@ class Logins:
         self._members = members
         self._standing = standing
         self._asked_s = 0.0
+        self._given: dict[str, bytes] = {}
+        self._again = False
         self.names: list[str] = []
         """Cameras of the process that was started last."""
 
     def read(self) -> tuple[Camera, ...]:
         """The cameras with their passwords; one whose secret is wrong is refused."""
         found = []
+        self._again = False
         for camera in self._members:
             try:
-                found.append(with_password(camera))
+                told = with_password(camera)
+                self._given[camera.name] = _mark(told)
+                found.append(told)
             except SecretError as exc:
                 said = str(exc)
                 reason = {"zh": said, "en": said}
@@ -48,13 +56,32 @@ class Logins:
         self.names = [camera.name for camera in found]
         return tuple(found)
 
+    def try_again(self) -> None:
+        """What was refused is tried at once."""
+        self._again = any(self._refused(camera) for camera in self._members)
+
     def more(self, now: float) -> bool:
-        """Whether a secret that could not be read can be now; looked at rarely."""
-        left_out = [c for c in self._members if c.name not in self.names]
-        if not left_out or now - self._asked_s < RETRY_S:
+        """Whether a login is worth a try that was none before; looked at rarely."""
+        if self._again:
+            return True
+        waiting = [c for c in self._members if self._refused(c)]
+        if not waiting or now - self._asked_s < RETRY_S:
             return False
         self._asked_s = now
-        return any(_readable(camera) for camera in left_out)
+        return any(self._another(camera) for camera in waiting)
+
+    def _refused(self, camera: SiteCamera) -> bool:
+        """By its place, or by the camera."""
+        left_out = camera.name not in self.names
+        return left_out or "refused" in self._standing.faults_of(camera.name)
+
+    def _another(self, camera: SiteCamera) -> bool:
+        """Whether its secret can be read, and is another than was tried."""
+        try:
+            told = with_password(camera)
+        except SecretError:
+            return False
+        return camera.name not in self.names or _mark(told) != self._given[camera.name]
 
 
 def with_password(camera: SiteCamera) -> Camera:
@@ -68,9 +95,6 @@ def with_password(camera: SiteCamera) -> Camera:
     return msgspec.structs.replace(camera.camera, password=password)
 
 
-def _readable(camera: SiteCamera) -> bool:
-    try:
-        with_password(camera)
-    except SecretError:
-        return False
-    return True
+def _mark(camera: Camera) -> bytes:
+    """What tells one password from another, and is none."""
+    return hashlib.sha256((camera.password or "").encode()).digest()

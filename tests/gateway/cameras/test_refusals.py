@@ -78,3 +78,36 @@ def test_a_group_of_which_none_can_log_in_says_so_and_begins_once_one_can(
 
     assert run_virtual(main()) in ("watching", "learning")
     assert t("log.cameras_no_login") in caplog.text
+
+
+def test_another_password_and_a_reload_are_tried_at_once(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    secret.chmod(0o600)
+
+    async def main():
+        cameras = (
+            a_camera("yard-1", username="watch", password_file=secret),
+            a_camera("yard-2"),
+        )
+        async with Watched(tmp_path, *cameras) as site:
+            await asyncio.sleep(10)
+            site.app.cameras.try_again()
+            await asyncio.sleep(200)
+            quiet = len(site.vision.started)
+            site.vision["main"].condition("yard-1", "refused")
+            await asyncio.sleep(200)
+            refused = len(site.vision.started)
+            secret.write_text("right\n")
+            await asyncio.sleep(70)
+            changed = len(site.vision.started)
+            password = site.vision["main"].configure.cameras[0].password
+            site.vision["main"].condition("yard-1", "refused")
+            await asyncio.sleep(2)
+            site.app.cameras.try_again()
+            await asyncio.sleep(2)
+            reloaded = len(site.vision.started)
+        return quiet, refused, changed, password, reloaded
+
+    # Nobody is disturbed while no camera refuses anything.
+    assert run_virtual(main()) == (1, 1, 2, "right", 3)
