@@ -32,6 +32,7 @@ WAIT_S = 0.5
 """How often a camera without a new frame is looked at: faults are timed by it."""
 STUCK_S = 30.0
 """A reader that hangs for so long in a call of C will not come back."""
+_MOVED = Trouble("vision.unkept.moved")
 STATE_S = 60.0
 """How often what was learned is stored."""
 
@@ -79,7 +80,7 @@ class Keeps(Protocol):
     """What is asked of ``vision.evidence.Keeper``."""
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Trouble | None:
         """Why the last file could not be written."""
 
     def frame(self, frame: Frame) -> None:
@@ -123,7 +124,7 @@ class Eye:
         self._looked_s = float("-inf")
         self._asked: list[str] = []
         self._mishaps = Mishaps(camera.name)
-        self._unkept = ""
+        self._unkept: Trouble | None = None
         self._private = any(zone.use == "private" for zone in camera.zones)
         self._state = folder / STATES / f"{camera.name}.state" if folder else None
         self._ledger = Ledger(folder / ALARMS_FOLDER, camera.name) if folder else None
@@ -186,7 +187,10 @@ class Eye:
 
     def beat(self) -> CameraBeat:
         """How it is."""
-        return structs.replace(self._pipeline.beat(), unkept=self._unkept)
+        beat, unkept = self._pipeline.beat(), self._unkept
+        if unkept is None:
+            return beat
+        return structs.replace(beat, unkept=unkept.key, unkept_args=unkept.args_)
 
     @property
     def stuck(self) -> bool:
@@ -231,11 +235,11 @@ class Eye:
         good = BLINDING.isdisjoint(faults)
         # Where a camera looks somewhere else, its private zones are somewhere else.
         if self._private and "moved" in faults:
-            good, self._unkept = False, "moved"
+            good, self._unkept = False, _MOVED
             self._keeper.forget()
         elif good:
-            if self._unkept == "moved":
-                self._unkept = ""
+            if self._unkept is _MOVED:
+                self._unkept = None
             self._pictures(partial(self._kept, frame), tell)
         # All alarms first: what a picture costs must not hold one back.
         self._tell_sights(step.sights, tell)
@@ -259,9 +263,10 @@ class Eye:
             made = make()
         except Exception as exc:  # noqa: BLE001 - a picture is no reason to go blind
             self._mishaps.tell(exc)
-            self._unkept = type(exc).__name__
+            failed = {"error": type(exc).__name__}
+            self._unkept = Trouble("vision.unkept.failed", failed)
             return
         if made or self._keeper.trouble:
-            self._unkept = self._keeper.trouble or ""
+            self._unkept = self._keeper.trouble
         for picture in made:
             tell(picture)

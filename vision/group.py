@@ -78,11 +78,10 @@ class Group:
 
     def beat(self) -> Beat:
         """How the process and its cameras are."""
-        stuck = ", ".join(name for name, eye in self.eyes.items() if eye.stuck)
         return Beat(
             rss_bytes=resident_bytes(),
             cameras=tuple(eye.beat() for eye in self.eyes.values()),
-            recycle=f"reader hangs: {stuck}" if stuck else "",
+            stuck=tuple(name for name, eye in self.eyes.items() if eye.stuck),
         )
 
     def close(self) -> None:

@@ -226,7 +226,8 @@ class CameraBeat(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[Label, float] = {}
     size: tuple[int, int] | None = None
     unkept: str = ""
-    """Why its last picture could not be kept; empty: it could."""
+    """Why its last picture could not be kept, a key; empty: it could."""
+    unkept_args: dict[str, str] = {}
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="beat"):
@@ -234,9 +235,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="bea
 
     rss_bytes: int
     cameras: tuple[CameraBeat, ...]
-    recycle: str = ""
-    """Why it should be replaced at a quiet moment, such as a camera whose reader hangs;
-    empty: it need not."""
+    stuck: tuple[str, ...] = ()
+    """Cameras whose reader hangs in a call of C: it should be replaced at a quiet
+    moment."""
 
 
 class Condition(

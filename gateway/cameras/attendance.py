@@ -62,7 +62,7 @@ class Attendance:
         self._heard_s = now
         if beat is not None:
             self.beat = beat
-            if not beat.recycle:
+            if not beat.stuck:
                 self._stuck_s = None
             elif self._stuck_s is None:
                 self._stuck_s = now

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from gateway.texts import language, t
+from gateway.cameras.seeing import unkept_text
+from gateway.texts import language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def camera_health(
     elif not words and not alive and keeper is not None:
         words = [keeper.trouble]
     if seen is not None and seen.unkept:
-        words.append(t("camera.unkept", why=seen.unkept))
+        words.append(unkept_text(seen))
     return CameraHealth(
         name=name,
         group=camera.group,

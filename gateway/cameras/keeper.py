@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -167,7 +168,7 @@ class GroupKeeper:
         try:
             process = await self._start(self.group)
         except OSError as exc:
-            return Outcome("no_start", str(exc))
+            return Outcome("no_start", exc.strerror or str(exc))
         now = asyncio.get_running_loop().time()
         self._process = process
         self._attendance = Attendance(now, self._vision.memory, self._recycled_s)
@@ -347,9 +348,11 @@ class GroupKeeper:
 
     def _why(self, attendance: Attendance) -> str:
         beat = attendance.beat
-        if beat is not None and beat.recycle:
-            return beat.recycle
-        return f"{beat.rss_bytes // 1_000_000} MB" if beat is not None else ""
+        if beat is None:
+            return ""
+        if beat.stuck:
+            return t("log.recycle_stuck", cameras=", ".join(beat.stuck))
+        return t("log.recycle_memory", mb=beat.rss_bytes // 1_000_000)
 
     def _each(self, do: Callable[[SiteCamera], None]) -> None:
         for camera in self.members:
@@ -358,5 +361,11 @@ class GroupKeeper:
 
 def _exit_words(status: int | None) -> str:
     if status is None:
-        return "?"
-    return f"signal {-status}" if status < 0 else f"status {status}"
+        return t("log.exit_unknown")
+    if status >= 0:
+        return t("log.exit_status", status=status)
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # a real-time one has no name
+        name = str(-status)
+    return t("log.exit_signal", signal=name)

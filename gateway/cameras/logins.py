@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.secrets import SecretError, password_of, read_secret
+from gateway.texts import both
 
 if TYPE_CHECKING:
     from gateway.cameras.standing import Standing
@@ -50,8 +51,7 @@ class Logins:
                 self._given[camera.name] = _mark(told)
                 found.append(told)
             except SecretError as exc:
-                said = str(exc)
-                reason = {"zh": said, "en": said}
+                reason = both("vision.refused.password", error=exc)
                 self._standing.refuse(camera, reason, "password")
         self.names = [camera.name for camera in found]
         return tuple(found)

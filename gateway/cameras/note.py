@@ -7,6 +7,7 @@ import logging
 import msgspec
 
 from gateway.record import Event
+from gateway.texts import t
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Note(msgspec.Struct, kw_only=True):
         try:
             return msgspec.msgpack.decode(kept, type=cls)
         except msgspec.MsgspecError as exc:
-            log.error("what was open of cameras cannot be read: %s", exc)  # noqa: TRY400
+            log.error("%s", t("log.cameras_note", error=exc))  # noqa: TRY400
             return cls()
 
     def packed(self) -> bytes | None:

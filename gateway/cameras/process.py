@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.texts import t
 from vision.messages import FramingError, FromVision, Unpacker, pack
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Child:
                     return None
                 self._came.extend(self._unpack.feed(data))  # type: ignore[arg-type]
             except (OSError, FramingError) as exc:
-                log.warning("vision process %d: %s", self.pid, exc)
+                log.warning("%s", t("log.cameras_unclear", pid=self.pid, error=exc))
                 return None
         return self._came.popleft()
 
@@ -188,10 +189,15 @@ class Child:
             now = loop.time()
             if now >= until:
                 if left_out:
-                    log.warning("cameras %s: (+%d)", group, left_out)
+                    log.warning("%s", said_text(group, f"(+{left_out})"))
                 until, room, left_out = now + _MINUTE_S, _LINES, 0
             if text and room:
                 room -= 1
-                log.warning("cameras %s: %s", group, text)
+                log.warning("%s", said_text(group, text))
             elif text:
                 left_out += 1
+
+
+def said_text(group: str, text: str) -> str:
+    """A line that a library of the process printed, in whatever language that has."""
+    return t("log.cameras_said", group=group, text=text)

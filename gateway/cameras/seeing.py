@@ -59,8 +59,8 @@ class Seeing:
                 continue
             seen = self.seen[one.name]
             if one.unkept and (seen.beat is None or seen.beat.unkept != one.unkept):
-                said = t("camera.unkept", why=one.unkept)
-                log.warning("camera %s: %s", one.name, said)
+                said = unkept_text(one)
+                log.warning("%s", t("log.camera", camera=one.name, said=said))
             seen.beat = one
             if one.frames != seen.frames:
                 if seen.frames >= 0 or one.frames > 0:
@@ -84,6 +84,11 @@ class Seeing:
             # It says that all is well and shows nothing: that is a fault, too.
             args = {"seconds": f"{quiet_s:.0f}"}
             standing.fault(camera, "silent", args)
+
+
+def unkept_text(beat: CameraBeat) -> str:
+    """Why its pictures cannot be kept, for people."""
+    return t("camera.unkept", why=t(beat.unkept, **beat.unkept_args))
 
 
 def _limit_s(camera: SiteCamera) -> float:

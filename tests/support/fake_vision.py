@@ -46,13 +46,14 @@ class FakeProcess:
         self.configure = None
         self.heard = []
         self.rss = 150_000_000
-        self.recycle = ""
+        self.stuck = ()
         self.hangs = False
         self.deaf = False
         """Does not end when told to."""
         self.last_words = lambda: None
         """Called when it hears that it is to end."""
-        self.unkept = ""
+        self.unkept = {}
+        """What its beats say of pictures: ``unkept``, ``unkept_args``."""
         self.ended_with = None
         self.ended_s = None
         self.faults = {}
@@ -202,12 +203,12 @@ class FakeProcess:
                     frames=frames,
                     judged=frames,
                     infer_ms=31.5,
-                    unkept=self.unkept,
+                    **self.unkept,
                     last_frame_ms=self._wall_ms() if frames else None,
                 )
             )
         self.tell(
-            Beat(rss_bytes=self.rss, cameras=tuple(cameras), recycle=self.recycle)
+            Beat(rss_bytes=self.rss, cameras=tuple(cameras), stuck=self.stuck)
         )
         self._later(self.configure.heartbeat_s, self._beat)
 

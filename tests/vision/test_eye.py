@@ -263,11 +263,16 @@ def test_a_picture_that_cannot_be_made_costs_no_alarm_and_is_said(eye, fake):
     _, told = step(eye)
 
     assert [one.id for one in told] == ["a", "b"]
-    assert eye.beat().unkept == "ValueError"
-    fake.trouble, fake.next = "/media: No space left on device", Step([], [])
+    beat = eye.beat()
+    assert (beat.unkept, beat.unkept_args) == (
+        "vision.unkept.failed",
+        {"error": "ValueError"},
+    )
+    full = {"path": "/media", "error": "No space left on device"}
+    fake.trouble, fake.next = Trouble("vision.unkept.file", full), Step([], [])
     fake.frames = [a_frame(2)]
     step(eye)
-    assert eye.beat().unkept == "/media: No space left on device"
+    assert eye.beat().unkept_args == full
 
 
 @pytest.mark.parametrize(("use", "shown"), [("private", False), ("ignore", True)])
@@ -287,7 +292,7 @@ def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
 
     kinds = ["Sight", "Picture", "Picture"] if shown else ["Sight"]
     assert [type(one).__name__ for one in told] == kinds
-    assert moved == ((True, 0, "") if shown else (False, 1, "moved"))
+    assert moved == ((True, 0, "") if shown else (False, 1, "vision.unkept.moved"))
     assert fake.kept[-1] == 2
     assert eye.beat().unkept == ""
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from vision.frame import Frame
     from vision.messages import Camera, Evidence, Role, Sight
+    from vision.said import Trouble
 
 BEFORE_S = 3.0
 """The picture before an alarm is at least this much older than its first sight."""
@@ -100,7 +101,7 @@ class Keeper:
         """The last local day whose picture was made, or is known to be there."""
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Trouble | None:
         """Why the last file could not be written; None: it could."""
         return self._shelf.trouble
 

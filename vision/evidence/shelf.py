@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vision.evidence.notes import sync
 from vision.evidence.tally import Tally
+from vision.said import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +73,8 @@ class Shelf:
         self._keep_s = evidence.keep_s
         self._tally = Tally(self.folder)
         self._looked_s = 0.0
-        self.trouble: str | None = None
-        """Why the last file could not be written, as the system worded it."""
+        self.trouble: Trouble | None = None
+        """Why the last file could not be written."""
 
     def put(self, place: str, data: bytes, now_s: float) -> bool:
         """Write one file, durable when this returns.
@@ -127,7 +128,8 @@ class Shelf:
                 with contextlib.suppress(OSError):
                     half.unlink(missing_ok=True)
                 full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
-                self.trouble = f"{path}: {exc.strerror or exc}"
+                why = {"path": str(path), "error": exc.strerror or str(exc)}
+                self.trouble = Trouble("vision.unkept.file", why)
                 if full and not last and self._free(2 * size):
                     continue
                 return 0

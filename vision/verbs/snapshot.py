@@ -59,6 +59,6 @@ def main(_arguments: list[str]) -> int:
     pictures = keeper.snapshot(f"{camera.name}-asked")
     feed.close()
     if not pictures:
-        raise Trouble("vision.snapshot.unwritten", {"error": keeper.trouble or "?"})
+        raise keeper.trouble or Trouble("vision.snapshot.none", {"seconds": "0"})
     say(pictures[0])
     return 0

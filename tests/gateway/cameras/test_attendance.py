@@ -19,10 +19,10 @@ from vision.messages import Beat
 MEMORY = 400_000_000
 
 
-def attended(rss=100_000_000, recycle="", recycled_s=None):
+def attended(rss=100_000_000, stuck=(), recycled_s=None):
     found = Attendance(0.0, MEMORY, recycled_s)
     found.greeted = True
-    found.heard(0.0, Beat(rss_bytes=rss, cameras=(), recycle=recycle))
+    found.heard(0.0, Beat(rss_bytes=rss, cameras=(), stuck=stuck))
     return found
 
 
@@ -65,17 +65,17 @@ def test_it_is_not_replaced_again_and_again():
 
 
 def test_a_stuck_reader_waits_for_alarms_and_then_no_longer():
-    found = attended(recycle="reader hangs: yard-1")
+    found = attended(stuck=("yard-1",))
 
     assert found.verdict(5.0, 0) == "recycle"
     assert found.verdict(5.0, 1) == "fine"
-    beat = Beat(rss_bytes=1, cameras=(), recycle="reader hangs: yard-1")
+    beat = Beat(rss_bytes=1, cameras=(), stuck=("yard-1",))
     found.heard(PATIENCE_S, beat)
     assert found.verdict(PATIENCE_S + 1, 1) == "recycle"
 
 
 def test_a_reader_that_came_back_is_forgiven():
-    found = attended(recycle="reader hangs: yard-1")
+    found = attended(stuck=("yard-1",))
     found.heard(1.0, Beat(rss_bytes=1, cameras=()))
 
     assert found.verdict(2.0, 0) == "fine"

@@ -131,7 +131,7 @@ def test_a_reader_that_hangs_has_its_process_replaced(tmp_path):
         async with Watched(tmp_path, a_camera("yard-1")) as site:
             await asyncio.sleep(20)
             process = site.vision["main"]
-            process.recycle = "reader hangs: yard-1"
+            process.stuck = ("yard-1",)
             await asyncio.sleep(10)
         return process
 

@@ -92,7 +92,10 @@ def test_pictures_that_cannot_be_kept_are_said_once(tmp_path, caplog):
     async def main():
         async with Watched(tmp_path, a_camera("yard-1")) as site:
             await asyncio.sleep(5)
-            site.vision["main"].unkept = "/media: No space left on device"
+            site.vision["main"].unkept = {
+                "unkept": "vision.unkept.file",
+                "unkept_args": {"path": "/media", "error": "No space left on device"},
+            }
             await asyncio.sleep(60)
             return site.camera()
 

@@ -409,7 +409,7 @@ def test_a_full_disk_costs_the_oldest_and_says_so_when_nothing_helps(
 
     left[0] = 100
     assert not shelf.put("north/2025-11-21/b-1.jpg", bytes(1500), 1_763_000_000.0)
-    assert "No space left" in shelf.trouble
+    assert "No space left" in str(shelf.trouble)
     assert not list(tmp_path.rglob(".tmp*"))
 
 
