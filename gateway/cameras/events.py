@@ -131,20 +131,47 @@ def fault_raised(
     )
 
 
-def fault_cleared(event: Event, at: Instant, cause: str = "") -> Event:
-    """It sees again, or is watched no longer."""
-    fault = str(event.values.get("fault", ""))
-    values: Mapping[str, Told] = event.values
+def fault_flaps(event: Event, times: int, at: Instant) -> Event:
+    """A fault that is over for now stands on, for it comes back again and again."""
+    values: dict[str, Told] = {**event.values, "times": times}
+    text = _worded(
+        "event.camera_fault_flaps",
+        {"fault": _told_fault(event)},
+        camera=event.values.get("camera"),
+        times=times,
+    )
+    return _later(event, "updated", at, values, text, ())
+
+
+def fault_cleared(
+    event: Event, at: Instant, cause: str = "", *, times: int = 0
+) -> Event:
+    """It sees again, or is watched no longer.
+
+    Args:
+        event: As it was told last.
+        at: When.
+        cause: Why it is watched no longer.
+        times: It came and went so often; 0: it did not.
+    """
+    values: dict[str, Told] = {**event.values}
     key = "event.camera_fault_over"
     if cause:
-        values, key = {**values, "cause": cause}, "event.camera_unwatched"
+        values["cause"], key = cause, "event.camera_unwatched"
+    elif times:
+        values["times"], key = times, "event.camera_fault_flapped"
     text = _worded(
         key,
-        {"fault": fault_text(fault, _strings(event.values))},
+        {"fault": _told_fault(event)},
         camera=event.values.get("camera"),
         span=_span(event, at),
+        times=times,
     )
     return _later(event, "cleared", at, values, text, ())
+
+
+def _told_fault(event: Event) -> Text:
+    return fault_text(str(event.values.get("fault", "")), _strings(event.values))
 
 
 def refused(camera: SiteCamera, reason: Text, key: str, at: Instant) -> Event:

@@ -8,6 +8,7 @@ open is kept here, with the gateway, and in a note of the store:
 * An alarm that began and ended while nobody heard is told late, both of it.
 * A fault stays until the camera is known to see: what a new process says of it
   counts, not that the old one is gone.
+* One that comes and goes is held (``flapping``), or a bad plug would fill the platform.
 * What belongs to a camera that the site no longer has is cleared at once.
 
 The clock of every wait is the event loop's; nothing here waits by itself.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.cameras import events
+from gateway.cameras.flapping import Flapping
 from gateway.cameras.note import Alarm, Note
 from gateway.judge.times import earlier
 from vision.messages import Rule
@@ -82,6 +84,7 @@ class Standing:
             alarm.was_seen_by = alarm.seen_by or alarm.was_seen_by
             alarm.seen_by, alarm.orphan_s = "", time()
         self.faults = {_fault_key(event): event for event in note.faults}
+        self._flapping = Flapping()
         self._refused = {_camera(event): event for event in note.refused}
 
     # -- alarms -------------------------------------------------------------
@@ -218,19 +221,36 @@ class Standing:
 
     def fault(self, camera: SiteCamera, fault: str, args: Mapping[str, str]) -> None:
         """A camera has a fault; told once."""
-        key = (camera.name, fault)
+        key, now_s = (camera.name, fault), self._time()
         if key not in self.faults:
             event = events.fault_raised(camera, fault, args, self._now())
             self.faults[key] = event
+            if fault != "process":  # whose restarts are spread out already
+                self._flapping.begins(key, now_s)
             self._tell(event)
             self._keep()
+        elif self._flapping.held(key):
+            self._flapping.begins(key, now_s)
 
     def well(self, camera: str, fault: str) -> None:
-        """A fault is over."""
-        event = self.faults.pop((camera, fault), None)
-        if event is not None:
-            self._tell(events.fault_cleared(event, self._now()))
-            self._keep()
+        """A fault is over; one that comes and goes stands on for a while."""
+        key, now_s = (camera, fault), self._time()
+        event = self.faults.get(key)
+        if event is None:
+            return
+        if not self._flapping.may_end(key, now_s):
+            if self._flapping.due(key, now_s):
+                times = self._flapping.times(key)
+                self.faults[key] = events.fault_flaps(event, times, self._now())
+                self._tell(self.faults[key])
+                self._keep()
+            return
+        del self.faults[key]
+        times = self._flapping.times(key)
+        if times:
+            self._flapping.forget(key)
+        self._tell(events.fault_cleared(event, self._now(), times=times))
+        self._keep()
 
     def faults_of(self, camera: str) -> list[str]:
         """What is wrong with one camera, as far as told."""
@@ -271,6 +291,7 @@ class Standing:
         for key, event in list(self.faults.items()):
             if key[0] not in cameras:
                 self._tell(events.fault_cleared(event, at, "camera removed"))
+                self._flapping.forget(key)
                 del self.faults[key]
         for name, event in list(self._refused.items()):
             if name not in cameras:
