@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,10 +23,11 @@ import msgspec
 from drivers.profiles.model import ModbusPoint
 from gateway.clock import SystemMachine
 from simulators.bench import BenchUnit, point_names
-from simulators.births import Birth, BirthLog
+from simulators.births import Birth, BirthLog, read_births
 from tests.support.clock import VirtualClock
 from tests.support.long_site import LongSite
 from tests.support.modbus_fakes import registers
+from tests.support.spawn import ROOT
 from tests.support.virtual import run_virtual, running_loop
 from tests.support.virtual_site import Endpoint
 
@@ -124,6 +127,25 @@ def gather(
         return {"start_utc_ms": start, "records": site.app.buffer.high}
 
     return run_virtual(main())
+
+
+class Backlog:
+    """The store of a gateway, and what its devices answered meanwhile."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.births_file = folder / "backlog.jsonl"
+        command = [sys.executable, "-m", "tests.support.backlog", str(folder)]
+        shape = ["--seconds", str(seconds), "--births", str(self.births_file)]
+        done = subprocess.run(
+            [*command, *shape], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        self.records, self.start_utc_ms = said["records"], said["start_utc_ms"]
+        self.births = read_births(self.births_file)
+        # The same instant on the clock that all simulators share.
+        ago_ms = time.time_ns() // 1_000_000 - self.start_utc_ms
+        self.start_ns = time.monotonic_ns() - ago_ms * 1_000_000
 
 
 def main() -> None:

@@ -9,39 +9,19 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from simulators.births import read_births
+from tests.support.backlog import Backlog
 from tests.support.site_run import SiteRun, until
-from tests.support.spawn import ROOT, Spawned
+from tests.support.spawn import Spawned
 from tests.support.witness import match
 
 DEVICES, POINTS = 10, 10
 PER_MESSAGE = 100
 LIMIT_PER_S = 50
-
-
-class Backlog:
-    """The store of a gateway, and what its devices answered meanwhile."""
-
-    def __init__(self, folder, seconds):
-        self.births_file = folder / "backlog.jsonl"
-        command = [sys.executable, "-m", "tests.support.backlog", str(folder)]
-        shape = ["--seconds", str(seconds), "--births", str(self.births_file)]
-        done = subprocess.run(
-            [*command, *shape], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        said = json.loads(done.stdout)
-        self.records, self.start_utc_ms = said["records"], said["start_utc_ms"]
-        self.births = read_births(self.births_file)
-        # The same instant on the clock that all simulators share.
-        ago_ms = time.time_ns() // 1_000_000 - self.start_utc_ms
-        self.start_ns = time.monotonic_ns() - ago_ms * 1_000_000
 
 
 class Run:

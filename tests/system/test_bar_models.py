@@ -6,6 +6,7 @@ the memory. The small run keeps to files that need no child and a few that do.
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import time
@@ -27,6 +28,11 @@ def cpu_s():
     """Processor time of this process and of children that ended."""
     both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(used.ru_utime + used.ru_stime for used in both)
+
+
+def spread(times):
+    ordered = sorted(times.values())
+    return " ".join(f"{ordered[int(len(ordered) * q)]:.3f}" for q in (0.5, 0.9, 0.99))
 
 
 def peak_bytes(who):
@@ -67,6 +73,9 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
     busiest = max(worked, key=worked.__getitem__)
     figure("slowest_s", f"{taken[slowest]:.2f} ({slowest})")
     figure("most_processor_s", f"{worked[busiest]:.2f} ({busiest})")
+    figure("wall_s, p50 p90 p99", spread(taken))
+    figure("processor_s, p50 p90 p99", spread(worked))
+    figure("load_of_one_minute", round(os.getloadavg()[0], 1))
     figure("parent_grew_mb", round(grown / 1e6))
     figure("child_peak_mb", round(peak_bytes(resource.RUSAGE_CHILDREN) / 1e6))
     assert wrong == [], seed

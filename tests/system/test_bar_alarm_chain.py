@@ -1,0 +1,147 @@
+"""Bar 8, the whole chain: from a camera's smoke to the platform, through an hour owed.
+
+Simulated cameras over RTSP, the vision process with the shipped model, the gateway, its
+buffer with an hour of ten devices in it, a broker and a subscriber: all are processes
+of their own and real. The clock starts with the confirming frame, by that frame's own
+time (``t`` of the picture of it), and stops when the subscriber has the alarm, and when
+it has the last part of the last picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+
+import pytest
+
+from simulators.births import read_births
+from tests.support.backlog import Backlog
+from tests.support.cameras import RTSP
+from tests.support.site_run import SiteRun, until
+from tests.support.spawn import Spawned
+from tests.support.witness import match
+
+ALARM_S, PICTURE_S = 3.0, 10.0
+SMOKE_S, NEXT_S = 15, 8
+"""Smoke leaves the first stack so long after its camera began, the others' later."""
+OF_ALARM = {"at", "before"}
+"""Pictures that are made when the alarm is; those of after come when it is after."""
+
+
+class Chain(SiteRun):
+    """A site with cameras."""
+
+    urls: dict[str, str] = {}
+
+    def document(self):
+        cameras = {
+            name: {"url": url, "heartbeat": "never"} for name, url in self.urls.items()
+        }
+        return super().document() | {"cameras": cameras}
+
+    def records_at(self):
+        """Every record of events and pictures, with UTC ms of its arrival."""
+        offset_ms = time.time() * 1000 - time.monotonic_ns() / 1e6
+        for message in self.witness.all():
+            at_ms = message.at_ns / 1e6 + offset_ms
+            if message.topic.endswith("/event"):
+                yield from ((at_ms, record) for record in message.records)
+            elif "/media/" in message.topic:
+                yield at_ms, json.loads(message.payload.partition(b"\n")[0])
+
+    def alarm(self, camera):
+        """When the alarm of a camera came, and its record; None: not yet."""
+        for at_ms, record in self.records_at():
+            of_camera = record.get("values", {}).get("camera") == camera
+            if record.get("type") == "smoke_seen" and of_camera:
+                return at_ms, record
+        return None
+
+    def pictures(self, event):
+        """Parts of the alarm's pictures: (arrival, head), the roles of ``OF_ALARM``."""
+        return [
+            (at_ms, head)
+            for at_ms, head in self.records_at()
+            if head["kind"] == "media"
+            and head["event"] == event
+            and head["role"] in OF_ALARM
+        ]
+
+
+def whole(parts):
+    """Whether three pictures came, each with all its parts."""
+    wanted = {head["n"]: head["parts"] for _, head in parts}
+    return len(wanted) == 3 and len(parts) == sum(wanted.values())
+
+
+@pytest.mark.bars
+@pytest.mark.needs(*RTSP)
+@pytest.mark.sentence(5)
+def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
+    tmp_path, count, figure
+):
+    cameras, hour_s = count(1, 4), count(600, 3600)
+    backlog = Backlog(tmp_path, hour_s)
+    with contextlib.ExitStack() as stack:
+        devices = stack.enter_context(
+            Spawned(
+                *("simulators.modbus", "--bench", "10x10", "--tcp", 0),
+                *("--start-ns", backlog.start_ns),
+                *("--births", tmp_path / "births.jsonl"),
+            )
+        )
+        site = Chain(
+            tmp_path,
+            devices=10,
+            points=10,
+            every="1s",
+            # 20 messages a second of 20 records: an hour takes a minute and a half.
+            target={"batch_records": 20},
+            ports={int(n): port for n, port in devices.ready["ports"].items()},
+            start_ns=backlog.start_ns,
+        )
+        for n in range(cameras):
+            one = stack.enter_context(
+                Spawned(
+                    *("simulators.camera", "works", "--rtsp", 0, "--seed", n + 1),
+                    *("--event", f"dark@{SMOKE_S + NEXT_S * n}-600"),
+                )
+            )
+            site.urls[f"stack-{n}"] = one.ready["urls"][0]
+        stack.enter_context(site)
+        site.start()
+        alarms, pictures, owed = {}, {}, {}
+        for camera in site.urls:
+            until(lambda c=camera: site.alarm(c), 90, site.gateway.tail())
+            owed[camera] = len(backlog.births) - sum(
+                number
+                for name, number in site.witness.verdict().devices.items()
+                if int(name[6:]) > 100
+            )
+            at_ms, alarm = site.alarm(camera)
+            until(
+                lambda e=alarm["id"]: whole(site.pictures(e)), 30, site.gateway.tail()
+            )
+            parts = site.pictures(alarm["id"])
+            confirmed_ms = next(head["t"] for _, head in parts if head["role"] == "at")
+            alarms[camera] = (at_ms - confirmed_ms) / 1000
+            pictures[camera] = (max(at for at, _ in parts) - confirmed_ms) / 1000
+        until(
+            lambda: site.witness.verdict().scans > len(backlog.births),
+            300,
+            site.gateway.tail(),
+        )
+        site.wait_complete()
+        births = [*backlog.births, *read_births(tmp_path / "births.jsonl")]
+        found = match(births, site.witness.records(), site.start_utc_ms)
+        verdict = site.witness.verdict()
+
+    figure("alarm_s", {name: round(s, 2) for name, s in alarms.items()})
+    figure("last_picture_s", {name: round(s, 2) for name, s in pictures.items()})
+    figure("owed_when_the_alarm_came", owed)
+    assert max(alarms.values()) <= ALARM_S
+    assert max(pictures.values()) <= PICTURE_S
+    assert min(owed.values()) > 0, "the backlog was draining"
+    assert (found.wrong, found.unborn) == ([], []), verdict.text()
+    assert (verdict.wrong, verdict.conflicts) == (0, 0), verdict.text()
