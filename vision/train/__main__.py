@@ -45,6 +45,8 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--outside", type=Path, help="photographs that show nothing")
     parser.add_argument("--crops", type=int, default=_CROPS)
     parser.add_argument("--steps", type=int, default=_STEPS)
+    parser.add_argument("--begin", type=Path, help="checkpoint to start from")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="more crops")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     return parser.parse_args(given)
@@ -65,7 +67,7 @@ def _crops(options: argparse.Namespace, splits: tuple[str, ...]) -> Crops:
         )
         for split in splits
     ]
-    return cache.Crops(*folders, most=options.crops)
+    return cache.Crops(*folders, *options.also, most=options.crops)
 
 
 def _training(options: argparse.Namespace) -> Training:
@@ -89,6 +91,8 @@ def train(options: argparse.Namespace) -> None:
     path = _checkpoint(options)
     if training.resume(path):
         print(f"goes on from step {training.step} of {path}", flush=True)
+    elif options.begin is not None:
+        print(f"begins with step {training.begin_with(options.begin)}", flush=True)
     net = loop.run(training, crops, checkpoint=path, say="train")
     _publish(options, net, len(crops))
 

@@ -37,7 +37,7 @@ _AFTERWARDS = frozenset(
     {
         "__init__", "__main__", "cache", "calibration", "candidates", "card",
         "evaluate", "export", "figures", "folds", "frames", "graph", "hard",
-        "head", "latency", "loop", "memory", "outside", "sheet",
+        "head", "latency", "loop", "memory", "outside", "pairs", "sheet",
     }
 )  # fmt: skip
 

@@ -162,6 +162,22 @@ class Training:
         self.step = content["step"]
         return True
 
+    def begin_with(self, path: Path) -> int:
+        """Start from the averaged weights of another training; return its steps.
+
+        Raises:
+            ValueError: that training was of another shape.
+        """
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["shape"] != self.net.shape._asdict():
+            raise ValueError(
+                f"{path}: expected shape {self.net.shape._asdict()}, found "
+                f"{content['shape']}; begin with a training of the same shape"
+            )
+        self.net.load_state_dict(content["mean"])
+        self.mean.load_state_dict(content["mean"])
+        return int(content["step"])
+
     def update(self, batch: Batch) -> float:
         """Take one step; return its loss."""
         factor = rate(self.step, self.recipe)
