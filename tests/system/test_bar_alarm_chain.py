@@ -30,9 +30,11 @@ OF_ALARM = {"at", "before"}
 
 
 class Chain(SiteRun):
-    """A site with cameras."""
+    """A site with cameras, name -> address."""
 
-    urls: dict[str, str] = {}
+    def __init__(self, folder, urls, **options):
+        super().__init__(folder, **options)
+        self.urls = urls
 
     def document(self):
         cameras = {
@@ -91,16 +93,7 @@ def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
                 *("--births", tmp_path / "births.jsonl"),
             )
         )
-        site = Chain(
-            tmp_path,
-            devices=10,
-            points=10,
-            every="1s",
-            # 20 messages a second of 20 records: an hour takes a minute and a half.
-            target={"batch_records": 20},
-            ports={int(n): port for n, port in devices.ready["ports"].items()},
-            start_ns=backlog.start_ns,
-        )
+        urls = {}
         for n in range(cameras):
             one = stack.enter_context(
                 Spawned(
@@ -108,8 +101,20 @@ def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
                     *("--event", f"dark@{SMOKE_S + NEXT_S * n}-600"),
                 )
             )
-            site.urls[f"stack-{n}"] = one.ready["urls"][0]
-        stack.enter_context(site)
+            urls[f"stack-{n}"] = one.ready["urls"][0]
+        site = stack.enter_context(
+            Chain(
+                tmp_path,
+                urls,
+                devices=10,
+                points=10,
+                every="1s",
+                # 20 messages a second of 20 records: an hour takes a minute and a half.
+                target={"batch_records": 20},
+                ports={int(n): port for n, port in devices.ready["ports"].items()},
+                start_ns=backlog.start_ns,
+            )
+        )
         site.start()
         alarms, pictures, owed = {}, {}, {}
         for camera in site.urls:
