@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from simulators.camera_faults import CameraFault
+from simulators.camera.faults import CameraFault
 from simulators.process import end_with_parent
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
-from simulators import camera_peer
-from simulators.camera import obey, parse
-from simulators.camera_day import EMISSIONS, Happening, Program, event
-from simulators.camera_faults import CameraBoard, CameraFault, spell
-from simulators.camera_login import Gatekeeper, Login
-from simulators.camera_play import open_play
-from simulators.camera_spoil import Spoiler
+from simulators.camera import rtsp_process
+from simulators.camera.__main__ import obey, parse
+from simulators.camera.day import EMISSIONS, Happening, Program, event
+from simulators.camera.faults import CameraBoard, CameraFault, spell
+from simulators.camera.login import Gatekeeper, Login
+from simulators.camera.play import open_play
+from simulators.camera.spoil import Spoiler
 from tests.support.cameras import PASSWORD, RTSP, USER, camera
 
 SIZE = (320, 192)
@@ -341,10 +341,10 @@ def test_wrong_options_are_refused_with_what_was_expected(argv, words, capsys):
 
 
 def test_without_gstreamer_it_says_what_to_install():
-    camera_peer.find_python.cache_clear()
+    rtsp_process.find_python.cache_clear()
 
     with pytest.raises(
-        camera_peer.RtspMissingError, match=r"apt-get install python3-gi"
+        rtsp_process.RtspMissingError, match=r"apt-get install python3-gi"
     ):
-        camera_peer.find_python(("/nonexistent/python3",))
-    camera_peer.find_python.cache_clear()
+        rtsp_process.find_python(("/nonexistent/python3",))
+    rtsp_process.find_python.cache_clear()

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.cameras.process import start
-from simulators.camera_login import Login
-from simulators.camera_play import open_play
-from simulators.camera_process import SimulatedCamera
+from simulators.camera.camera import SimulatedCamera
+from simulators.camera.login import Login
+from simulators.camera.play import open_play
 from vision.messages import (
     Beat,
     Camera,

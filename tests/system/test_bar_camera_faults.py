@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from simulators.camera_faults import CameraFault
-from simulators.camera_play import open_play
+from simulators.camera.faults import CameraFault
+from simulators.camera.play import open_play
 from tests.support import small_models
 from tests.support.cameras import RTSP, Shared, camera, handles, pss_kb, vision
 from vision.messages import Model

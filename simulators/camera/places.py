@@ -1,6 +1,6 @@
 """The places a simulated camera looks at by day, without anything that moves.
 
-``works`` and ``yard`` are drawn, ``field`` is a photograph (``camera_data/README.md``).
+``works`` and ``yard`` are drawn, ``field`` is a photograph (``data/README.md``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import cv2
 import numpy as np
 
-from simulators.camera_plume import noise
+from simulators.camera.plume import noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,7 +258,7 @@ def _yard(size: tuple[int, int], seed: int) -> Ground:
 def _field(size: tuple[int, int], seed: int) -> Ground:
     """A meadow below mountains, from a tower."""
     del seed
-    file = resources.files("simulators").joinpath("camera_data/field.jpg")
+    file = resources.files("simulators.camera").joinpath("data/field.jpg")
     raw = np.frombuffer(file.read_bytes(), np.uint8)
     width, height = size
     image = cv2.resize(

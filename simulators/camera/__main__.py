@@ -23,11 +23,11 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from simulators.camera_control import HOST
-from simulators.camera_faults import CameraBoard, CameraFault, spell
-from simulators.camera_login import Login, Scheme
-from simulators.camera_peer import RtspMissingError, find_python
-from simulators.camera_process import SimulatedCamera
+from simulators.camera.camera import SimulatedCamera
+from simulators.camera.faults import CameraBoard, CameraFault, spell
+from simulators.camera.login import Login, Scheme
+from simulators.camera.rtsp_process import RtspMissingError, find_python
+from simulators.camera.switches import HOST
 from simulators.process import die_with_parent, run, say_ready, until_told
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(str(exc))
     if find_spec("cv2") is None or find_spec("numpy") is None:
         parser.exit(2, f"{_MISSING}\n")
-    from simulators.camera_play import open_play  # noqa: PLC0415 the extra `vision`
+    from simulators.camera.play import open_play  # noqa: PLC0415 the extra `vision`
 
     try:
         options.play = open_play(

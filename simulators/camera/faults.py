@@ -1,8 +1,8 @@
 """What can go wrong with a simulated camera, and for how long.
 
 A :class:`CameraBoard` is told which faults begin and asked which are in force; it reads
-no clock and does no I/O. What a fault does to the picture is in ``camera_spoil``, what
-it does to connections in ``camera_door``, ``camera_http`` and ``camera_rtsp``.
+no clock and does no I/O. What a fault does to the picture is in ``spoil``, what
+it does to connections in ``door``, ``http_server`` and ``rtsp_server``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A plume is a stream of puffs: each leaves the source, rises, drifts and grows as its age
 says, so any moment can be drawn without the ones before it. Puffs carry the look of
-filmed smoke where there is room (``camera_data/smoke_mattes.jpg``).
+filmed smoke where there is room (``data/smoke_mattes.jpg``).
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Film:
     """Filmed smoke on black, whose grey level is its opacity; loops without a seam."""
 
     def __init__(self) -> None:
-        file = resources.files("simulators").joinpath("camera_data/smoke_mattes.jpg")
+        file = resources.files("simulators.camera").joinpath("data/smoke_mattes.jpg")
         raw = np.frombuffer(file.read_bytes(), np.uint8)
         sheet = cast("NDArray[np.uint8]", cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE))
         width, height = _MATTE

@@ -1,6 +1,6 @@
 """The RTSP server of a simulated camera: GStreamer's, a process of its own.
 
-Run by the *system's* Python (``/usr/bin/python3 -I camera_rtsp.py``), because PyGObject
+Run by the *system's* Python (``/usr/bin/python3 -I rtsp_server.py``), because PyGObject
 belongs to it: only ``gi`` and the standard library here, and nothing of ours. Whoever
 starts it feeds it on standard input: four bytes of length, big endian, one JSON object
 of that length, then ``bytes`` further bytes where the object says so.

@@ -1,4 +1,4 @@
-"""Starts and feeds the RTSP server of a simulated camera (``camera_rtsp.py``).
+"""Starts and feeds the RTSP server of a simulated camera (``rtsp_server.py``).
 
 It runs on the system's Python, to which PyGObject belongs: see :func:`find_python`.
 """
@@ -28,7 +28,7 @@ PACKAGES = (
 )
 """Of Debian and its kin: the server, RTP and H.264."""
 PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
-_SCRIPT = Path(__file__).with_name("camera_rtsp.py")
+_SCRIPT = Path(__file__).with_name("rtsp_server.py")
 _TRY = (
     'import gi; gi.require_version("GstRtspServer", "1.0");'
     " import gi.repository.GstRtspServer"

@@ -6,24 +6,24 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from simulators.camera_control import Control
-from simulators.camera_door import Door
-from simulators.camera_faults import (
+from simulators.camera.door import Door
+from simulators.camera.faults import (
     LOSS_SHARE,
     SLOW_S,
     CameraBoard,
     CameraFault,
     spell,
 )
-from simulators.camera_http import HttpCamera
-from simulators.camera_login import Login
-from simulators.camera_peer import RtspPeer
+from simulators.camera.http_server import HttpCamera
+from simulators.camera.login import Login
+from simulators.camera.rtsp_process import RtspPeer
+from simulators.camera.switches import Control
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from simulators.camera_play import Play
+    from simulators.camera.play import Play
 
 _ANYBODY = Login()
 _NOBODY = Login("nobody", "9f4e0c", "digest")
@@ -57,7 +57,7 @@ class SimulatedCamera:
         fps: int = 5,
         board: CameraBoard | None = None,
     ) -> None:
-        from simulators.camera_spoil import Spoiler  # noqa: PLC0415 the extra `vision`
+        from simulators.camera.spoil import Spoiler  # noqa: PLC0415 the extra `vision`
 
         self.board = board or CameraBoard()
         self.shown = 0

@@ -10,12 +10,12 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from simulators.camera_wire import HEAD_BYTES, read_request, send
+from simulators.camera.http_wire import HEAD_BYTES, read_request, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulators.camera_wire import Request
+    from simulators.camera.http_wire import Request
 
 HOST = "127.0.0.1"
 

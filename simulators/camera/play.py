@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import cv2
 import numpy as np
 
-from simulators.camera_day import Program, event
+from simulators.camera.day import Program, event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +152,7 @@ def open_play(
     Raises:
         ValueError: One cannot be shown; the message says why.
     """
-    from simulators.camera_scene import SCENES, ScenePlay  # noqa: PLC0415 slow to draw
+    from simulators.camera.scene import SCENES, ScenePlay  # noqa: PLC0415 slow to draw
 
     if source in SCENES:
         program = Program(tuple(map(event, events)), hour, day_s, every_s)

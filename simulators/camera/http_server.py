@@ -12,13 +12,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from simulators.camera_door import reset
-from simulators.camera_login import Gatekeeper
-from simulators.camera_wire import HEAD_BYTES, read_request, send
+from simulators.camera.door import reset
+from simulators.camera.http_wire import HEAD_BYTES, read_request, send
+from simulators.camera.login import Gatekeeper
 
 if TYPE_CHECKING:
-    from simulators.camera_login import Login
-    from simulators.camera_wire import Request
+    from simulators.camera.http_wire import Request
+    from simulators.camera.login import Login
 
 _BOUNDARY = "camera"
 _LOOK_S = 0.1

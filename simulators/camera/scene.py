@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from simulators import camera_plume as plume
-from simulators.camera_day import Happening
-from simulators.camera_ground import GROUNDS
-from simulators.camera_play import Sensor
+from simulators.camera import plume
+from simulators.camera.day import Happening
+from simulators.camera.places import GROUNDS
+from simulators.camera.play import Sensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simulators.camera_day import Conditions, Program
-    from simulators.camera_play import Image
+    from simulators.camera.day import Conditions, Program
+    from simulators.camera.play import Image
 
     Light = NDArray[np.float32]
 
@@ -79,11 +79,11 @@ class ScenePlay:
         self._drops = random.random((260, 3)).astype(np.float32)
 
     def says(self, at_s: float) -> list[str]:
-        """See ``camera_play.Play``."""
+        """See ``play.Play``."""
         return self.program.says(at_s)
 
     def picture(self, at_s: float) -> Image:
-        """See ``camera_play.Play``."""
+        """See ``play.Play``."""
         now = self.program.at(at_s)
         light = self._swaying(at_s)
         light = light * self._sunlight(at_s, now)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from simulators.camera_faults import CameraFault
+from simulators.camera.faults import CameraFault
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
