@@ -83,7 +83,7 @@ def whole(parts):
 def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
     tmp_path, count, figure
 ):
-    cameras, hour_s = count(1, 4), count(600, 3600)
+    cameras, hour_s = count(1, 4), count(1200, 3600)
     backlog = Backlog(tmp_path, hour_s)
     with contextlib.ExitStack() as stack:
         devices = stack.enter_context(
@@ -118,16 +118,14 @@ def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
         site.start()
         alarms, pictures, owed = {}, {}, {}
         for camera in site.urls:
-            until(lambda c=camera: site.alarm(c), 90, site.gateway.tail())
+            until(lambda c=camera: site.alarm(c), 90, f"the alarm of {camera}")
             owed[camera] = len(backlog.births) - sum(
                 number
                 for name, number in site.witness.verdict().devices.items()
                 if int(name[6:]) > 100
             )
             at_ms, alarm = site.alarm(camera)
-            until(
-                lambda e=alarm["id"]: whole(site.pictures(e)), 30, site.gateway.tail()
-            )
+            until(lambda e=alarm["id"]: whole(site.pictures(e)), 30, "three pictures")
             parts = site.pictures(alarm["id"])
             confirmed_ms = next(head["t"] for _, head in parts if head["role"] == "at")
             alarms[camera] = (at_ms - confirmed_ms) / 1000
@@ -135,7 +133,7 @@ def test_smoke_is_an_alarm_at_the_platform_beside_an_hour_of_backlog(
         until(
             lambda: site.witness.verdict().scans > len(backlog.births),
             300,
-            site.gateway.tail(),
+            "the whole backlog",
         )
         site.wait_complete()
         births = [*backlog.births, *read_births(tmp_path / "births.jsonl")]
