@@ -63,6 +63,8 @@ class Row(msgspec.Struct, frozen=True):
     other_records: dict[str, int]
     cameras: int = 0
     vision_pss_mib: float = 0.0
+    vision_rss_mib: float = 0.0
+    """What it would be if no other process had the same libraries."""
     vision_core_share: float = 0.0
     """Of all vision processes together."""
 
@@ -129,7 +131,10 @@ def run(plan: Plan) -> Row:
         time.sleep(plan.window_s)
         after = _count(gateway, folder)
         pss, rss = process.pss_bytes(gateway.pid), process.rss_bytes(gateway.pid)
-        looking = sum(process.pss_bytes(pid) for pid in process.children(gateway.pid))
+        children = process.children(gateway.pid)
+        looking = [
+            sum(map(of, children)) for of in (process.pss_bytes, process.rss_bytes)
+        ]
         time.sleep(0.5)  # what was on its way at the end of the window
         subscriber.tell({"from_ns": before["at_ns"], "to_ns": after["at_ns"]})
         seen = subscriber.hear("report", _READY_S)
@@ -139,7 +144,8 @@ def run(plan: Plan) -> Row:
     return msgspec.structs.replace(
         row,
         cameras=len(plan.clips),
-        vision_pss_mib=round(looking / 2**20, 1),
+        vision_pss_mib=round(looking[0] / 2**20, 1),
+        vision_rss_mib=round(looking[1] / 2**20, 1),
         vision_core_share=round(spent_s / row.window_s, 4),
     )
 

@@ -1,11 +1,12 @@
-"""Bar 5: with two cameras running, p99 freshness is at most 1.5 times that without."""
+"""Bars 4, 5: with two cameras running, p99 freshness is at most 1.5 times that without;
+the vision process of one takes 180 MB at most."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks import sizes
-from benchmarks.cameras import LIMIT, compare, measure
+from benchmarks.cameras import LIMIT, MEMORY_MIB, compare, measure
 from benchmarks.run import Row
 
 
@@ -42,6 +43,16 @@ def test_both_sides_are_compared_by_their_medians():
     assert found["fresh_p99_ms_without"] == 4.2
     assert found["fresh_p99_ms_with"] == 5.25
     assert found["ratio"] == 1.25
+    assert "vision_pss_mib_of_one" not in found
+
+
+def test_one_camera_is_for_memory_and_no_side():
+    rows = [a_row(0, 4.0), a_row(2, 5.0), a_row(1, 90.0, vision_rss_mib=140.0)]
+
+    found = compare(rows)
+
+    assert found["ratio"] == 1.25
+    assert found["vision_rss_mib_of_one"] == 140.0
 
 
 @pytest.mark.bars
@@ -56,3 +67,5 @@ def test_two_cameras_leave_instruments_fresh(figure, tmp_path):
         figure(name, value)
     assert found["wrong"] == 0
     assert found["ratio"] <= LIMIT
+    assert 0 < found["vision_pss_mib_of_one"] <= MEMORY_MIB
+    assert found["vision_rss_mib_of_one"] <= MEMORY_MIB
