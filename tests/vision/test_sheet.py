@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vision.messages import LABELS
+from vision.pen import ALARM, LABEL, width, write
 from vision.sheet.page import ACROSS, TILE, page
-from vision.sheet.pen import ALARM, LABEL, width, write
 from vision.sheet.tile import Standing, tile
 from vision.sheet.timeline import LEFT, Point, Span, clock, timeline
 

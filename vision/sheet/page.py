@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vision.sheet.pen import ALARM, FAINT, INK, PAPER, QUIET, chip, width, write
+from vision.pen import ALARM, FAINT, INK, PAPER, QUIET, chip, width, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vision.messages import LABELS, Label
-from vision.sheet.pen import ALARM, FAINT, LABEL, chip, fill, frame, write
+from vision.pen import ALARM, FAINT, LABEL, chip, fill, frame, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vision.messages import LABELS, Label
-from vision.sheet.pen import CARD, FAINT, GRID, INK, LABEL, Colour, fill, width, write
+from vision.pen import CARD, FAINT, GRID, INK, LABEL, Colour, fill, width, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Text and shapes on pictures, with Chinese where OpenCV brings a font for it."""
+"""Colours, text and shapes of all that is drawn: evidence, contact sheets, videos.
+
+Text may be Chinese where OpenCV brings a font for it (5 and later).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ Colour = tuple[int, int, int]
 PAPER: Colour = (26, 21, 18)
 CARD: Colour = (40, 33, 28)
 INK: Colour = (235, 230, 225)
+DARK: Colour = (20, 20, 20)
 FAINT: Colour = (150, 140, 130)
 GRID: Colour = (66, 56, 48)
 ALARM: Colour = (90, 70, 245)
@@ -121,11 +125,16 @@ def chip(
         size: Of the letters, pixels.
     """
     x, y = at
-    end = x + width(text, size, bold=True) + size
-    fill(picture, (x, y, end, y + size + size // 2 + 2), colour, 0.92)
+    wide, high = chip_size(text, size)
+    fill(picture, (x, y, x + wide, y + high), colour, 0.92)
     dark = sum(colour) > 380  # noqa: PLR2004 - black letters on light grounds
-    ink = (20, 20, 20) if dark else (255, 255, 255)
+    ink = DARK if dark else (255, 255, 255)
     write(
         picture, text, (x + size // 2, y + size + 1), size=size, colour=ink, bold=True
     )
-    return end
+    return x + wide
+
+
+def chip_size(text: str, size: int = 15) -> tuple[int, int]:
+    """Width and height of a chip."""
+    return width(text, size, bold=True) + size, size + size // 2 + 2
