@@ -1,6 +1,6 @@
 """A camera, simulated: ``python -m simulators.camera``.
 
-    __main__ ── camera ─┬─ rtsp_process ─► rtsp_server (GStreamer's, its own process)
+    command ─── camera ─┬─ rtsp_process ─► rtsp_server (GStreamer's, its own process)
                         │    └─ door         what vanishes and falls silent in between
                         ├─ http_server ── login, http_wire
                         ├─ switches          faults on demand
@@ -9,3 +9,7 @@
 
 ``rtsp_server`` runs on the system's Python and imports nothing of this package.
 """
+
+from simulators.camera.command import parse
+
+__all__ = ["parse"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from simulators.camera import rtsp_process
-from simulators.camera.__main__ import obey, parse
+from simulators.camera.command import obey, parse
 from simulators.camera.day import EMISSIONS, Happening, Program, event
 from simulators.camera.faults import CameraBoard, CameraFault, spell
 from simulators.camera.login import Gatekeeper, Login
