@@ -155,13 +155,14 @@ def _shapes(folder):
         ("pixels", ok, cells, FLOAT, ("pixels_needed",), {"classes": _CLASSES}),
     ]:
         data = _passing(shape_in, shape_out, kind)
-        yield Case(name, _put(folder, name, data, **declared), words)
+        made = _put(folder, name, data, **declared)
+        yield Case(name, made, words, child=not name.startswith("in_"))
     two = graph(
         [node("Add", ["a", "b"], ["out"])],
         [value("a", ok), value("b", ok)],
         [value("out", ok)],
     )
-    yield Case("in_two", _put(folder, "in_two", model(two)), ("inputs",))
+    yield Case("in_two", _put(folder, "in_two", model(two)), ("inputs",), child=False)
     for name, data, word in [
         ("logits", small.grid(scale=8.0, shift=-4.0), "not_probabilities"),
         ("too_sure", small.grid(scale=0.0, shift=7.0), "not_probabilities"),

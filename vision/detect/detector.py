@@ -12,6 +12,7 @@ from vision.detect.heads import painted, strongest
 from vision.detect.metadata import literal
 from vision.detect.net import Net
 from vision.detect.onnx_file import OnnxFile, read
+from vision.detect.recognise import entry
 from vision.frame import Cells
 from vision.messages import LABELS, Model
 from vision.scores import image_scores
@@ -62,6 +63,8 @@ class Detector:
     def open(cls, model: Model, *, tried: bool = False) -> Detector:
         """Open a model; one that is not ours is first tried in a child.
 
+        What its bytes show to be wrong is told without one.
+
         Args:
             model: Which file, and what is declared of it.
             tried: It was tried just now, or this is the child that tries it.
@@ -72,6 +75,7 @@ class Detector:
         path = Path(model.path) if model.path else SHIPPED
         file = read(path)
         if model.path and not tried:
+            entry(file.inputs, file.metadata, model.size)
             trial.tried(model, file.sha256)
         return cls.of(file, model)
 

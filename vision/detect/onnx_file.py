@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vision.detect import declared
 from vision.detect.errors import ModelError
 from vision.detect.protobuf import Field, Reader, WireError
 
@@ -62,6 +63,7 @@ class OnnxFile:
             the order of their names.
         metadata: What its maker wrote into it.
         opset: Version of ONNX's own operators.
+        inputs: What it declares that it is fed with.
         external: Files with weights, all within its folder: location -> bytes.
     """
 
@@ -70,6 +72,7 @@ class OnnxFile:
     sha256: str
     metadata: dict[str, str]
     opset: int
+    inputs: tuple[declared.Input, ...]
     external: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -97,6 +100,7 @@ def read(path: str | Path, largest: int = LARGEST) -> OnnxFile:
     found = _Found()
     try:
         _walk(Reader(data), "model", 0, len(data), found, 0)
+        inputs = declared.inputs(Reader(data))
     except WireError as exc:
         raise _no_model(path, data, exc.at) from None
     if not found.graph or not found.opset:
@@ -106,7 +110,7 @@ def read(path: str | Path, largest: int = LARGEST) -> OnnxFile:
     for content in external.values():
         digest.update(content)
     return OnnxFile(
-        path, data, digest.hexdigest(), found.metadata, found.opset, external
+        path, data, digest.hexdigest(), found.metadata, found.opset, inputs, external
     )
 
 

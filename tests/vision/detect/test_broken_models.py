@@ -16,7 +16,7 @@ from vision.detect.protobuf import Reader
 from vision.messages import Model
 
 IN_A_CHILD = (
-    "in_rank2",
+    "out_batch",
     "out_rows",
     "logits",
     "op_unknown",
@@ -58,7 +58,7 @@ def test_files_that_are_no_models_need_no_child(broken, monkeypatch):
     ]
 
     assert wrong == []
-    assert sum(not case.child for case in broken) >= 40
+    assert sum(not case.child for case in broken) >= 50
 
 
 @pytest.mark.parametrize("name", IN_A_CHILD)
