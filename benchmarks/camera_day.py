@@ -79,6 +79,7 @@ class Judged:
         self._detector = detector
         self.id, self.sha256, self.size = detector.id, detector.sha256, detector.size
         self.thresholds, self.labels = detector.thresholds, detector.labels
+        self.rises, self.alone = detector.rises, detector.alone
         self._known: dict[int, tuple[Picture, Cells]] = {}
         self.contents: set[int] = set()
         """Checksums of the distinct pictures judged."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vision.alarms import Watcher
+from vision.alarms import Levels, Watcher
 from vision.condition import Watch
 from vision.detect.tiles import Scan, second_look
 from vision.gate import Gate
@@ -51,6 +51,14 @@ class Sees(Protocol):
     @property
     def thresholds(self) -> dict[Label, float]:
         """Image-level, by its card."""
+
+    @property
+    def rises(self) -> dict[Label, float]:
+        """What an image's score must rise by over the view before."""
+
+    @property
+    def alone(self) -> dict[Label, float]:
+        """What it must be where the view before is not known."""
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -102,10 +110,13 @@ class Pipeline:
         if camera.tiles is not None:
             self._scan = Scan(camera.tiles, max(1, int(TILES_PER_S * camera.every_s)))
             rounds_s *= self._scan.steps
-        seen = {x: t for x, t in detector.thresholds.items() if x in detector.labels}
+        levels = {
+            x: Levels(detector.rises[x], detector.alone[x], detector.thresholds[x])
+            for x in detector.labels
+        }
         self.watcher = Watcher(
             camera,
-            seen,
+            levels,
             id_prefix,
             model=detector.id,
             model_sha256=detector.sha256,

@@ -10,12 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vision.alarms import Watcher
+from vision.alarms import Levels, Watcher
 from vision.frame import Cells
 from vision.messages import LABELS, Camera
 
 ROWS, COLUMNS = 24, 40
-THRESHOLDS = {"dark_smoke": 0.5, "light_smoke": 0.5, "dust": 0.6}
+LEVELS = {
+    "dark_smoke": Levels(rise=0.45, alone=0.65, picture=0.5),
+    "light_smoke": Levels(rise=0.45, alone=0.65, picture=0.5),
+    "dust": Levels(rise=0.5, alone=0.7, picture=0.6),
+}
+THRESHOLDS = {label: level.picture for label, level in LEVELS.items()}
+RISES = {label: level.rise for label, level in LEVELS.items()}
+ALONE = {label: level.alone for label, level in LEVELS.items()}
 BOX = (8, 10, 13, 15)
 """Row, column, row, column: five by five cells."""
 
@@ -44,7 +51,7 @@ class Scene:
 
     def __init__(self, watched=None, *, every_s=1.0, seed=1, base=0.05, **options):
         self.camera = watched or camera(every_s=every_s)
-        self.watcher = Watcher(self.camera, THRESHOLDS, "yard-1", **options)
+        self.watcher = Watcher(self.camera, LEVELS, "yard-1", **options)
         self.every_s, self.t_s = every_s, 0.0
         self.t0_ms = 1_767_240_000_000  # 2026-01-01 12:00 in Beijing
         self.rng = np.random.default_rng(seed)

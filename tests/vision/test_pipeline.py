@@ -3,7 +3,15 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.support.vision_scene import COLUMNS, ROWS, THRESHOLDS, camera, states
+from tests.support.vision_scene import (
+    ALONE,
+    COLUMNS,
+    RISES,
+    ROWS,
+    THRESHOLDS,
+    camera,
+    states,
+)
 from vision.frame import Cells, Frame
 from vision.messages import LABELS
 from vision.pipeline import Pipeline
@@ -16,7 +24,7 @@ class Reddish:
     """Sees dark smoke where the picture is pure red, and counts its looks."""
 
     id, sha256, size, labels = "reddish", "f" * 64, (640, 384), LABELS
-    thresholds = THRESHOLDS
+    thresholds, rises, alone = THRESHOLDS, RISES, ALONE
 
     def __init__(self, score=0.9):
         self.score, self.looks = score, 0
@@ -78,7 +86,7 @@ def test_a_fire_before_a_camera_becomes_an_alarm_that_says_what_saw_it():
     (raised,) = play.run(10, fire=True)
     assert (raised.label, raised.state) == ("dark_smoke", "raised")
     assert (raised.model, raised.model_sha256) == ("reddish", "f" * 64)
-    assert raised.threshold == THRESHOLDS["dark_smoke"]
+    assert raised.threshold == RISES["dark_smoke"]
     assert raised.frame.startswith("yard-")
     x0, y0, x1, y1 = raised.region
     assert x0 <= 0.26

@@ -25,9 +25,12 @@ LEARN_FRAMES = 20
 its meaning also where a tower is seen once in ten seconds."""
 YOUNG_S = 3.0
 YOUNG_FRAMES = 3
-"""Before both nothing can be said to have risen."""
+"""A cell that was learned for less than both has nothing to rise over. What a model
+must rise by is calibrated over one picture of the view before; three are better."""
 SUSPECT_S = 60.0
 ALARM_S = 1800.0
+FORGIVEN = 0.1
+"""Of a second that a cell was kept out of the mean, for a second that it was not."""
 _LONGEST_STEP_S = 60.0
 
 
@@ -47,6 +50,9 @@ class Background:
         """Mean absolute deviation from the mean."""
         self.age_s = 0.0
         self.frames = 0
+        self._learned = np.zeros(shape, np.float32)
+        """Frames that each cell was learned from."""
+        self._learned_s = np.zeros(shape, np.float32)
         self._kept_s = np.zeros(shape, np.float32)
 
     @property
@@ -54,19 +60,20 @@ class Background:
         """Too little was seen to know what is usual here."""
         return self.age_s < LEARN_S or self.frames < LEARN_FRAMES
 
-    @property
-    def young(self) -> bool:
-        """So little was seen that no rise can be told at all."""
-        return self.age_s < YOUNG_S or self.frames < YOUNG_FRAMES
-
-    @property
-    def known(self) -> float:
-        """How much of the learning is done, 0 to 1."""
-        return min(1.0, self.age_s / LEARN_S, self.frames / LEARN_FRAMES)
+    def unknown(self) -> NDArray[np.bool_]:
+        """Cells of which is not known what they usually score."""
+        if self.learning:
+            return np.ones_like(self._learned, np.bool_)
+        return self._young()
 
     def rise(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How far each cell is above its background."""
-        return np.asarray(scores - self.mean, dtype=np.float32)
+        """How far each cell is above its background; 0 where there is none yet."""
+        above = np.maximum(scores - self.mean, 0)
+        return np.asarray(np.where(self._young(), 0, above), dtype=np.float32)
+
+    def _young(self) -> NDArray[np.bool_]:
+        """Not learned yet: what burns from the first frame is not either."""
+        return (self._learned < YOUNG_FRAMES) | (self._learned_s < YOUNG_S)
 
     def step(
         self,
@@ -88,27 +95,48 @@ class Background:
         self.age_s += dt_s
 
         kept = suspected | alarmed
-        self._kept_s = np.where(kept, self._kept_s + np.float32(dt_s), np.float32(0))
+        # What comes again and again, steam or a cloud's edge, is kept out so long in
+        # all, and then it is usual here.
+        quiet_s = np.maximum(self._kept_s - np.float32(FORGIVEN * dt_s), 0)
+        self._kept_s = np.where(kept, self._kept_s + np.float32(dt_s), quiet_s)
         frozen = (suspected & (self._kept_s <= self._suspect_s)) | (
             alarmed & (self._kept_s <= ALARM_S)
         )
+        first = self._learned == 0
+        self._learned += ~frozen
+        self._learned_s += np.where(frozen, np.float32(0), np.float32(dt_s))
         # A plain mean until it is as long as the exponential one.
-        weight = max(1.0 / self.frames, _weight(dt_s, SLOW_S))
-        learned = np.where(frozen, np.float32(0), np.float32(weight))
+        weight = np.maximum(1 / np.maximum(self._learned, 1), _weight(dt_s, SLOW_S))
+        learned = np.where(frozen, np.float32(0), weight.astype(np.float32))
         off = scores - self.mean
         self.mean += off * learned
-        if self.frames > 1:
-            self.spread += (np.abs(off) - self.spread) * learned
+        self.spread += np.where(first, 0, (np.abs(off) - self.spread) * learned)
 
     def forget(self) -> None:
         """Begin anew: another scene, or the same one in another light."""
-        for part in (self.mean, self.spread, self._kept_s):
+        for part in self.arrays().values():
             part.fill(0)
         self.age_s, self.frames = 0.0, 0
 
+    def doubt(self, label: int, cells: NDArray[np.bool_]) -> None:
+        """What was learned of these cells was not the usual.
+
+        Args:
+            label: Index of it.
+            cells: (rows, columns).
+        """
+        for part in (self._learned, self._learned_s, self.spread):
+            part[label][cells] = 0
+
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """What a restart must not lose."""
-        return {"mean": self.mean, "spread": self.spread, "kept_s": self._kept_s}
+        return {
+            "mean": self.mean,
+            "spread": self.spread,
+            "kept_s": self._kept_s,
+            "learned": self._learned,
+            "learned_s": self._learned_s,
+        }
 
     def restore(
         self, arrays: dict[str, NDArray[np.float32]], age_s: float, frames: int

@@ -1,7 +1,9 @@
-"""What in one frame could be smoke or dust: warm cells, regions, hits.
+"""What in one frame could be smoke or dust: warm cells, regions, how strong they are.
 
-A region counts by the same score as a whole picture, so that the thresholds of a
-model's card hold for it; and it must have risen over what its cells usually score.
+A region's strength is what it scores over what its label must score, so that 1 counts:
+the rise over the background where that is known, else the score itself, which must then
+be higher (``levels``). Either is scored as a whole picture is, because a model's card
+calibrates it so.
 """
 
 from __future__ import annotations
@@ -19,26 +21,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vision.alarms.background import Background
+    from vision.alarms.levels import Levels
 
-RISE = 0.5
-"""Of the threshold: half of what alarms must be new. On still scenes the cells of a
-true plume rise from near 0, those of a wall or a cloud bank hardly move."""
-RISE_YOUNG = 0.75
-"""Of the threshold, when the background is only seconds old."""
-LEAST_RISE = 0.25
-"""Of score, however low a threshold is: between two pictures of one scene without any
-emission the shipped model's strongest cells rose by 0.05 to 0.07 in the median of 312
-rendered pairs (other light, noise, passers-by, weather), by 0.13 to 0.24 in a fifth."""
 SPREADS = 3.0
 """A flickering cell must rise by so many of its own mean deviations."""
 SPREAD_MOST = 0.6
 """Of score; or a cell that flickers fully could never alarm again."""
 WARM = 0.6
-"""Of the threshold: a cell belongs to a region that has stronger ones (the lower of
+"""Of what counts: a cell belongs to a region that has stronger ones (the lower of
 two thresholds, as in Canny, "A computational approach to edge detection", 1986)."""
-PLAIN = 0.35
-"""Of the way from the threshold to 1: what a fire that burns from the first frame must
-score while there is no background to rise over."""
+
+
+class Candidate(NamedTuple):
+    """One region that could be something."""
+
+    region: Region
+    threshold: float
+    """Of the region's score."""
+
+    @property
+    def strength(self) -> float:
+        """From 1 on it counts."""
+        return self.region.score / self.threshold
 
 
 class Candidates(NamedTuple):
@@ -46,76 +50,68 @@ class Candidates(NamedTuple):
 
     warm: NDArray[np.bool_]
     """Cells that may belong to something."""
-    by_rise: NDArray[np.bool_]
-    """Cells of regions over the threshold and over their background."""
-    plain: NDArray[np.bool_]
-    """Cells of regions over the plain threshold, while the background is learned."""
-    regions: dict[Label, list[Region]]
-    """Those with hits, strongest first."""
+    risen: NDArray[np.float32]
+    """Strength of the region over its background that a cell belongs to; 0: none."""
+    alone: NDArray[np.float32]
+    """Strength by the score itself, where the background is not known."""
+    regions: dict[Label, list[Candidate]]
+    """Strongest first."""
     scores: tuple[float, float, float]
-    """Of the strongest warm region of each label."""
+    """Of the strongest region of each label, on the scale of the rise: it counts from
+    the label's threshold on."""
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """Cells of regions that count."""
+        return (self.risen >= 1) | (self.alone >= 1)
+
+    def showing(self, label: Label, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(rows, columns): regions that hold something new, whole.
+
+        Args:
+            label: Of the regions.
+            new: (rows, columns), see ``news``.
+        """
+        shown = np.zeros(new.shape, np.bool_)
+        for one in self.regions[label]:
+            if (one.region.mask & new).any():
+                shown |= one.region.mask
+        return shown
 
 
 def candidates(
     scores: NDArray[np.float32],
     background: Background,
-    thresholds: Mapping[Label, float],
+    levels: Mapping[Label, Levels],
 ) -> Candidates:
     """Find them.
 
     Args:
         scores: (labels, rows, columns), blurred, 0 where nothing is watched.
         background: Of the same shape, of the frames before.
-        thresholds: For the labels that are watched.
+        levels: For the labels that are watched.
     """
-    warm, by_rise, plain = (np.zeros(scores.shape, np.bool_) for _ in range(3))
-    regions: dict[Label, list[Region]] = {}
+    warm = np.zeros(scores.shape, np.bool_)
+    risen, alone = (np.zeros(scores.shape, np.float32) for _ in range(2))
+    regions: dict[Label, list[Candidate]] = {}
     best = [0.0, 0.0, 0.0]
-    for label, threshold in thresholds.items():
+    rise, unknown = background.rise(scores), background.unknown()
+    for label, level in levels.items():
         i = LABELS.index(label)
-        warm[i] = risen(i, scores, background, threshold)
-        by_rise[i] = _hot(warm[i], scores[i], threshold)
-        if background.learning:
-            fresh = scores[i] >= WARM * plain_threshold(threshold)
-            plain[i] = _hot(fresh, scores[i], plain_threshold(threshold))
-            warm[i] |= fresh
-        found = find(warm[i], scores[i])
-        best[i] = found[0].score if found else 0.0
-        hits = by_rise[i] | plain[i]
-        regions[label] = [region for region in found if (region.mask & hits).any()]
-    return Candidates(warm, by_rise, plain, regions, (best[0], best[1], best[2]))
+        spread = np.minimum(SPREADS * background.spread[i], SPREAD_MOST)
+        by_rise = rise[i] >= np.maximum(WARM * level.rise, spread)
+        by_score = (scores[i] >= WARM * level.alone) & unknown[i]
+        found = [Candidate(one, level.rise) for one in find(by_rise, rise[i])]
+        _lay(risen[i], found)
+        strange = [Candidate(one, level.alone) for one in find(by_score, scores[i])]
+        _lay(alone[i], strange)
+        warm[i] = by_rise | by_score
+        found = sorted(found + strange, key=lambda one: -one.strength)
+        best[i] = min(1.0, found[0].strength * level.rise) if found else 0.0
+        regions[label] = found
+    return Candidates(warm, risen, alone, regions, (best[0], best[1], best[2]))
 
 
-def plain_threshold(threshold: float) -> float:
-    """What counts without a background."""
-    return threshold + PLAIN * (1 - threshold)
-
-
-def risen(
-    label: int,
-    scores: NDArray[np.float32],
-    background: Background,
-    threshold: float,
-) -> NDArray[np.bool_]:
-    """(rows, columns): cells high enough, and high enough above their background."""
-    if background.young:
-        return np.zeros(scores.shape[1:], np.bool_)
-    share = RISE * background.known + RISE_YOUNG * (1 - background.known)
-    spread = np.minimum(SPREADS * background.spread[label], SPREAD_MOST)
-    # The weaker cells of a region need to have risen less, in proportion.
-    needed = np.maximum(WARM * max(share * threshold, LEAST_RISE), spread)
-    rise = scores[label] - background.mean[label]
-    return np.asarray((scores[label] >= WARM * threshold) & (rise >= needed))
-
-
-def _hot(
-    warm: NDArray[np.bool_], scores: NDArray[np.float32], threshold: float
-) -> NDArray[np.bool_]:
-    """Cells of the regions whose score is over the threshold."""
-    hot = np.zeros(warm.shape, np.bool_)
-    if not warm.any() or float(scores[warm].max()) < threshold:
-        return hot
-    for region in find(warm, scores):
-        if region.score >= threshold:
-            hot |= region.mask
-    return hot
+def _lay(strengths: NDArray[np.float32], found: list[Candidate]) -> None:
+    for one in found:
+        strengths[one.region.mask] = one.strength

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+T = TypeVar("T", np.float32, np.bool_)
+
 
 def dilate(mask: NDArray[np.bool_], cells: int = 1) -> NDArray[np.bool_]:
     """The mask and all that lies at most so many cells beside it, diagonals too."""
+    return spread(mask, cells)
+
+
+def spread(values: NDArray[T], cells: int = 1) -> NDArray[T]:
+    """The highest value at most so many cells beside each, diagonals too."""
     for axis in (-1, -2):
-        spread = mask.copy()
+        most = values.copy()
         for shift in range(1, cells + 1):
-            ahead = [slice(None)] * mask.ndim
-            behind = [slice(None)] * mask.ndim
+            ahead = [slice(None)] * values.ndim
+            behind = [slice(None)] * values.ndim
             ahead[axis], behind[axis] = slice(shift, None), slice(None, -shift)
-            spread[tuple(ahead)] |= mask[tuple(behind)]
-            spread[tuple(behind)] |= mask[tuple(ahead)]
-        mask = spread
-    return mask
+            to, back = tuple(ahead), tuple(behind)
+            np.maximum(most[to], values[back], out=most[to])
+            np.maximum(most[back], values[to], out=most[back])
+        values = most
+    return values
 
 
 def block_means(

@@ -19,7 +19,7 @@ from vision.messages import LABELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 _WIDEST = 1024
 """Cells of a side: no model has so many."""
 LIVES_S = 1800.0

@@ -2,8 +2,11 @@
 
 ``confirm`` of the last ``of`` judged frames, but never of less than ``SPAN_S``: a
 camera judged four times a second fills six frames while a lorry passes, so that its
-window holds all frames of the span and asks for the same share of them. A hit counts
-for the cells around it too: smoke drifts, dust drives.
+window holds all frames of the span and asks for the same share of them. So many must be
+warm there, and the strongest so many of them must count on average: a plume that thins
+for a frame is made up for by those in which it stood high. What counts counts for the
+cells around it too: smoke drifts, dust drives. However many frames there are,
+``confirm`` of them must have shown something new there: copies confirm nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vision.alarms.grid import dilate
+from vision.alarms.grid import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,14 +32,24 @@ two or three cells a second, over half of the span's frames that is this; a car 
 ten and is not met twice."""
 
 
+MOST = 1.5
+"""Of strength that one frame may bring: it makes up for half a frame, no more."""
+
+
+APART_S = 0.45
+"""From one picture to the next that counts as another: see ``news``. Four take less than
+two seconds then, which a window takes anyway."""
+
+
 class _Frame(NamedTuple):
     at_s: float
     t_ms: int
-    hits: NDArray[np.bool_]
-    plain: NDArray[np.bool_]
+    risen: NDArray[np.float32]
+    alone: NDArray[np.float32]
     moving: NDArray[np.bool_]
+    new: NDArray[np.bool_]
     hit: bool
-    """Anywhere."""
+    """Something counts, anywhere."""
 
 
 class Window:
@@ -57,24 +70,35 @@ class Window:
         self,
         at_s: float,
         t_ms: int,
-        hits: NDArray[np.bool_],
-        plain: NDArray[np.bool_],
+        risen: NDArray[np.float32],
+        alone: NDArray[np.float32],
         moving: NDArray[np.bool_],
+        new: NDArray[np.bool_],
     ) -> None:
         """Add a judged frame.
 
         Args:
             at_s: When, on the monotonic clock.
             t_ms: And in UTC.
-            hits: (rows, columns): above the threshold and above the background.
-            plain: Above the plain threshold, the background not being known.
+            risen: (rows, columns): strength of what rose over the background; 0: none.
+            alone: Strength of what scores high where no background is known.
             moving: Where the picture moved.
+            new: Where it showed something new, see ``news``.
         """
-        # Most frames of a camera's life have no hit anywhere.
-        hit, clear = bool(hits.any() or plain.any()), np.zeros_like(hits)
-        around = max(1, round(DRIFT * hits.shape[1]))
-        wide = (dilate(hits, around), dilate(plain, around)) if hit else (clear, clear)
-        self._frames.append(_Frame(at_s, t_ms, *wide, moving, hit))
+        around = max(1, round(DRIFT * risen.shape[1]))
+        # Most frames of a camera's life have nothing anywhere.
+        risen, alone = (
+            spread(np.minimum(one, np.float32(MOST)), around) if one.any() else one
+            for one in (risen, alone)
+        )
+        hit = bool((risen >= 1).any() or (alone >= 1).any())
+        if new.any():
+            new = spread(new, around)
+            for frame in reversed(self._frames):
+                if at_s - frame.at_s >= APART_S:
+                    break
+                new &= ~frame.new
+        self._frames.append(_Frame(at_s, t_ms, risen, alone, moving, new, hit))
         while at_s - self._frames[0].at_s > self._longest_s:
             self._frames.popleft()
 
@@ -84,33 +108,40 @@ class Window:
 
     @property
     def pending(self) -> bool:
-        """Some frame of the window had a hit."""
+        """Something counted in some frame of the window."""
         return any(f.hit for f in self._frames)
 
     def began_ms(self, mask: NDArray[np.bool_]) -> int:
-        """UTC of the window's first hit in these cells; 0: there is none."""
+        """UTC of the window's first frame with something in these cells; 0: none."""
         return next(
-            (f.t_ms for f in self._frames if ((f.hits | f.plain) & mask).any()), 0
+            (
+                f.t_ms
+                for f in self._frames
+                if f.risen[mask].any() or f.alone[mask].any()
+            ),
+            0,
         )
 
     def confirmed(self) -> NDArray[np.bool_] | None:
         """Cells confirmed by the frames until now; None: none.
 
-        A cell that is only above the plain threshold needs twice as long. Half of what
-        a cell needs must have shown motion there.
+        What only scores high where no background is known needs twice as long. Half of
+        what a cell needs must have shown motion there.
         """
-        by_rise = self._counted(1, [f.hits for f in self._frames])
-        by_score = self._counted(2, [f.plain | f.hits for f in self._frames])
+        if not self.pending:
+            return None
+        by_rise = self._counted(1, [f.risen for f in self._frames])
+        by_score = self._counted(
+            2, [np.maximum(f.alone, f.risen) for f in self._frames]
+        )
         if by_rise is None or by_score is None:
             return by_rise if by_score is None else by_score
         return np.asarray(by_rise | by_score)
 
     def _counted(
-        self, times: int, hits: list[NDArray[np.bool_]]
+        self, times: int, strengths: list[NDArray[np.float32]]
     ) -> NDArray[np.bool_] | None:
-        """Cells hit often enough in so many windows' time."""
-        if not self._frames:
-            return None
+        """Cells strong often enough in so many windows' time."""
         now_s = self._frames[-1].at_s
         # A window that has just begun holds few frames, and still needs its time.
         least_s = times * SPAN_S * self._confirm / self._of
@@ -122,9 +153,18 @@ class Window:
         need = max(times * self._confirm, share)
         if len(self._frames) < need:
             return None
-        often = np.sum(hits[-length:], axis=0)
+        last = np.stack(strengths[-length:])
+        often = np.count_nonzero(last, axis=0)
         if often.max() < need:
             return None
-        moved = np.sum([f.moving for f in list(self._frames)[-length:]], axis=0)
-        found: NDArray[np.bool_] = (often >= need) & (2 * moved >= need)
+        strongest = np.sort(last, axis=0)[-need:].sum(axis=0)
+        frames = list(self._frames)[-length:]
+        moved = np.sum([f.moving for f in frames], axis=0)
+        told = np.sum([f.new for f in frames], axis=0)
+        found: NDArray[np.bool_] = (
+            (often >= need)
+            & (strongest >= need)
+            & (2 * moved >= need)
+            & (told >= self._confirm)
+        )
         return found if found.any() else None

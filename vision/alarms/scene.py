@@ -9,20 +9,24 @@ import numpy as np
 
 from vision.alarms.background import Background
 from vision.alarms.book import Book
-from vision.alarms.candidates import RISE, WARM
+from vision.alarms.candidates import WARM
 from vision.alarms.memory import VERSION, Memory, pack
 from vision.alarms.regions import box_of, find
 from vision.alarms.zones import Zones
 from vision.messages import LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from vision.alarms.book import Alarm
-    from vision.messages import Camera
+    from vision.alarms.candidates import Candidates
+    from vision.alarms.levels import Levels
+    from vision.messages import Camera, Label
 
 LOWER = 0.7
-"""Of the threshold: an alarm stands until its place falls below."""
+"""Of what counts: an alarm stands until its place falls below."""
 
 
 class Scene:
@@ -55,19 +59,29 @@ class Scene:
         """Where an alarm is: x0, y0, x1, y1 from 0 to 1 of the picture."""
         return box_of(self.mask(alarm))
 
-    def follow(self, mono_s: float) -> None:
+    def follow(self, mono_s: float, levels: Mapping[Label, Levels]) -> None:
         """Where the open alarms are now, those that still stand."""
+        rise, unknown = self.background.rise(self.scores), self.background.unknown()
         for alarm in self.book.open:
-            i = LABELS.index(alarm.label)
-            lower = LOWER * alarm.threshold
-            there = self.book.place(alarm) & (self.scores[i] >= WARM * lower)
-            if not self.background.learning:
-                there &= self.background.rise(self.scores)[i] >= WARM * RISE * lower
-            standing = [r for r in find(there, self.scores[i]) if r.score >= lower]
+            i, level = LABELS.index(alarm.label), levels[alarm.label]
             alarm.misses += 1
+            strong = np.maximum(
+                rise[i] / level.rise,
+                np.where(unknown[i], self.scores[i], 0) / level.alone,
+            ).astype(np.float32)
+            there = self.book.place(alarm) & (strong >= WARM * LOWER)
+            standing = [r for r in find(there, strong) if r.score >= LOWER]
             if standing:
                 mask = np.any([region.mask for region in standing], axis=0)
-                self.book.see(alarm, mask, standing[0].score, mono_s)
+                score = min(1.0, standing[0].score * alarm.threshold)
+                self.book.see(alarm, mask, score, mono_s)
+
+    def doubt(self, alarm: Alarm, found: Candidates) -> None:
+        """An alarm of what burned from the first frame: its place was never usual."""
+        i = LABELS.index(alarm.label)
+        burned = found.alone[i] > found.risen[i]
+        if (burned & self.mask(alarm)).any():
+            self.background.doubt(i, self.book.place(alarm))
 
     def rest(self, dt_s: float) -> None:
         """Nothing changed since a frame was judged: time passes for the background."""

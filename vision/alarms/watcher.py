@@ -1,7 +1,7 @@
 """One camera's alarms, frame by frame.
 
     maps of cells --zones--> blurred --rise over the background--> warm cells
-      --connected--> regions --score over the threshold--> hits
+      --connected--> regions --over what their label must rise by--> strength
       --n of m, over time, with motion--> confirmed --merge, cool-down--> Sight
 
 What is held (a fault, a change of the whole picture, night by policy) raises nothing.
@@ -18,6 +18,7 @@ from vision.alarms.bearing import bearing
 from vision.alarms.candidates import Candidates, candidates
 from vision.alarms.memory import LIVES_S, unpack
 from vision.alarms.motion import Motion, Moved
+from vision.alarms.news import News, showing
 from vision.alarms.night import Night
 from vision.alarms.persistence import Window
 from vision.alarms.scene import Scene
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vision.alarms.book import Alarm
+    from vision.alarms.levels import Levels
     from vision.frame import Cells
 
 _GRID = (24, 40)
@@ -87,7 +89,8 @@ class Watcher:
 
     Args:
         camera: With its rules, zones, policy and mount.
-        thresholds: Image-level, by the model's card; a rule's own goes first.
+        levels: By the model's card, for the labels it can see; a rule's own threshold
+            goes first.
         id_prefix: Of alarm ids; unique for this start, for example camera and time.
         model: Its id, told with each sight.
         model_sha256: Its hash.
@@ -97,7 +100,7 @@ class Watcher:
     def __init__(
         self,
         camera: Camera,
-        thresholds: Mapping[Label, float],
+        levels: Mapping[Label, Levels],
         id_prefix: str,
         *,
         model: str = "",
@@ -107,11 +110,14 @@ class Watcher:
         self._camera, self._prefix = camera, id_prefix
         self._model, self._sha256 = model, model_sha256
         rules = {label: camera.rules.get(label, Rule()) for label in camera.labels}
-        self._rules = {label: rule for label, rule in rules.items() if not rule.off}
-        self.thresholds: dict[Label, float] = {
-            label: thresholds[label] if rule.threshold is None else rule.threshold
+        self._rules = {
+            label: rule
+            for label, rule in rules.items()
+            if not rule.off and label in levels
+        }
+        self.levels: dict[Label, Levels] = {
+            label: levels[label].ruled(rule.threshold)
             for label, rule in self._rules.items()
-            if rule.threshold is not None or label in thresholds
         }
         every_s = camera.every_s if judged_s is None else judged_s
         most = max((rule.of for rule in self._rules.values()), default=1)
@@ -125,13 +131,18 @@ class Watcher:
             )
             for label, rule in self._rules.items()
         }
-        self._motion, self._steady = Motion(), Steady()
+        self._motion, self._steady, self._news = Motion(), Steady(), News()
         self._night = Night(camera.night, camera.mount)
         self._scene: Scene | None = None
         self._last_s: float | None = None
         self._blind_s: float | None = None
         self._faults: tuple[Fault, ...] = ()
         self.verdict = Verdict([])
+
+    @property
+    def thresholds(self) -> dict[Label, float]:
+        """What each label must rise by."""
+        return {label: level.rise for label, level in self.levels.items()}
 
     @property
     def learning(self) -> bool:
@@ -201,7 +212,10 @@ class Watcher:
             return self._said(Verdict([], phase.hold, phase.night, scores=scores))
         moment = _Moment(t_ms, mono_s, dt_s, phase.night, frame)
         maps = np.nan_to_num(cells.scores.astype(np.float32, copy=False))
-        return self._judge(self._scene, moment, maps, moved, phase.hold, second_look)
+        new = self._news.step(look.grey, mono_s, rows, columns)
+        return self._judge(
+            self._scene, moment, maps, moved, new, phase.hold, second_look
+        )
 
     def blind(self, t_ms: int, mono_s: float) -> list[Sight]:
         """The camera is faulty and no frame comes: time passes, nothing is known.
@@ -225,11 +239,12 @@ class Watcher:
         moment: _Moment,
         maps: NDArray[np.float32],
         moved: Moved,
+        new: NDArray[np.bool_],
         held: bool,
         second_look: SecondLook | None,
     ) -> list[Sight]:
         scores = scene.scores = blur(np.where(scene.zones.allowed, maps, np.float32(0)))
-        found = candidates(scores, scene.background, self.thresholds)
+        found = candidates(scores, scene.background, self.levels)
         # The whole picture is asked before any part of it.
         unseen = held
         held = self._steady.step(moment.mono_s, moved, found.warm) or held
@@ -245,14 +260,16 @@ class Watcher:
                 self._windows[label].push(
                     moment.mono_s,
                     moment.t_ms,
-                    found.by_rise[i],
-                    found.plain[i],
+                    found.risen[i],
+                    found.alone[i],
                     moved.cells,
+                    showing(found.warm[i], new),
                 )
-            scene.follow(moment.mono_s)
+            scene.follow(moment.mono_s, self.levels)
             sights += self._raised(scene, moment, found, second_look)
             sights += self._changed(scene, moment)
-        scene.suspected = (found.by_rise | found.plain) & moved.cells
+        # In the first frame nothing is known of motion.
+        scene.suspected = found.hits & (moved.cells | (scene.background.frames == 0))
         covered = scene.book.covered()
         scene.background.step(scores, moment.dt_s, scene.suspected, covered)
         return self._said(Verdict(sights, held, moment.night, found.warm, found.scores))
@@ -265,32 +282,32 @@ class Watcher:
         second_look: SecondLook | None,
     ) -> list[Sight]:
         ready = []
-        for label, regions in found.regions.items():
-            if not regions:
-                continue
-            confirmed = self._windows[label].confirmed()
+        for label, every in found.regions.items():
+            regions = [one for one in every if one.strength >= 1]
+            confirmed = self._windows[label].confirmed() if regions else None
             if confirmed is None:
                 continue
             ready += [
-                (region.score / self.thresholds[label], label, region)
-                for region in regions
-                if (region.mask & confirmed).any()
+                (one.strength, label, one)
+                for one in regions
+                if (one.region.mask & confirmed).any()
             ]
         sights = []
-        for _, label, region in sorted(ready, key=lambda one: -one[0]):
-            threshold = self.thresholds[label]
+        for _, label, one in sorted(ready, key=lambda each: -each[0]):
+            region, threshold = one.region, one.threshold
             if scene.book.known(label, region, moment.mono_s, threshold):
                 continue
             looked = None
             if second_look is not None:
                 looked = round(second_look(label, region.box), 3)
-                if looked < threshold:
+                if looked < self.levels[label].picture:
                     self._windows[label].clear()
                     continue
             began_ms = self._windows[label].began_ms(region.mask)
             alarm = scene.book.confirm(
                 label, region, began_ms, moment.mono_s, threshold
             )
+            scene.doubt(alarm, found)
             sights.append(self._sight(alarm, "raised", moment, looked))
         return sights
 
@@ -384,6 +401,7 @@ class Watcher:
         """What frames before now said of the next one no longer holds."""
         self._motion.forget()
         self._steady.forget()
+        self._news.forget()
         for window in self._windows.values():
             window.clear()
 
@@ -412,9 +430,9 @@ class Watcher:
         # The gateway closes after the cool-down what no process sees again; and what
         # another model saw, this one must see for itself.
         watched = [
-            msgspec.structs.replace(alarm, threshold=self.thresholds[alarm.label])
+            msgspec.structs.replace(alarm, threshold=self.levels[alarm.label].rise)
             for alarm in head.alarms
-            if alarm.label in self.thresholds
+            if alarm.label in self.levels
             and head.model == self._sha256
             and (not alarm.open or gone_s < self._rules[alarm.label].cooldown_s)
         ]

@@ -107,8 +107,16 @@ def test_labels_and_rules_of_a_camera_are_kept():
     for scene in (only_dust, off, higher):
         scene.run(30, [("dark_smoke", 0.8)])
         assert not scene.sights
-    assert higher.run(10, [("dark_smoke", 0.97)])
+    assert Scene(higher.camera).learned().run(10, [("dark_smoke", 0.97)])
     assert only_dust.run(10, [("dust", 0.9)])
+
+
+def test_a_camera_s_threshold_makes_the_first_minute_stricter_never_less_strict():
+    low = camera(rules={"dark_smoke": Rule(threshold=0.2)})
+    assert not Scene(low).run(20, [("dark_smoke", 0.6)])
+    assert Scene(low).run(20, [("dark_smoke", 0.7)])
+    high = camera(rules={"dark_smoke": Rule(threshold=0.8)})
+    assert not Scene(high).run(20, [("dark_smoke", 0.7)])
 
 
 def test_scores_that_are_no_numbers_count_as_nothing():

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.vision_scene import THRESHOLDS, Scene
+from tests.support.vision_scene import LEVELS, Scene
 from vision.alarms.book import MOST_OPEN
 from vision.messages import BLINDING, LABELS
 
@@ -54,7 +54,7 @@ def test_no_life_of_a_camera_breaks_the_rules(life, learned):
                     assert before in {None, "cleared"}, "raised once"
                     # Four frames over its threshold: never one, whatever it scores.
                     assert hits[sight.label] >= 4
-                    assert sight.score >= THRESHOLDS[sight.label]
+                    assert sight.score >= sight.threshold >= LEVELS[sight.label].rise
                 else:
                     assert before in {"raised", "updated"}, "cleared after raised"
                 states[sight.id] = sight.state

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.vision_scene import LABELS, Cells, Glance, Scene, camera, states
-from vision.alarms import Watcher
+from vision.alarms import Levels, Watcher
 from vision.alarms.memory import LIVES_S, unpack
 from vision.messages import Rule
 
@@ -17,7 +17,7 @@ def successor(scene, prefix="yard-2", gone_s=0.0):
     state = scene.watcher.state(stored_ms)
     scene.t_s += gone_s
     after = Scene(scene.camera)
-    after.watcher = Watcher(scene.camera, scene.watcher.thresholds, prefix)
+    after.watcher = Watcher(scene.camera, scene.watcher.levels, prefix)
     after.t_s, after.picture = scene.t_s, scene.picture
     t_ms = scene.t0_ms + round(scene.t_s * 1000)
     after.watcher.restore(state, t_ms, after.t_s)
@@ -149,7 +149,7 @@ def test_a_damaged_state_is_learned_anew(at):
     broken = bytearray(good)
     broken[int(len(good) * at)] ^= 0x5A
     for bad in (cut, bytes(broken)):
-        Watcher(scene.camera, scene.watcher.thresholds, "x").restore(bad, 1, 0.0)
+        Watcher(scene.camera, scene.watcher.levels, "x").restore(bad, 1, 0.0)
 
 
 def test_a_state_of_an_absurd_shape_is_none():
@@ -166,8 +166,12 @@ def test_a_state_of_an_absurd_shape_is_none():
 def test_another_model_says_nothing_of_what_the_one_before_saw():
     scene = Scene(model_sha256="aa").learned()
     scene.run(20, [("dark_smoke", 0.8)])
-    other = Watcher(scene.camera, {"dark_smoke": 0.9}, "y", model_sha256="bb")
-    same = Watcher(scene.camera, {"dark_smoke": 0.6}, "y", model_sha256="aa")
+    other = Watcher(
+        scene.camera, {"dark_smoke": Levels(0.9, 0.9, 0.9)}, "y", model_sha256="bb"
+    )
+    same = Watcher(
+        scene.camera, {"dark_smoke": Levels(0.6, 0.8, 0.7)}, "y", model_sha256="aa"
+    )
     for watcher in (other, same):
         watcher.restore(scene.watcher.state(0), 0, scene.t_s)
 

@@ -82,13 +82,13 @@ def test_driving_dust_is_met_again_and_a_car_is_not(cells_a_s, raised):
 
 def test_hits_of_another_time_do_not_count():
     window = Window(4, 6, longest_s=30.0)
-    cells = np.ones((2, 2), np.bool_)
+    cells, high = np.ones((2, 2), np.bool_), np.ones((2, 2), np.float32)
     for at_s in (0.0, 1.0, 2.0):
-        window.push(at_s, 0, cells, cells, cells)
-    window.push(100.0, 0, cells, cells, cells)
+        window.push(at_s, 0, high, high, cells, cells)
+    window.push(100.0, 0, high, high, cells, cells)
     assert window.confirmed() is None
     for at_s in (101.0, 102.0, 103.0):
-        window.push(at_s, 0, cells, cells, cells)
+        window.push(at_s, 0, high, high, cells, cells)
     assert window.confirmed() is not None
 
 
