@@ -68,10 +68,10 @@ def concealed(image, share=0.4):
     return out
 
 
-def clocked(image, second):
-    """A burnt-in clock, in the strip at the top."""
-    out = image.copy()
-    cv2.putText(out, f"12:00:{second:02d}", (10, 32), 0, 0.8, (255, 255, 255), 2)
+def clocked(image, second, at=(10, 32), size=0.8):
+    """A burnt-in clock, in the strip at the top or with its lower left elsewhere."""
+    out, thick = image.copy(), max(1, round(2.5 * size))
+    cv2.putText(out, f"12:00:{second:02d}", at, 0, size, (255, 255, 255), thick)
     return out
 
 

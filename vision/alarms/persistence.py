@@ -37,8 +37,8 @@ MOST = 1.5
 
 
 APART_S = 0.45
-"""From one picture to the next that counts as another: see ``news``. Four take less than
-two seconds then, which a window takes anyway."""
+"""From one picture to the next that counts as another, see ``news``: four take less
+than two seconds then, which a window takes anyway."""
 
 
 class _Frame(NamedTuple):
