@@ -94,7 +94,7 @@ def sight_event(
 
 def pictured(event: Event, at: Instant) -> Event:
     """More pictures of an alarm are here; it names them all."""
-    text = _worded(
+    text = worded(
         "event.sight_pictured",
         {"label": _label(event.values.get("label"))},
         camera=event.values.get("camera"),
@@ -105,7 +105,7 @@ def pictured(event: Event, at: Instant) -> Event:
 
 def sight_lost(event: Event, why: Lost, at: Instant) -> Event:
     """An alarm is closed, and nobody saw it end."""
-    text = _worded(
+    text = worded(
         f"event.sight_{why}",
         {"label": _label(event.values.get("label"))},
         camera=event.values.get("camera"),
@@ -125,7 +125,7 @@ def fault_raised(
         at=at,
         asset=camera.asset,
         values={**args, "camera": camera.name, "fault": fault},
-        text=_worded(
+        text=worded(
             "event.camera_fault", {"fault": fault_text(fault, args)}, camera=camera.name
         ),
     )
@@ -134,7 +134,7 @@ def fault_raised(
 def fault_flaps(event: Event, times: int, at: Instant) -> Event:
     """A fault that is over for now stands on, for it comes back again and again."""
     values: dict[str, Told] = {**event.values, "times": times}
-    text = _worded(
+    text = worded(
         "event.camera_fault_flaps",
         {"fault": _told_fault(event)},
         camera=event.values.get("camera"),
@@ -160,7 +160,7 @@ def fault_cleared(
         values["cause"], key = cause, "event.camera_unwatched"
     elif times:
         values["times"], key = times, "event.camera_fault_flapped"
-    text = _worded(
+    text = worded(
         key,
         {"fault": _told_fault(event)},
         camera=event.values.get("camera"),
@@ -183,7 +183,7 @@ def refused(camera: SiteCamera, reason: Text, key: str, at: Instant) -> Event:
         at=at,
         asset=camera.asset,
         values={"camera": camera.name, "reason": key},
-        text=_worded("event.camera_refused", {"reason": reason}, camera=camera.name),
+        text=worded("event.camera_refused", {"reason": reason}, camera=camera.name),
     )
 
 
@@ -237,7 +237,7 @@ def _sight_text(sight: Sight, state: str, lasted_ms: int) -> Text:
     details: Text = {
         code: _JOINT[code].join(part[code] for part in parts) for code in LANGUAGES
     }
-    return _worded(
+    return worded(
         f"event.sight_{state}",
         {"label": _label(sight.label), "details": details},
         camera=sight.camera,
@@ -249,7 +249,7 @@ def _label(label: object) -> Text:
     return both(f"vision.label.{label}")
 
 
-def _worded(key: str, inside: Mapping[str, Text], **values: object) -> Text:
+def worded(key: str, inside: Mapping[str, Text], **values: object) -> Text:
     """A sentence in each language, with parts that are sentences themselves."""
     return {
         code: both(key, **values, **{name: t[code] for name, t in inside.items()})[code]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from gateway.cameras.events import Text, fault_text
 from gateway.cameras.seeing import unkept_text
-from gateway.texts import language
+from gateway.texts import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,8 @@ class CameraHealth(msgspec.Struct, kw_only=True):
     group: str
     kind: str
     state: State
-    reason: str = ""
-    """What is wrong, in words."""
+    reason: dict[str, str] = {}
+    """What is wrong, in each language; empty: nothing."""
     last_frame_ms: int | None = None
     frames: int = 0
     judged: int = 0
@@ -78,12 +79,12 @@ def camera_health(
     elif seen.learning:
         state = "learning"
     words = [
-        event.text.get(language(), "")
+        fault_text(key[1], event.values)
         for key, event in standing.faults.items()
         if key[0] == name
     ]
     if refusal is not None:
-        words = [refusal.text.get(language(), "")]
+        words = [refusal.text]
     elif not words and not alive and keeper is not None:
         words = [keeper.trouble]
     if seen is not None and seen.unkept:
@@ -93,7 +94,7 @@ def camera_health(
         group=camera.group,
         kind=camera.camera.kind,
         state=state,
-        reason="; ".join(word for word in words if word),
+        reason=_joined(words),
         last_frame_ms=seen.last_frame_ms if seen else None,
         frames=seen.frames if seen else 0,
         judged=seen.judged if seen else 0,
@@ -108,3 +109,9 @@ def camera_health(
         crashes=crashes(camera.group),
         model=keeper.hello.model if keeper and keeper.hello else "",
     )
+
+
+def _joined(texts: list[Text]) -> Text:
+    told = [text for text in texts if text]
+    marks = {"zh": "；", "en": "; "}
+    return {c: marks[c].join(text[c] for text in told) for c in LANGUAGES if told}

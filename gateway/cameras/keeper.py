@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.cameras.attendance import DEAD_S, START_DEAD_S, Attendance, Pauses
+from gateway.cameras.events import Text, worded
 from gateway.cameras.logins import Logins
 from gateway.cameras.seeing import Seeing
-from gateway.texts import both, known, t
+from gateway.texts import both, known, language, t
 from vision.messages import (
     Ask,
     Beat,
@@ -57,8 +58,8 @@ class Outcome(NamedTuple):
     """How the life of one process ended."""
 
     end: End
-    detail: str = ""
-    """For the log."""
+    why: Text = {}  # noqa: RUF012 - of a tuple, never changed
+    """For people."""
 
 
 class GroupKeeper:
@@ -94,7 +95,7 @@ class GroupKeeper:
         """How often a process was started after the first."""
         self.recycled = 0
         """How often of these it was planned."""
-        self.trouble = ""
+        self.trouble: Text = {}
         """Why there is no process now, for people."""
         self.seeing = Seeing(members, standing)
         self._vision = vision
@@ -163,12 +164,13 @@ class GroupKeeper:
         """From the start of a process to its end."""
         cameras = self._logins.read()
         if not cameras:
-            self.trouble = t("log.cameras_no_login")
+            self.trouble = both("log.cameras_no_login")
             return Outcome("refused")
         try:
             process = await self._start(self.group)
         except OSError as exc:
-            return Outcome("no_start", exc.strerror or str(exc))
+            error = exc.strerror or str(exc)
+            return Outcome("no_start", both("vision.said", error=error))
         now = asyncio.get_running_loop().time()
         self._process = process
         self._attendance = Attendance(now, self._vision.memory, self._recycled_s)
@@ -213,7 +215,7 @@ class GroupKeeper:
                     return Outcome("ended")
                 if isinstance(message, Refused):
                     self._refuse(message)
-                    return Outcome("refused", message.key)
+                    return Outcome("refused")
                 await self._take(message, attendance)
             now = loop.time()
             if heard and now - looked < TICK_S:
@@ -225,7 +227,7 @@ class GroupKeeper:
             if verdict == "recycle" or (verdict == "hangs" and not heard):
                 return Outcome(verdict, self._why(attendance))
             if self._logins.more(now):
-                return Outcome("recycle", t("log.cameras_login"))
+                return Outcome("recycle", both("log.cameras_login"))
 
     async def _last_words(self, process: VisionProcess, attendance: Attendance) -> None:
         """What it saw until it heard that it is to end: that is told as well."""
@@ -261,7 +263,7 @@ class GroupKeeper:
 
     def _greeted(self, hello: Hello, attendance: Attendance) -> None:
         attendance.greeted = True
-        self.hello, self.trouble, self._refused = hello, "", False
+        self.hello, self.trouble, self._refused = hello, {}, False
         self._pauses.accepted()
         for camera in self._logins.names:
             self._standing.accept(camera)
@@ -285,7 +287,7 @@ class GroupKeeper:
         reason: dict[str, str] = dict(both(refused.key, **refused.args))
         if not known(refused.key):
             reason = dict.fromkeys(reason, refused.key)
-        self.trouble, self._refused = t(refused.key, **refused.args), True
+        self.trouble, self._refused = reason, True
         for name in self._logins.names:
             self._standing.refuse(self._by_name[name], reason, refused.key)
 
@@ -296,21 +298,20 @@ class GroupKeeper:
         if outcome.end == "recycle":
             self.recycled += 1
             self._recycled_s = asyncio.get_running_loop().time()
-            log.info(
-                "%s", t("log.cameras_recycled", group=self.group, why=outcome.detail)
-            )
+            said = self._said("recycled", outcome.why)
+            log.info("%s", said[language()])
             return 0.0
         if outcome.end == "refused":
-            log.warning(
-                "%s",
-                t("log.cameras_refused", group=self.group, why=self.trouble),
-            )
+            said = self._said("refused", self.trouble)
+            log.warning("%s", said[language()])
             return self._pauses.after_refusal()
-        key = f"log.cameras_{outcome.end}"
-        said = t(key, group=self.group, why=outcome.detail)
-        self.trouble = said
-        log.warning("%s", said)
+        self.trouble = self._said(outcome.end, outcome.why)
+        log.warning("%s", self.trouble[language()])
         return self._pauses.after_end(ran_s)
+
+    def _said(self, what: str, why: Text) -> Text:
+        inside = {"why": why} if why else {}
+        return worded(f"log.cameras_{what}", inside, group=self.group)
 
     async def _pause(self, pause_s: float, model: tuple[int, int] | None) -> None:
         """Wait; a new model file, or a secret that can be read now, ends it."""
@@ -346,26 +347,26 @@ class GroupKeeper:
     def _open_alarms(self) -> int:
         return self._standing.open_in(self._by_name)
 
-    def _why(self, attendance: Attendance) -> str:
+    def _why(self, attendance: Attendance) -> Text:
         beat = attendance.beat
         if beat is None:
-            return ""
+            return {}
         if beat.stuck:
-            return t("log.recycle_stuck", cameras=", ".join(beat.stuck))
-        return t("log.recycle_memory", mb=beat.rss_bytes // 1_000_000)
+            return both("log.recycle_stuck", cameras=", ".join(beat.stuck))
+        return both("log.recycle_memory", mb=beat.rss_bytes // 1_000_000)
 
     def _each(self, do: Callable[[SiteCamera], None]) -> None:
         for camera in self.members:
             do(camera)
 
 
-def _exit_words(status: int | None) -> str:
+def _exit_words(status: int | None) -> Text:
     if status is None:
-        return t("log.exit_unknown")
+        return both("log.exit_unknown")
     if status >= 0:
-        return t("log.exit_status", status=status)
+        return both("log.exit_status", status=status)
     try:
         name = signal.Signals(-status).name
     except ValueError:  # a real-time one has no name
         name = str(-status)
-    return t("log.exit_signal", signal=name)
+    return both("log.exit_signal", signal=name)

@@ -51,7 +51,7 @@ class Logins:
                 self._given[camera.name] = _mark(told)
                 found.append(told)
             except SecretError as exc:
-                reason = both("vision.refused.password", error=exc)
+                reason = both("vision.said", error=exc)
                 self._standing.refuse(camera, reason, "password")
         self.names = [camera.name for camera in found]
         return tuple(found)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.texts import t
+from gateway.cameras.events import Text, worded
+from gateway.texts import both, language, t
 from vision.messages import CameraBeat
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Seeing:
                 continue
             seen = self.seen[one.name]
             if one.unkept and (seen.beat is None or seen.beat.unkept != one.unkept):
-                said = unkept_text(one)
+                said = unkept_text(one)[language()]
                 log.warning("%s", t("log.camera", camera=one.name, said=said))
             seen.beat = one
             if one.frames != seen.frames:
@@ -86,9 +87,10 @@ class Seeing:
             standing.fault(camera, "silent", args)
 
 
-def unkept_text(beat: CameraBeat) -> str:
+def unkept_text(beat: CameraBeat) -> Text:
     """Why its pictures cannot be kept, for people."""
-    return t("camera.unkept", why=t(beat.unkept, **beat.unkept_args))
+    why = both(beat.unkept, **beat.unkept_args)
+    return worded("camera.unkept", {"why": why})
 
 
 def _limit_s(camera: SiteCamera) -> float:

@@ -230,7 +230,9 @@ def _cameras(cameras: list[CameraHealth], now_ms: int) -> str:
         cut=(0, 1),
         columns=terminal_columns(),
     )
-    reasons = [(camera.name, camera.reason) for camera in cameras if camera.reason]
+    reasons = [
+        (camera.name, camera.reason[language()]) for camera in cameras if camera.reason
+    ]
     return _with_reasons(shown, reasons)
 
 

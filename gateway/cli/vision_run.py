@@ -46,11 +46,26 @@ def run(args: argparse.Namespace) -> int:
     options = [] if args.for_s is None else ["--for", f"{args.for_s:g}"]
     with tempfile.TemporaryDirectory(prefix="ecogate-vision-") as temporary:
         given = configure(wanted, args.out or temporary)
-        said = lines("run", options, given=given)
+        seen = Seen()
+        said = seen.through(lines("run", options, given=given))
         texts = _as_json(said) if args.json else told(said, pictures=bool(args.out))
         for text in texts:
             print(text, flush=True)
-    return Exit.OK
+    return Exit.OK if seen.frames else Exit.UNREACHABLE
+
+
+class Seen:
+    """How many frames a camera gave: a script wants to know whether it gave any."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def through(self, said: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The same lines."""
+        for line in said:
+            if line["kind"] == "beat":
+                self.frames = max(one.get("frames", 0) for one in line["cameras"])
+            yield line
 
 
 def told(said: Iterator[dict[str, Any]], *, pictures: bool) -> Iterator[str]:
@@ -75,15 +90,18 @@ def _worded(line: dict[str, Any], *, pictures: bool) -> str:
         key = "cli.vision.run.fault" if raised else "cli.vision.run.well"
         return paint(t(key, fault=text), "red" if raised else "green")
     if kind == "sight":
+        details = [t("event.sight_score", score=f"{line['score']:.2f}")]
+        if line.get("zone"):
+            details.append(t("event.sight_zone", zone=line["zone"]))
         said = t(
             f"cli.vision.run.{line['state']}",
             label=t(f"vision.label.{line['label']}"),
-            score=f"{line['score']:.2f}",
-            zone=line.get("zone") or "-",
+            details=t("cli.vision.test.comma").join(details),
         )
         return paint(said, "green" if line["state"] == "cleared" else "red")
     if kind == "picture" and pictures:
-        return t("cli.vision.run.picture", role=line["role"], file=line["file"])
+        role = t(f"vision.role.{line['role']}")
+        return t("cli.vision.run.picture", role=role, file=line["file"])
     return ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play the file through what a camera's frames go through."""
+    if not Path(args.file).exists():  # before a model is loaded for nothing
+        raise CliError(t("vision.source.no_file", path=args.file), Exit.USAGE)
     said = lines("test", arguments(args))
     if args.json:
         print_json(list(said))

@@ -102,6 +102,6 @@ def test_pictures_that_cannot_be_kept_are_said_once(tmp_path, caplog):
     camera = run_virtual(main())
 
     assert camera["state"] == "watching"
-    assert "No space left on device" in camera["reason"]
+    assert "No space left on device" in camera["reason"]["en"]
     said = [r for r in caplog.records if "No space left" in r.getMessage()]
     assert len(said) == 1

@@ -220,7 +220,7 @@ def test_cameras_stand_in_a_table_of_their_own_with_what_is_wrong_beneath():
     health = a_health(a_device())
     health.cameras = [
         a_camera("watching", last_frame_ms=NOW - 700, judged=12, rss_bytes=150_000_000),
-        a_camera("fault", name="yard-2", reason="camera yard-2: black"),
+        a_camera("fault", name="yard-2", reason={"zh": "黑屏", "en": "all black"}),
     ]
 
     text = report(health)
@@ -228,7 +228,7 @@ def test_cameras_stand_in_a_table_of_their_own_with_what_is_wrong_beneath():
     assert "yard-1" in text
     assert "0.7 s" in text
     assert "150" in text
-    assert "yard-2: camera yard-2: black" in text
+    assert "yard-2: all black" in text
 
 
 def test_a_camera_that_does_not_see_is_not_well():

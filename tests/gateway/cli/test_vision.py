@@ -8,13 +8,19 @@ import json
 import msgspec
 import pytest
 
-from gateway.cli import main, vision_child
+from gateway.cli import main, vision_child, vision_run
 from gateway.cli.exits import Exit
-from gateway.texts import t
+from gateway.texts import set_language, t
 from tests.support.stills import make_stills
 from vision.messages import Camera, Configure, Evidence
 from vision.said import Trouble
 from vision.verbs import snapshot
+
+
+@pytest.fixture(autouse=True)
+def _language():
+    yield
+    set_language(None)
 
 
 def test_its_actions_are_listed(capsys):
@@ -70,6 +76,39 @@ def test_a_folder_is_watched_in_the_foreground(tmp_path, capsys):
     assert lines[0]["kind"] == "hello"
     assert lines[-1]["kind"] == "beat"
     assert lines[-1]["cameras"][0]["frames"] >= 1
+
+
+def test_a_camera_that_gave_nothing_is_told_from_one_that_did():
+    beats = [
+        {"kind": "beat", "cameras": [{"name": "a", "frames": n}]} for n in (0, 0, 3)
+    ]
+
+    for told, frames in ((beats[:2], 0), (beats, 3)):
+        seen = vision_run.Seen()
+        assert list(seen.through(iter(told))) == told
+        assert seen.frames == frames
+
+
+@pytest.mark.parametrize("code", ["zh", "en"])
+def test_what_is_seen_is_told_without_gaps(code):
+    set_language(code)
+    sight = {"kind": "sight", "state": "raised", "label": "dust", "score": 0.7}
+    picture = {"kind": "picture", "role": "at", "file": "a.jpg"}
+
+    plain, zoned, pictured = vision_run.told(
+        iter([sight, sight | {"zone": "road"}, picture]), pictures=True
+    )
+
+    assert "road" in zoned
+    assert not plain.endswith(("-", ",", "，"))
+    assert ("告警时" in pictured) == (code == "zh")
+
+
+def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(capsys):
+    assert main(["vision", "test", "nothing.mp4"]) == Exit.USAGE
+    said = capsys.readouterr()
+    assert "nothing.mp4" in said.err
+    assert said.out == ""
 
 
 def test_a_picture_is_taken_without_a_gateway(tmp_path, capsys, monkeypatch):
