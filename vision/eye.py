@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec import structs
 
 from vision.ledger import Ledger
-from vision.messages import ALARMS_FOLDER, BLINDING
+from vision.messages import ALARMS_FOLDER, BLINDING, LEARNED
 from vision.mishaps import Mishaps
 from vision.said import Trouble
 
@@ -75,6 +76,12 @@ class Judges(Protocol):
     def state(self, t_ms: int) -> bytes:
         """To be stored."""
 
+    def restore_view(self, state: bytes, t_ms: int, mono_s: float) -> bool:
+        """What the camera usually sees; False: it was damaged."""
+
+    def view_state(self, t_ms: int, mono_s: float) -> bytes:
+        """To be stored; empty: nothing is known yet."""
+
 
 class Keeps(Protocol):
     """What is asked of ``vision.evidence.Keeper``."""
@@ -127,6 +134,7 @@ class Eye:
         self._unkept: Trouble | None = None
         self._private = any(zone.use == "private" for zone in camera.zones)
         self._state = folder / STATES / f"{camera.name}.state" if folder else None
+        self._view = self._state.with_suffix(".view") if self._state else None
         self._ledger = Ledger(folder / ALARMS_FOLDER, camera.name) if folder else None
         self._stored_s: float | None = None
 
@@ -136,6 +144,14 @@ class Eye:
         if self._state is not None:
             with contextlib.suppress(OSError):
                 self._pipeline.restore(self._state.read_bytes(), t_ms, mono_s)
+        if self._view is not None:
+            with contextlib.suppress(OSError):
+                stored = self._view.read_bytes()
+                if not self._pipeline.restore_view(stored, t_ms, mono_s):
+                    name = self.camera.name
+                    said = f"camera {name}: its usual view was damaged, learned anew"
+                    print(said, file=sys.stderr)  # noqa: T201 - once, for the log
+                    self._view.unlink()
 
     def ask(self, id_: str) -> None:
         """A picture is wanted: of the next good frame."""
@@ -205,13 +221,11 @@ class Eye:
     def store(self, t_ms: int, mono_s: float) -> None:
         """Keep what was learned for the next process; a full disk keeps nothing."""
         self._stored_s = mono_s
-        if self._state is None:
+        if self._state is None or self._view is None:
             return
-        part = self._state.with_suffix(".part")
-        with contextlib.suppress(OSError):
-            self._state.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(self._pipeline.state(t_ms))
-            os.replace(part, self._state)  # noqa: PTH105 - the atomic one
+        _keep(self._state, self._pipeline.state(t_ms))
+        if view := self._pipeline.view_state(t_ms, mono_s):
+            _keep(self._view, view)
 
     def close(self) -> None:
         """Let the reader end; nobody waits for it."""
@@ -231,6 +245,8 @@ class Eye:
     ) -> None:
         for condition in step.conditions:
             tell(condition)
+        if any(condition.fault in LEARNED for condition in step.conditions):
+            self.store(frame.wall_ms, frame.mono_s)
         faults = self._pipeline.beat().faults
         good = BLINDING.isdisjoint(faults)
         # Where a camera looks somewhere else, its private zones are somewhere else.
@@ -270,3 +286,12 @@ class Eye:
             self._unkept = self._keeper.trouble
         for picture in made:
             tell(picture)
+
+
+def _keep(path: Path, state: bytes) -> None:
+    """All of it or what was there; a full disk keeps that."""
+    part = path.with_name(path.name + ".part")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(state)
+        os.replace(part, path)  # noqa: PTH105 - the atomic one

@@ -53,6 +53,8 @@ BLINDING: frozenset[Fault] = frozenset(
 )
 """With these nothing is seen, so nothing is judged; a defocused, partly blocked or
 moved camera still sees smoke, and its alarms carry the fault."""
+LEARNED: frozenset[Fault] = frozenset({"defocused", "blocked", "moved"})
+"""Seen against what the camera usually sees; they outlive the process, as that does."""
 Head = Literal["grid", "yolov5", "yolov8", "yolox", "end2end", "classification"]
 Pixels = Literal["rgb255", "rgb1", "bgr255", "imagenet"]
 """What a value of a network's input is: bytes, 0..1, or normalised as ImageNet's."""

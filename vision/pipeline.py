@@ -136,6 +136,16 @@ class Pipeline:
         """To be stored now and then, and before the process ends."""
         return self.watcher.state(t_ms)
 
+    def restore_view(self, state: bytes, t_ms: int, mono_s: float) -> bool:
+        """What the camera usually sees; see ``Watch.restore``."""
+        found = self._watch.restore(state, t_ms, mono_s)
+        self.faults = self._watch.faults
+        return found
+
+    def view_state(self, t_ms: int, mono_s: float) -> bytes:
+        """The same, to be stored; empty: nothing is known yet."""
+        return self._watch.state(t_ms, mono_s)
+
     def step(self, frame: Frame, trouble: NoFrame | None = None) -> Step:
         """Take in one new frame.
 

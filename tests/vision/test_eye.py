@@ -67,7 +67,8 @@ class Fake:
         self.bug = self.unmade = None
         self.given = []
         self.forgot = 0
-        self.restored = None
+        self.restored = self.restored_view = None
+        self.view = b""
 
     def newest(self, after=0):
         return next((f for f in self.frames if f.number > after), None)
@@ -97,6 +98,13 @@ class Fake:
 
     def state(self, t_ms):
         return b"learned"
+
+    def restore_view(self, state, t_ms, mono_s):
+        self.restored_view = state
+        return state == self.view
+
+    def view_state(self, t_ms, mono_s):
+        return self.view
 
     def frame(self, frame):
         self.kept.append(frame.number)
@@ -305,3 +313,36 @@ def test_what_was_raised_is_stored_before_its_pictures_are_made(eye, fake, tmp_p
     step(eye)
 
     assert len(found) == 1
+
+
+def test_the_usual_view_is_kept_apart_and_a_damaged_one_is_said_once(tmp_path, capsys):
+    fake = Fake()
+    eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
+    eye.restore(0, 0.0)
+    eye.store(1000, 1.0)
+    kept = tmp_path / STATES / "yard-1.view"
+    assert not kept.exists()  # nothing is known yet
+    fake.view = b"view"
+    eye.store(2000, 2.0)
+    eye.restore(3000, 3.0)
+    assert (fake.restored, fake.restored_view) == (b"learned", b"view")
+    assert capsys.readouterr().err == ""
+
+    kept.write_bytes(b"vi")
+    for _ in range(3):
+        Eye(CAMERA, Parts(fake, fake, fake), tmp_path).restore(4000, 4.0)
+    assert capsys.readouterr().err.count("yard-1") == 1
+    assert sorted(p.name for p in kept.parent.iterdir()) == ["yard-1.state"]
+
+
+def test_a_fault_of_the_view_is_stored_when_it_is_told(tmp_path):
+    fake = Fake()
+    fake.view = b"view"
+    eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
+    eye.restore(0, 0.0)
+    for number, fault in ((1, "frozen"), (2, "blocked")):
+        told = Condition(camera="yard-1", fault=fault, state="raised", t_ms=1)
+        fake.next = Step([told], [])
+        fake.frames.append(a_frame(number))
+        eye.step(number, float(number), lambda _told: None)
+        assert (tmp_path / STATES / "yard-1.view").exists() == (fault == "blocked")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from vision.condition.kept_view import Head, KeptView
 from vision.infrared import Infrared
 
 if TYPE_CHECKING:
@@ -77,6 +78,34 @@ class UsualView:
             and self._frames >= RIPE_FRAMES
             and self._usual >= _AGREE
         )
+
+    def kept(self, mono_s: float) -> KeptView | None:
+        """What the next process needs; None: the view is not known yet."""
+        if self._edges is None or self.means is None or self.texture is None:
+            return None
+        if not self.ripe:
+            return None
+        head = Head(
+            seen_s=self._seen_s,
+            frames=self._frames,
+            sharpness=self._sharpness,
+            mean=self._mean,
+            usual=self._usual,
+            noise=self._noise,
+            odd_s=None if self._odd_s is None else max(0.0, mono_s - self._odd_s),
+            infrared=self._infrared.on,
+        )
+        return KeptView(head, self._edges, self.means, self.texture)
+
+    def take_up(self, kept: KeptView, mono_s: float) -> None:
+        """Go on with what the process before had learned."""
+        self._reset()
+        head, self._edges, self.means, self.texture = kept
+        self._seen_s, self._frames = head.seen_s, head.frames
+        self._sharpness, self._mean = head.sharpness, head.mean
+        self._usual, self._noise = head.usual, head.noise
+        self._odd_s = None if head.odd_s is None else mono_s - head.odd_s
+        self._infrared.on = head.infrared
 
     def switched(self, look: Look) -> bool:
         """Whether the camera went to infrared or back; then all is learned anew."""
@@ -181,7 +210,9 @@ class UsualView:
         while len(self._lost) > 1 and look.mono_s - self._lost[0][0] > _AT_ONCE_S:
             self._lost.popleft()
         before = min((share for _, share in self._lost), default=0.0)
-        self._lost.append((look.mono_s, gone))
+        if last_means is not None:
+            # Of a first frame the noise is not known, and what is lost is guessed.
+            self._lost.append((look.mono_s, gone))
         same_place = _correlation(look.means, self.means)
         spread = float(look.means.std()) / (float(self.means.std()) + 1e-6)
         ratio = sharpness / (self._sharpness + 1e-6)

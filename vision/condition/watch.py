@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+import msgspec
+
+from vision.condition import kept_view
 from vision.condition.blank import Black, grey_share
 from vision.condition.still import Still
 from vision.condition.usual_view import Oddities, UsualView
-from vision.messages import BLINDING, Fault
+from vision.messages import BLINDING, LEARNED, Fault
 
 if TYPE_CHECKING:
     from vision.look import Look
@@ -99,6 +102,7 @@ class Watch:
     """
 
     def __init__(self, camera: Camera) -> None:
+        self._camera = camera
         self._still = Still(camera.kind)
         self._black = Black()
         self._view = UsualView()
@@ -119,6 +123,40 @@ class Watch:
     def learning(self) -> bool:
         """Its usual view is not known yet."""
         return not self._view.ripe
+
+    def state(self, t_ms: int, mono_s: float) -> bytes:
+        """What a restart must not lose; empty: nothing is known yet."""
+        kept = self._view.kept(mono_s)
+        if kept is None:
+            return b""
+        head = msgspec.structs.replace(
+            kept.head,
+            t_ms=t_ms,
+            camera=kept_view.mark(self._camera),
+            faults=tuple(fault for fault in self.faults if fault in LEARNED),
+        )
+        return kept_view.pack(kept._replace(head=head))
+
+    def restore(self, state: bytes, t_ms: int, mono_s: float) -> bool:
+        """Take up where the process before left.
+
+        Args:
+            state: As ``state`` gave it.
+            t_ms: UTC now.
+            mono_s: The monotonic clock now.
+
+        Returns:
+            Whether it is what ``state`` gave. One that is too old, or of another
+            camera, is that and is not used.
+        """
+        kept = kept_view.unpack(state)
+        if kept is None:
+            return False
+        if kept_view.lives(kept.head, self._camera, t_ms):
+            self._view.take_up(kept, mono_s)
+            for fault in LEARNED.intersection(kept.head.faults):
+                self._latches[fault].on = True
+        return True
 
     def step(
         self,
