@@ -35,7 +35,7 @@ RISEN = 0.1
 GROWN = 1.5
 """Times the cells: a material change."""
 MOST_OPEN = 4
-"""Of one label: more patches than that are one event, told by the nearest."""
+"""Of one label: a further patch belongs to the nearest, which is told anew."""
 CLEAR_FRAMES = 3
 """Judged frames without it: no one frame ends an alarm, however rarely they come."""
 RETELL_FRAMES = 5
@@ -140,8 +140,23 @@ class Book:
                 return True
             if alarm.score / alarm.threshold >= region.score / threshold:
                 return True
-        # More patches of one label than this are one event.
-        return sum(alarm.label == label for alarm in self.open) >= MOST_OPEN
+        return self._joined(label, region)
+
+    def _joined(self, label: Label, region: Region) -> bool:
+        """Whether there are so many alarms that the nearest one tells of this, too."""
+        ours = [alarm for alarm in self.open if alarm.label == label]
+        if len(ours) < MOST_OPEN:
+            return False
+        here = _middle(region.mask)
+        nearest = min(
+            ours,
+            key=lambda alarm: float(np.hypot(*(_middle(self.place(alarm)) - here))),
+        )
+        cells = {int(i) for i in np.flatnonzero(region.mask)}
+        nearest.first = sorted(cells.union(nearest.first))
+        nearest.now = sorted(cells.union(nearest.now))
+        nearest.cells, nearest.told_cells = len(nearest.now), 0
+        return True
 
     def confirm(
         self,
@@ -261,6 +276,10 @@ class Book:
             if alarm.cleared_s is not None:
                 alarm.cleared_s += mono_s - gone_s
             self.alarms.append(alarm)
+
+
+def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray(np.argwhere(mask).mean(axis=0), np.float64)
 
 
 def onto(cells: list[int], old: tuple[int, int], new: tuple[int, int]) -> list[int]:

@@ -14,10 +14,14 @@ import msgspec
 import numpy as np
 
 from vision.alarms.book import Alarm
-from vision.messages import LABELS
+from vision.messages import LABELS, Label, Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from vision.alarms.levels import Levels
 
 VERSION = 2
 _WIDEST = 1024
@@ -43,6 +47,32 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     def fresh(self, model: str, t_ms: int) -> bool:
         """Whether the background still tells of now."""
         return self.model == model and 0 <= t_ms - self.t_ms <= LIVES_S * 1000
+
+    def watched(
+        self,
+        model: str,
+        gone_s: float,
+        rules: Mapping[Label, Rule],
+        levels: Mapping[Label, Levels],
+    ) -> list[Alarm]:
+        """Alarms that a process takes over.
+
+        The gateway closes after the cool-down what no process sees again; and what
+        another model saw, this one must see for itself.
+
+        Args:
+            model: Hash of the process's model.
+            gone_s: Since it was stored.
+            rules: Of the labels that are watched now.
+            levels: Of the same.
+        """
+        return [
+            msgspec.structs.replace(alarm, threshold=levels[alarm.label].rise)
+            for alarm in self.alarms
+            if alarm.label in rules
+            and self.model == model
+            and (not alarm.open or gone_s < rules[alarm.label].cooldown_s)
+        ]
 
 
 def pack(head: Memory, arrays: dict[str, NDArray[np.float32]]) -> bytes:

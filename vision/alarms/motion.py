@@ -35,8 +35,6 @@ class Moved(NamedTuple):
 
     cells: NDArray[np.bool_]
     """(rows, columns): in the cell or one beside it."""
-    share: float
-    """Of the cells, neighbours not counted."""
     stepped: bool
     """The whole picture jumped since the frame before."""
 
@@ -64,13 +62,13 @@ class Motion:
         self._levels = levels
         if self._mean is None or before is None or before.shape != levels.shape:
             self._mean = now
-            return Moved(np.zeros((rows, columns), np.bool_), 0.0, stepped=False)
+            return Moved(np.zeros((rows, columns), np.bool_), stepped=False)
         moving = differing(now, self._mean, rows, columns)
         stepped = float((np.abs(levels - before) > STEP).mean()) > STEP_SHARE
         weight = np.float32(1.0 - math.exp(-max(dt_s, 0.0) / MEAN_S))
         # After a jump the old exposure would count as motion for ten seconds.
         self._mean = now if stepped else self._mean + (now - self._mean) * weight
-        return Moved(dilate(moving), float(moving.mean()), stepped)
+        return Moved(dilate(moving), stepped)
 
     def forget(self) -> None:
         """Begin anew after frames were missed."""

@@ -1,8 +1,8 @@
 """When the picture as a whole changed, its parts say nothing of smoke.
 
 Exposure, fog, a wiper, a hand before the lens, a camera that was turned: a region over
-most of the frame, a large one that is there at once, a jump of the whole picture, or
-motion almost everywhere. Then alarms are held, and what was half confirmed is dropped.
+most of the frame, a large one that is there at once, or a jump of the whole picture.
+Then alarms are held, and what was half confirmed is dropped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ MOST = 0.6
 """Of the cells: no plume filled so much of a frame that was not warned of before."""
 AT_ONCE = 0.25
 """Of the cells, new since the frame before."""
-UNSETTLED = 0.6
-"""Share of cells in motion: the camera itself moves."""
 HOLD_S = 5.0
 HOLD_FRAMES = 3
 """An automatic exposure settles within both."""
@@ -48,7 +46,7 @@ class Steady:
         if before is not None and before.shape == warm.shape:
             new = warm & ~before
             at_once = max(float(of_label.mean()) for of_label in new)
-        if moved.stepped or moved.share > UNSETTLED or most > MOST or at_once > AT_ONCE:
+        if moved.stepped or most > MOST or at_once > AT_ONCE:
             self._until_s, self._frames = mono_s + HOLD_S, HOLD_FRAMES
             return True
         self._frames = max(0, self._frames - 1)

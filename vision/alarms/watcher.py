@@ -9,21 +9,20 @@ What is held (a fault, a change of the whole picture, night by policy) raises no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 
-from vision.alarms.bearing import bearing
 from vision.alarms.candidates import Candidates, candidates
 from vision.alarms.memory import LIVES_S, unpack
 from vision.alarms.motion import Motion, Moved
-from vision.alarms.news import News, showing
+from vision.alarms.news import News
 from vision.alarms.night import Night
-from vision.alarms.persistence import Window
 from vision.alarms.scene import Scene
 from vision.alarms.steady import Steady
-from vision.messages import BLINDING, LABELS, Camera, Fault, Label, Rule, Sight
+from vision.alarms.telling import Moment, Teller
+from vision.alarms.windows import Windows
+from vision.messages import BLINDING, Camera, Fault, Label, Rule, Sight
 from vision.scores import blur
 
 if TYPE_CHECKING:
@@ -76,14 +75,6 @@ class Verdict(NamedTuple):
     """The strongest region of each label, after zones and background."""
 
 
-class _Moment(NamedTuple):
-    t_ms: int
-    mono_s: float
-    dt_s: float
-    night: bool
-    frame: str
-
-
 class Watcher:
     """Follows one camera.
 
@@ -108,7 +99,8 @@ class Watcher:
         judged_s: float | None = None,
     ) -> None:
         self._camera, self._prefix = camera, id_prefix
-        self._model, self._sha256 = model, model_sha256
+        self._sha256 = model_sha256
+        self._teller = Teller(camera, model, model_sha256)
         rules = {label: camera.rules.get(label, Rule()) for label in camera.labels}
         self._rules = {
             label: rule
@@ -120,17 +112,7 @@ class Watcher:
             for label, rule in self._rules.items()
         }
         every_s = camera.every_s if judged_s is None else judged_s
-        most = max((rule.of for rule in self._rules.values()), default=1)
-        self._window_s = (most + 1) * every_s
-        # Frames go missing; what is three windows old tells of another time.
-        self._windows = {
-            label: Window(
-                rule.confirm,
-                rule.of,
-                longest_s=3 * max(2 * rule.of * every_s, 10.0),
-            )
-            for label, rule in self._rules.items()
-        }
+        self._windows = Windows(self._rules, every_s)
         self._motion, self._steady, self._news = Motion(), Steady(), News()
         self._night = Night(camera.night, camera.mount)
         self._scene: Scene | None = None
@@ -152,7 +134,7 @@ class Watcher:
     @property
     def busy(self) -> bool:
         """Something is half confirmed or open: the next frame should be judged."""
-        return bool(self.open) or any(w.pending for w in self._windows.values())
+        return bool(self.open) or self._windows.pending
 
     @property
     def open(self) -> list[Alarm]:
@@ -210,7 +192,7 @@ class Watcher:
             self._rest(dt_s)
             scores = self.verdict.scores
             return self._said(Verdict([], phase.hold, phase.night, scores=scores))
-        moment = _Moment(t_ms, mono_s, dt_s, phase.night, frame)
+        moment = Moment(t_ms, mono_s, dt_s, phase.night, frame, self._faults)
         maps = np.nan_to_num(cells.scores.astype(np.float32, copy=False))
         new = self._news.step(look.grey, mono_s, rows, columns)
         return self._judge(
@@ -236,7 +218,7 @@ class Watcher:
     def _judge(
         self,
         scene: Scene,
-        moment: _Moment,
+        moment: Moment,
         maps: NDArray[np.float32],
         moved: Moved,
         new: NDArray[np.bool_],
@@ -252,19 +234,9 @@ class Watcher:
         if held:
             scene.book.wait(moment.dt_s, unseen=unseen)
             sights += self._given_up(moment)
-            for window in self._windows.values():
-                window.clear()
+            self._windows.clear()
         else:
-            for label in self.thresholds:
-                i = LABELS.index(label)
-                self._windows[label].push(
-                    moment.mono_s,
-                    moment.t_ms,
-                    found.risen[i],
-                    found.alone[i],
-                    moved.cells,
-                    showing(found.warm[i], new),
-                )
+            self._windows.push(moment.mono_s, moment.t_ms, found, moved.cells, new)
             scene.follow(moment.mono_s, self.levels)
             sights += self._raised(scene, moment, found, second_look)
             sights += self._changed(scene, moment)
@@ -277,23 +249,12 @@ class Watcher:
     def _raised(
         self,
         scene: Scene,
-        moment: _Moment,
+        moment: Moment,
         found: Candidates,
         second_look: SecondLook | None,
     ) -> list[Sight]:
-        ready = []
-        for label, every in found.regions.items():
-            regions = [one for one in every if one.strength >= 1]
-            confirmed = self._windows[label].confirmed() if regions else None
-            if confirmed is None:
-                continue
-            ready += [
-                (one.strength, label, one)
-                for one in regions
-                if (one.region.mask & confirmed).any()
-            ]
         sights = []
-        for _, label, one in sorted(ready, key=lambda each: -each[0]):
+        for label, one in self._windows.confirmed(found):
             region, threshold = one.region, one.threshold
             if scene.book.known(label, region, moment.mono_s, threshold):
                 continue
@@ -301,83 +262,53 @@ class Watcher:
             if second_look is not None:
                 looked = round(second_look(label, region.box), 3)
                 if looked < self.levels[label].picture:
-                    self._windows[label].clear()
+                    self._windows.clear(label)
                     continue
-            began_ms = self._windows[label].began_ms(region.mask)
+            began_ms = self._windows.began_ms(label, region.mask)
             alarm = scene.book.confirm(
                 label, region, began_ms, moment.mono_s, threshold
             )
             scene.doubt(alarm, found)
-            sights.append(self._sight(alarm, "raised", moment, looked))
+            sights.append(
+                self._teller.sight(scene, alarm, "raised", moment, second_look=looked)
+            )
         return sights
 
-    def _changed(self, scene: Scene, moment: _Moment) -> list[Sight]:
+    def _changed(self, scene: Scene, moment: Moment) -> list[Sight]:
         sights = []
         for alarm in scene.book.open:
             if scene.book.changed(alarm, moment.mono_s):
                 scene.book.tell(alarm, moment.mono_s)
-                sights.append(self._sight(alarm, "updated", moment))
+                sights.append(self._teller.sight(scene, alarm, "updated", moment))
         sights += [
-            self._sight(alarm, "cleared", moment)
+            self._teller.sight(scene, alarm, "cleared", moment)
             for alarm in scene.book.clear(self._rules, moment.mono_s)
         ]
         return sights
-
-    def _sight(
-        self,
-        alarm: Alarm,
-        state: Literal["raised", "updated", "cleared"],
-        moment: _Moment,
-        second_look: float | None = None,
-        cause: Literal["", "unseen"] = "",
-    ) -> Sight:
-        assert self._scene is not None  # noqa: S101 - for the type checker
-        region = self._scene.region(alarm)
-        return Sight(
-            id=alarm.id,
-            camera=self._camera.name,
-            label=alarm.label,
-            state=state,
-            t_ms=moment.t_ms,
-            began_ms=alarm.began_ms,
-            score=round(alarm.score, 3),
-            peak=round(alarm.peak, 3),
-            threshold=round(alarm.threshold, 3),
-            region=region,
-            cells=alarm.cells,
-            zone=self._scene.zones.name(alarm.label, self._scene.mask(alarm)),
-            bearing=bearing(self._camera.mount, region),
-            model=self._model,
-            model_sha256=self._sha256,
-            faults=self._faults,
-            night=moment.night,
-            frame=moment.frame,
-            second_look=second_look,
-            cause=cause,
-        )
 
     def _fit(self, shape: tuple[int, ...]) -> None:
         """A first map, or one of another size: begin with it."""
         if self._scene is None or self._scene.scores.shape != shape:
             before = self._scene
-            self._scene = Scene(self._camera, self._prefix, shape, self._window_s)
+            self._scene = Scene(
+                self._camera, self._prefix, shape, self._windows.longest_s
+            )
             if before is not None:
                 self._scene.book = before.book.onto(*shape[1:])
             self._steady.forget()
-            for window in self._windows.values():
-                window.clear()
+            self._windows.clear()
 
     def _rest(self, dt_s: float) -> None:
         """Nothing changed since a frame was judged: time passes for the background."""
         if self._scene is not None:
             self._scene.rest(dt_s)
 
-    def _given_up(self, moment: _Moment) -> list[Sight]:
-        if self._scene is None:
+    def _given_up(self, moment: Moment) -> list[Sight]:
+        if (scene := self._scene) is None:
             return []
         return [
-            self._sight(alarm, "cleared", moment, cause="unseen")
-            for alarm in self._scene.book.give_up(moment.mono_s)
+            self._teller.sight(scene, alarm, "cleared", moment, cause="unseen")
+            for alarm in scene.book.give_up(moment.mono_s)
         ]
 
     def _go_blind(self, t_ms: int, mono_s: float, dt_s: float) -> list[Sight]:
@@ -386,7 +317,7 @@ class Watcher:
         if self._blind_s is None:
             self._drop()
         self._blind_s = (self._blind_s or 0.0) + dt_s
-        moment = _Moment(t_ms, mono_s, dt_s, self.verdict.night, "")
+        moment = Moment(t_ms, mono_s, dt_s, self.verdict.night, "", self._faults)
         sights = self._given_up(moment)
         self.verdict = Verdict(sights, held=True, night=moment.night)
         return sights
@@ -402,8 +333,7 @@ class Watcher:
         self._motion.forget()
         self._steady.forget()
         self._news.forget()
-        for window in self._windows.values():
-            window.clear()
+        self._windows.clear()
 
     def _said(self, verdict: Verdict) -> list[Sight]:
         self.verdict = verdict
@@ -427,15 +357,7 @@ class Watcher:
         self._fit(head.shape)
         assert self._scene is not None  # noqa: S101 - just fitted
         gone_s = max(0.0, (t_ms - head.t_ms) / 1000)
-        # The gateway closes after the cool-down what no process sees again; and what
-        # another model saw, this one must see for itself.
-        watched = [
-            msgspec.structs.replace(alarm, threshold=self.levels[alarm.label].rise)
-            for alarm in head.alarms
-            if alarm.label in self.levels
-            and head.model == self._sha256
-            and (not alarm.open or gone_s < self._rules[alarm.label].cooldown_s)
-        ]
+        watched = head.watched(self._sha256, gone_s, self._rules, self.levels)
         self._scene.book.restore(watched, mono_s, gone_s)
         return head.fresh(self._sha256, t_ms) and self._scene.background.restore(
             arrays, head.age_s, head.frames

@@ -106,6 +106,23 @@ def test_a_frame_full_of_patches_is_no_storm():
     assert len({s.id for s in scene.sights}) == 4
 
 
+def test_a_fifth_patch_is_told_by_the_nearest_alarm_and_keeps_it_open():
+    scene = Scene().learned()
+    four = [("dust", 0.9, (r, c, r + 3, c + 3)) for r in (1, 20) for c in (1, 35)]
+    scene.run(30, four)
+    assert states(scene.sights) == [("dust", "raised")] * 4
+    fifth = ("dust", 0.9, (14, 4, 17, 7))
+    told = scene.run(30, [*four, fifth])
+
+    assert [s.state for s in told] == ["updated"]
+    x0, y0, x1, y1 = told[0].region
+    assert x0 <= 4 / 40 < 7 / 40 <= x1
+    assert y0 <= 14 / 24 < 23 / 24 <= y1
+    # The four are over; what the fifth joined goes on.
+    scene.run(60, [fifth])
+    assert [alarm.id for alarm in scene.watcher.open] == [told[0].id]
+
+
 @pytest.mark.parametrize("clear_s", [5.0, 90.0])
 def test_the_rule_says_when_an_alarm_is_over(clear_s):
     scene = Scene(camera(rules={"dust": Rule(clear_s=clear_s)})).learned()
