@@ -177,8 +177,12 @@ def handles(pid):
     return len(list((root / "fd").iterdir())), len(list((root / "task").iterdir()))
 
 
-def pss_kb(pid):
-    """Proportional set size: what the process really takes."""
+def memory_kb(pid, field="Pss"):
+    """Proportional set size (or another ``field``): what the process really takes.
+
+    ``Anonymous`` is the part that is in no file: libraries, whose share depends on who
+    else has loaded them, are not in it.
+    """
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    line = next(line for line in rollup.splitlines() if line.startswith(f"{field}:"))
     return int(line.split()[1])

@@ -12,7 +12,7 @@ import pytest
 from simulators.camera.faults import CameraFault
 from simulators.camera.play import open_play
 from tests.support import small_models
-from tests.support.cameras import RTSP, Shared, camera, handles, pss_kb, vision
+from tests.support.cameras import RTSP, Shared, camera, handles, memory_kb, vision
 from vision.messages import Model
 
 NAMED_S, HEALED_S = 10.0, 30.0
@@ -223,7 +223,7 @@ async def test_a_camera_that_restarts_again_and_again_leaves_nothing_behind(
                 45,
             )
             assert back, f"not back after restart {number}"
-            now = (*handles(process.pid), pss_kb(process.pid))
+            now = (*handles(process.pid), memory_kb(process.pid))
             # What is loaded with the first reconnects stays.
             before = now if number <= min(20, restarts - 1) else before
             for one in (tower, still):
@@ -252,16 +252,20 @@ async def test_pss_is_flat_over_hours_of_looped_play(tmp_path, count, figure):
             camera("tower", size=(640, 360), events=("dark@60-120", "light@300-360"))
         )
         process = await stack.enter_async_context(vision(tmp_path, (told,)))
-        sizes = []
+        sizes = {"Pss": [], "Rss": [], "Anonymous": []}
         end = time.monotonic() + hours * 3600
         while time.monotonic() < end:
             await asyncio.sleep(10)
-            sizes.append(pss_kb(process.pid))
-    warm = sizes[len(sizes) // 6 :]
-    third = len(warm) // 3
-    first = sum(warm[:third]) / third
-    last = sum(warm[-third:]) / third
+            for name, found in sizes.items():
+                found.append(memory_kb(process.pid, name))
     figure("hours", hours)
-    figure("PSS MB, first and last third", f"{first / 1e3:.1f} -> {last / 1e3:.1f}")
+    for name, found in sizes.items():
+        tenth = found[:: max(1, len(found) // 10)]
+        figure(f"{name} MB", " ".join(f"{kb * 1.024e-3:.1f}" for kb in tenth))
+    warm = sizes["Anonymous"][len(sizes["Anonymous"]) // 6 :]
+    third = len(warm) // 3
+    grown = sum(warm[-third:]) / sum(warm[:third])
+    figure("own memory, last third by first", round(grown, 3))
     assert tower.shown > 100
-    assert last < first * 1.03
+    # Of PSS what is its own: the rest moves with whoever else loads these libraries.
+    assert grown < count(1.3, 1.03)  # an alarm comes within the short run
