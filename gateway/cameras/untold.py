@@ -104,7 +104,10 @@ def _read(folder: Path) -> list[Note]:
             with contextlib.suppress(OSError, msgspec.MsgspecError):
                 picture = _READ_ONLY.decode(path.read_bytes())
             # One that names another file, or another camera, is none of ours.
-            if picture and (note_of(picture), picture.camera) != (name, camera):
+            if picture and (
+                (note_of(picture), picture.camera) != (name, camera)
+                or ".." in picture.file.split("/")
+            ):
                 picture = None
             found.append(Note(name, camera, picture))
     return found

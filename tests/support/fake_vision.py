@@ -207,9 +207,7 @@ class FakeProcess:
                     last_frame_ms=self._wall_ms() if frames else None,
                 )
             )
-        self.tell(
-            Beat(rss_bytes=self.rss, cameras=tuple(cameras), stuck=self.stuck)
-        )
+        self.tell(Beat(rss_bytes=self.rss, cameras=tuple(cameras), stuck=self.stuck))
         self._later(self.configure.heartbeat_s, self._beat)
 
     def _later(self, seconds, call):

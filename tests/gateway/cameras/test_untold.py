@@ -11,7 +11,7 @@ from gateway.cameras.standing import OLDEST_MS
 from gateway.texts import t
 from tests.support.virtual import run_virtual
 from tests.support.watched_site import Watched, a_camera, media_of
-from vision.messages import UNTOLD_FOLDER
+from vision.messages import UNTOLD_FOLDER, note_of
 
 HOUR_MS = OLDEST_MS
 
@@ -129,19 +129,26 @@ def test_what_cannot_be_told_any_more_is_said_once(tmp_path, caplog):
             (folder / UNTOLD_FOLDER / "yard-2~x-1.jpg.json").write_bytes(b'{"camera"')
             other = msgspec.json.encode(process.keep("yard-2", "b", "at"))
             (folder / UNTOLD_FOLDER / "yard-1~y-1.jpg.json").write_bytes(other)
+            outside = process.keep("yard-1", "c", "heartbeat")
+            (folder / note_of(outside)).unlink()
+            outside = msgspec.structs.replace(outside, file="yard-1/../../kept", t_ms=0)
+            (folder / note_of(outside)).write_bytes(msgspec.json.encode(outside))
             process.die(-9)
             await asyncio.sleep(20)
             site.vision["main"].die(-9)
             await asyncio.sleep(20)
         return site
 
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "kept").write_text("no picture of ours")
     site = run_virtual(main())
 
+    assert (tmp_path / "data" / "kept").exists()
     assert heads(site) == [("b", 1, "at")]
     said = [r.getMessage() for r in caplog.records if "not told" in r.getMessage()]
-    assert len(said) == 4
+    assert len(said) == 5
     assert any("No such file" in line for line in said)
-    assert sum(t("media.torn") in line for line in said) == 2
+    assert sum(t("media.torn") in line for line in said) == 3
     assert sum(t("media.no_camera") in line for line in said) == 1
     assert notes(tmp_path) == []
 
