@@ -1,5 +1,6 @@
 """A camera's condition on rendered pictures: what is named, when, and what never is."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -48,6 +49,10 @@ STILLS = [Scene().frame(), Scene(noise=2.5).frame()]
 FROZEN = {
     "one picture": lambda scene, n: STILLS[0],
     "under a clock": lambda scene, n: clocked(STILLS[0], n),
+    "under a clock in its middle": lambda scene, n: clocked(
+        STILLS[0], n, (180, 200), 2.0
+    ),
+    "under a counter": lambda scene, n: clocked(STILLS[0], 7 * n % 60, (400, 300), 1.2),
     "two in turn": lambda scene, n: STILLS[n % 2],
 }
 SPOILED = {
@@ -154,6 +159,15 @@ def lorry(scene, n):
     return image
 
 
+def small_plume(scene, n, *, light=1.0):
+    """A denoised picture: all of it stands but for a puff that grows and drifts."""
+    image = np.clip(scene.view * light, 0, 255).astype(np.uint8)
+    cv2.circle(
+        image, (300 + n % 5, 200 - 2 * (n % 9)), 14 + n % 4, (70 + n % 20,) * 3, -1
+    )
+    return image
+
+
 HARMLESS = {
     "night switch": lambda scene, n: infrared(scene.frame()),
     "lamp off": lambda scene, n: scene.frame(light=0.4),
@@ -190,6 +204,23 @@ def test_a_single_bad_frame_is_passed_over_in_silence(how):
     assert not usable[WARM + 5]
     assert usable[WARM + 4]
     assert usable[WARM + 6]
+
+
+def test_a_denoised_picture_with_a_small_plume_is_never_frozen():
+    one, quiet = watch(), Scene(noise=0.0)
+    changed, usable = looks(one, [small_plume(quiet, n) for n in range(120)])
+
+    assert changed == []
+    assert all(usable)
+
+
+def test_a_lamp_that_takes_the_noise_away_freezes_nothing():
+    one, scene = watch(), Scene()
+    frames = [scene.frame(light=0.5) for _ in range(WARM)]
+    frames += [small_plume(scene, n, light=1.3) for n in range(18)]
+    changed, _ = looks(one, frames)
+
+    assert [fault for _, fault, _ in changed if fault == "frozen"] == []
 
 
 def test_a_night_without_a_lamp_is_not_black_and_a_dead_one_frozen():
