@@ -146,7 +146,9 @@ class Cameras:
         if self._pictures is None or self._pictures.folder != folder:
             buffer = self._app.buffer
             untold = Untold(folder, lambda: buffer.high, lambda: buffer.stats().durable)
-            self._pictures = Pictures(self._app.record, self.standing, folder, untold)
+            self._pictures = Pictures(
+                self._app.record, self.standing.alarms, folder, untold
+            )
         self._pictures.part_bytes = part_bytes
         self._pictures.cameras = self._site.cameras
         keeper = self.keepers[name] = GroupKeeper(

@@ -289,3 +289,8 @@ def _span(event: Event, at: Instant) -> str:
 
 def _strings(values: Mapping[str, Told]) -> dict[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def camera_of(event: Event) -> str:
+    """The camera an event is of."""
+    return str(event.values.get("camera", ""))

@@ -64,7 +64,7 @@ def camera_health(
     known = keeper.seeing.seen.get(name) if keeper else None  # not while reloading
     seen = known.beat if known else None
     alive = keeper is not None and keeper.hello is not None
-    alarms = standing.of(name)
+    alarms = standing.alarms.of(name)
     state: State = "watching"
     if refusal is not None:
         state = "refused"

@@ -194,7 +194,7 @@ class GroupKeeper:
             quick = ended is not None and ended.end == "hangs"
             status = await process.end(0.0 if quick else STOP_S)
             self._process = self.hello = None
-            self._standing.orphan(self._by_name)
+            self._standing.alarms.orphan(self._by_name)
         if ended.end == "ended":
             return Outcome("ended", _exit_words(status))
         return ended
@@ -255,9 +255,9 @@ class GroupKeeper:
             if isinstance(message, Condition):
                 self._condition(message, camera)
             elif isinstance(message, Sight):
-                at = self._standing.instant(message.t_ms)
+                at = self._standing.alarms.instant(message.t_ms)
                 beside = self._newest.of(camera.values, at)
-                self._standing.sight(message, camera, beside)
+                self._standing.alarms.sight(message, camera, beside)
             else:
                 await self._pictures.take(message, camera)
 
@@ -328,7 +328,7 @@ class GroupKeeper:
     def _tick(self) -> None:
         now = asyncio.get_running_loop().time()
         self._pictures.tell(now)
-        self._standing.end_orphans(self._by_name)
+        self._standing.alarms.end_orphans(self._by_name)
         limit = DEAD_S if self._ever_alive else START_DEAD_S
         if not self._refused and now - (self._alive_s or now) >= limit:
             self._each(lambda camera: self._standing.fault(camera, "process", {}))
@@ -345,7 +345,7 @@ class GroupKeeper:
         return found.st_mtime_ns, found.st_size
 
     def _open_alarms(self) -> int:
-        return self._standing.open_in(self._by_name)
+        return self._standing.alarms.watched_in(self._by_name)
 
     def _why(self, attendance: Attendance) -> Text:
         beat = attendance.beat

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from gateway.cameras.standing import Standing
+    from gateway.cameras.alarms import Alarms
     from gateway.cameras.untold import Untold
     from gateway.clock import Instant
     from gateway.config.cameras import SiteCamera
@@ -46,7 +46,7 @@ class Pictures:
     def __init__(
         self,
         sink: Callable[[Record], None],
-        standing: Standing,
+        alarms: Alarms,
         folder: Path,
         untold: Untold,
         part_bytes: int = PART_BYTES,
@@ -56,7 +56,7 @@ class Pictures:
         self.cameras: Collection[str] = ()
         """Of the whole site."""
         self._sink = sink
-        self._standing = standing
+        self._alarms = alarms
         self._untold = untold
         self._due: dict[str, float] = {}
         """Alarm -> when its new pictures are told."""
@@ -73,7 +73,7 @@ class Pictures:
                 key = "media.no_camera" if picture else "media.torn"
                 self._drop(note.camera, note.name, note.name, t(key))
                 continue
-            at = self._standing.dated(picture)
+            at = self._alarms.dated(picture)
             if at is not None:
                 await self.take(picture, camera, at)
                 continue
@@ -91,8 +91,8 @@ class Pictures:
             camera: Whose it is.
             at: When it was taken; None: a moment ago.
         """
-        at = at or self._standing.instant(picture.t_ms)
-        mine = self._standing.picture(picture) or picture
+        at = at or self._alarms.instant(picture.t_ms)
+        mine = self._alarms.picture(picture) or picture
         read = asyncio.get_running_loop().run_in_executor(
             self._readers, media_records, mine, self.folder, at, self.part_bytes
         )
@@ -114,7 +114,7 @@ class Pictures:
             self._sink(record)
         self._untold.stored(picture)
         if picture.role in OF_ALARMS:
-            self._standing.pictured(mine.event, ref(mine))
+            self._alarms.pictured(mine.event, ref(mine))
             loop = asyncio.get_running_loop()
             self._due.setdefault(mine.event, loop.time() + TOGETHER_S)
         waiter = self._waiting.pop(picture.event, None)
@@ -126,7 +126,7 @@ class Pictures:
         self._untold.settle()
         for id_ in [id_ for id_, due in self._due.items() if due <= now]:
             del self._due[id_]
-            self._standing.tell_pictures(id_)
+            self._alarms.tell_pictures(id_)
 
     def wait_for(self, id_: str) -> asyncio.Future[Picture]:
         """Done with the picture that answers this question."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.record import Lost
 from tests.support.mqtt_schema import errors
 from tests.support.virtual import run_virtual
 from tests.support.watched_site import Watched, a_camera, media_of
-from vision.messages import Mount, Zone
+from vision.messages import Mount, Rule, Zone
 
 
 def test_an_alarm_arrives_with_its_values_and_pictures(tmp_path):
@@ -107,6 +109,30 @@ def test_the_last_pictures_of_an_alarm_may_come_after_its_end(tmp_path):
     assert [m["role"] for m in site.told("smoke_seen")[-1]["media"]] == ["after"]
 
 
+@pytest.mark.parametrize("lost", ["unseen", "process_ended"])
+def test_a_picture_after_its_end_opens_no_alarm_anew(tmp_path, lost):
+    async def main():
+        rules = {"dark_smoke": Rule(cooldown_s=30.0)}
+        async with Watched(tmp_path, a_camera("yard-1", rules=rules)) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            process.sight("yard-1", "a1")
+            if lost == "unseen":
+                process.sight("yard-1", "a1", "cleared", cause="unseen")
+            else:
+                process.die(-9)
+                await asyncio.sleep(60)
+            site.vision["main"].picture("yard-1", "a1", "after")
+            await asyncio.sleep(5)
+        return site
+
+    told = run_virtual(main()).told("smoke_seen")
+
+    assert [e["state"] for e in told] == ["raised", "cleared", "cleared"]
+    assert [m["role"] for m in told[-1]["media"]] == ["after"]
+    assert "cause" in told[-1]["values"]
+
+
 def test_an_alarm_that_could_not_be_seen_any_more_is_closed_and_says_so(tmp_path):
     async def main():
         async with Watched(tmp_path, a_camera("yard-1")) as site:
@@ -116,7 +142,7 @@ def test_an_alarm_that_could_not_be_seen_any_more_is_closed_and_says_so(tmp_path
             await asyncio.sleep(5)
             process.sight("yard-1", "a1", "cleared", score=0.0, cause="unseen")
             await asyncio.sleep(5)
-            open_ = list(site.app.cameras.standing.alarms)
+            open_ = list(site.app.cameras.standing.alarms.open)
         return site, open_
 
     site, open_ = run_virtual(main())

@@ -106,7 +106,7 @@ def test_alarms_and_faults_outlive_the_gateway(tmp_path, seen_again):
             if seen_again:
                 second.vision["main"].sight("yard-1", "new-1")
             await asyncio.sleep(320)
-            open_ = list(second.app.cameras.standing.alarms)
+            open_ = list(second.app.cameras.standing.alarms.open)
         return second, open_
 
     site, open_ = run_virtual(main())

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from gateway.cameras.standing import OLDEST_MS
+from gateway.cameras.alarms import OLDEST_MS
 from gateway.texts import t
 from tests.support.virtual import run_virtual
 from tests.support.watched_site import Watched, a_camera, media_of
