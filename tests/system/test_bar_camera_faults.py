@@ -10,10 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from simulators.camera.faults import CameraFault
-from simulators.camera.play import open_play
-from tests.support import small_models
 from tests.support.cameras import RTSP, Shared, camera, handles, memory_kb, vision
-from vision.messages import Model
 
 NAMED_S, HEALED_S = 10.0, 30.0
 STALE = {"frozen", "black", "grey", "silent", "refused", "gone", "corrupt"}
@@ -22,7 +19,7 @@ LEARNED_S = 32.0
 """What a camera usually sees is known after half a minute; before, nobody can say that
 it is blocked, turned or out of focus."""
 
-pytestmark = [pytest.mark.needs(*RTSP), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.needs(*RTSP), pytest.mark.timeout(240)]
 
 
 class Case(NamedTuple):
@@ -35,7 +32,7 @@ class Case(NamedTuple):
 
     @property
     def begins_s(self):
-        return LEARNED_S if self.named in LEARNED else 3.0
+        return LEARNED_S if self.named in LEARNED else 1.0
 
 
 def case(kind, fault, named, **more):
@@ -70,13 +67,33 @@ CASES = {
 }
 
 
+SMOKE_S = 8.0
+SMOKES_S = 1.5
+"""So long a camera shows the smoke before it freezes: at one a second that is two
+pictures, and the frozen one. An alarm wants four. It is the camera itself that freezes
+then, by the time its picture shows: however slow this machine is, none shows more."""
+SMOKY = {"lives": "rtsp", "frozen": "mjpeg", "frozen-rtsp": "rtsp"}
+
+
+class Cued(Shared):
+    """A stack that begins to smoke on a cue, for all of its cameras at once."""
+
+    def __init__(self):
+        super().__init__("works", (640, 360), events=(f"dark@{SMOKE_S}-90",))
+        self.began_s = None
+
+    def now_s(self):
+        if self.began_s is None:
+            # All that stirs there stirs, and it is never later.
+            return time.monotonic() % SMOKE_S
+        return SMOKE_S + time.monotonic() - self.began_s
+
+
 async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
     tmp_path, count, figure
 ):
     cases = {n: one for n, one in CASES.items() if count(not one.rest, True)}
-    model = tmp_path / "blind.onnx"
-    model.write_bytes(small_models.grid(scale=0.0))
-    shared = Shared()
+    shared, stack_smokes = Shared(), Cued()
     async with AsyncExitStack() as stack:
         cameras, told = {}, []
         for name, one in cases.items():
@@ -84,19 +101,25 @@ async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
                 camera(name, one.kind, play=shared)
             )
             told.append(camera_told)
-        process = await stack.enter_async_context(
-            vision(tmp_path / "faults", told, model=Model(path=str(model)))
-        )
+        smoky = {}
+        for name, kind in SMOKY.items():
+            smoky[name], camera_told = await stack.enter_async_context(
+                camera(name, kind, play=stack_smokes, fps=3)
+            )
+            told.append(camera_told)
+        process = await stack.enter_async_context(vision(tmp_path, told))
+        names = (*cases, *smoky)
         live = await process.until(
-            lambda seen: all((b := seen.beat(n)) and b.frames > 2 for n in cases), 40
+            lambda seen: all((b := seen.beat(n)) and b.frames > 2 for n in names), 60
         )
-        alive = {n: (b := process.seen.beat(n)) and b.frames for n in cases}
+        alive = {n: (b := process.seen.beat(n)) and b.frames for n in names}
         assert live, f"no picture at first: {alive}"
         async with asyncio.TaskGroup() as group:
             runs = {
                 name: group.create_task(_through(name, one, cameras[name], process))
                 for name, one in cases.items()
             }
+            smoke = group.create_task(_smoke(stack_smokes, smoky, process))
         results = {name: run.result() for name, run in runs.items()}
 
     named = {name: r["named_s"] for name, r in results.items() if cases[name].named}
@@ -112,6 +135,40 @@ async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
     assert [n for n, s in healed.items() if s is None or s > HEALED_S] == [], healed
     assert wrong == {}
     assert set(stale.values()) == {0}, stale
+    after_s, raised = smoke.result()
+    figure("alarm after the smoke left the stack, s", after_s)
+    assert (raised.label, raised.state) == ("dark_smoke", "raised")
+    # What a model takes for smoke elsewhere is not asked here.
+    told = [sight for _, sight in process.seen.sights if sight.state == "raised"]
+    others = [(s.camera, s.label, s.score) for s in told if s.camera not in SMOKY]
+    figure("alarms where nothing smoked", others)
+    assert {sight.camera for sight in told} & SMOKY.keys() == {"lives"}
+
+
+async def _smoke(play, cameras, process):
+    """Smoke before three cameras, two of which freeze before they saw enough."""
+    seeing = await process.until(
+        lambda seen: all((b := seen.beat(n)) and b.judged > 4 for n in cameras), 60
+    )
+    assert seeing, process.seen.beats[-1:]
+    began = play.began_s = time.monotonic()
+    frozen = {n: one for n, one in cameras.items() if n != "lives"}
+    for one in frozen.values():
+        since_s = time.monotonic() - began
+        one.board.begin(CameraFault.FREEZE, one.age_s() + SMOKES_S - since_s)
+    came = await process.until(
+        lambda seen: next((x for x in seen.sights if x[1].camera == "lives"), None), 60
+    )
+    assert came, process.seen.beat("lives")
+    named = await process.until(
+        lambda seen: (
+            {c.camera for _, c in seen.conditions if c.fault == "frozen"}
+            >= frozen.keys()
+        ),
+        40,
+    )
+    assert named, process.seen.conditions
+    return round(came[0] - began, 1), came[1]
 
 
 async def _through(name, one, simulated, process):
@@ -137,9 +194,9 @@ async def _through(name, one, simulated, process):
             3 * NAMED_S,
         )
         # What was judged since it was named; a beat says so a moment later.
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.0)
         judged = seen.beat(name).judged
-        await asyncio.sleep(1.8)
+        await asyncio.sleep(1.5)
         judged = seen.beat(name).judged - judged
     frames = seen.beat(name).frames
     ended = time.monotonic()
@@ -158,48 +215,6 @@ async def _through(name, one, simulated, process):
             if fault != one.named
         ],
     }
-
-
-async def test_smoke_is_an_alarm_while_it_lives_and_none_in_a_frozen_picture(
-    tmp_path, figure
-):
-    async with AsyncExitStack() as stack:
-        play = open_play("works", (640, 360), events=("dark@8-60",))
-        cameras = {
-            name: await stack.enter_async_context(camera(name, kind, play=play))
-            for name, kind in (
-                ("lives", "rtsp"),
-                ("frozen", "mjpeg"),
-                ("frozen-rtsp", "rtsp"),
-            )
-        }
-        process = await stack.enter_async_context(
-            vision(tmp_path, [told for _, told in cameras.values()])
-        )
-        # Smoke is in the picture by then, too short to have been confirmed.
-        lives = cameras.pop("lives")[0]
-        await asyncio.sleep(10.5 - lives.age_s())
-        for frozen, _ in cameras.values():
-            frozen.command({"begin": "freeze"})
-        came = await process.until(
-            lambda seen: next((x for x in seen.sights if x[1].camera == "lives"), None),
-            30,
-        )
-        assert came, process.seen.beat("lives")
-        figure("alarm after the smoke left the stack, s", round(lives.age_s() - 8, 1))
-        named = await process.until(
-            lambda seen: (
-                {c.camera for _, c in seen.conditions if c.fault == "frozen"}
-                >= cameras.keys()
-            ),
-            20,
-        )
-        assert named, process.seen.conditions
-        await asyncio.sleep(3)
-
-    assert came[1].label == "dark_smoke"
-    assert came[1].state == "raised"
-    assert {sight.camera for _, sight in process.seen.sights} == {"lives"}
 
 
 async def test_a_camera_that_restarts_again_and_again_leaves_nothing_behind(
@@ -248,9 +263,13 @@ def _frames(process, name):
 async def test_pss_is_flat_over_hours_of_looped_play(tmp_path, count, figure):
     hours = count(0.02, 2)
     async with AsyncExitStack() as stack:
-        tower, told = await stack.enter_async_context(
-            camera("tower", size=(640, 360), events=("dark@60-120", "light@300-360"))
+        play = open_play(
+            "works",
+            (640, 360),
+            events=("dark@60-120", "light@300-360"),
+            every_s=600,  # again and again: alarms and their pictures, too
         )
+        tower, told = await stack.enter_async_context(camera("tower", play=play))
         process = await stack.enter_async_context(vision(tmp_path, (told,)))
         sizes = {"Pss": [], "Rss": [], "Anonymous": []}
         end = time.monotonic() + hours * 3600
@@ -259,6 +278,7 @@ async def test_pss_is_flat_over_hours_of_looped_play(tmp_path, count, figure):
             for name, found in sizes.items():
                 found.append(memory_kb(process.pid, name))
     figure("hours", hours)
+    figure("alarms", len({sight.id for _, sight in process.seen.sights}))
     for name, found in sizes.items():
         tenth = found[:: max(1, len(found) // 10)]
         figure(f"{name} MB", " ".join(f"{kb * 1.024e-3:.1f}" for kb in tenth))
