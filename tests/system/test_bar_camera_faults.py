@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from simulators.camera.faults import CameraFault
+from simulators.camera.play import open_play
 from tests.support.cameras import RTSP, Shared, camera, handles, memory_kb, vision
 
 NAMED_S, HEALED_S = 10.0, 30.0
