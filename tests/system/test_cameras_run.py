@@ -16,6 +16,7 @@ import pytest
 
 from gateway.control import ControlClient, ControlError
 from tests.support.stills import make_stills
+from vision.messages import UNTOLD_FOLDER
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -37,7 +38,7 @@ def site(tmp_path):
                         "url": "stills/",
                         "every": "200ms",
                         "loop": True,
-                        "heartbeat": "never",
+                        "heartbeat": "00:00",
                     }
                 },
             }
@@ -109,6 +110,10 @@ def test_a_gateway_with_a_camera(tmp_path, site):
     assert gateway.returncode == 0, said
     assert "Traceback" not in said
     assert not psutil.pid_exists(second["pid"])
+    # The picture of the day was noted, told, and is not told again.
+    media = site.parent / "data" / "media"
+    assert [path.name[:11] for path in media.rglob("*.jpg")].count("_heartbeat-") == 1
+    assert list((media / UNTOLD_FOLDER).iterdir()) == []
 
 
 def test_a_gateway_without_the_extra_runs_and_says_so(tmp_path, site):
