@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drivers.profiles.document import Node
+    from gateway.config.camera_url import Address
     from gateway.config.model import SiteInfo
 
 CAMERA_KEYS = (
@@ -120,7 +121,7 @@ class CameraReader:
             report_unknown(section.report, place, path, "asset", self._assets)
         fields: dict[str, Any] = {
             "username": username,
-            "transport": _transport(section, address.kind if address else None),
+            "transport": _transport(section, address),
             "every_s": every_s,
             "loop": _loop(section, address.kind if address else None),
             "labels": labels,
@@ -188,11 +189,15 @@ def _check_login(section: Section, kind: str | None) -> None:
         section.wrong(given[0], "goes_with", one=given[0], two="username")
 
 
-def _transport(section: Section, kind: str | None) -> str:
+def _transport(section: Section, address: Address | None) -> str:
     transport = section.choice("transport", TRANSPORTS)
-    if transport is not None and kind not in (None, "rtsp"):
+    if transport is None or address is None:
+        return transport or "tcp"
+    if address.kind != "rtsp":
         section.wrong("transport", "camera_only_kind", key="transport", kind="rtsp")
-    return transport or "tcp"
+    elif transport == "udp" and address.url.lower().startswith("rtsps:"):
+        section.wrong("transport", "camera_udp_clear")
+    return transport
 
 
 def _loop(section: Section, kind: str | None) -> bool:

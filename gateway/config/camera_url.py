@@ -1,6 +1,6 @@
 """Where a camera's pictures come from: the forms of ``url``, and the kind each means.
 
-rtsp://host[:554]/path     a stream
+rtsp://host[:554]/path     a stream; rtsps://host[:322]/path the same, encrypted
 http(s)://host/shot.jpg    one picture a request (``kind: snapshot``)
 http(s)://host/video.mjpg  pictures without end (``kind: mjpeg``)
 /dev/video0                a camera on this machine
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 KINDS: tuple[str, ...] = get_args(SourceKind)
 NETWORK = ("rtsp", "snapshot", "mjpeg")
 """Kinds that may ask for a login."""
-_PORTS = {"rtsp": 554, "http": 80, "https": 443}
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _OF_SCHEME = {
     "rtsp": ("rtsp",),
+    "rtsps": ("rtsp",),
     "http": ("snapshot", "mjpeg"),
     "https": ("snapshot", "mjpeg"),
 }

@@ -38,13 +38,17 @@ RTSP = (
 class Shared:
     """One play for many cameras: drawn once a moment, each with its own faults."""
 
-    def __init__(self, scene="works", size=SIZE, fps=5):
-        self._play = open_play(scene, size)
+    def __init__(self, scene="works", size=SIZE, fps=5, **shown):
+        self._play = open_play(scene, size, **shown)
         self._fps = fps
         self._drawn = (-1, None)
 
+    def now_s(self):
+        """Seconds of the play, for all of them."""
+        return time.monotonic()
+
     def picture(self, at_s):
-        moment = int(time.monotonic() * self._fps)
+        moment = int(self.now_s() * self._fps)
         if self._drawn[0] != moment:
             self._drawn = (moment, self._play.picture(moment / self._fps))
         return self._drawn[1]

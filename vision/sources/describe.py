@@ -4,7 +4,8 @@ FFmpeg through cv2 says only that it could not open a stream, after a time-out. 
 DESCRIBE tells a refused login from a wrong path and from nobody there, within a second,
 and a camera that is away then never makes FFmpeg wait.
 
-Source: RFC 2326, 10.2 (DESCRIBE), 11.3 (status codes are HTTP's); chapter 14.
+Source: RFC 2326, 10.2 (DESCRIBE), 11.3 (status codes are HTTP's); chapter 14. ``rtsps``
+and its port: RFC 7826, 4.2 and 22.14.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vision.sources.wire import Head, Wire
 if TYPE_CHECKING:
     from vision.messages import Camera
 
-PORT = 554
+PORT, PORT_TLS = 554, 322
 _OK, _UNAUTHORISED, _FORBIDDEN = 200, 401, 403
 _REDIRECT = range(300, 400)
 _LARGEST_SDP = 65_536
@@ -35,7 +36,9 @@ def describe(camera: Camera, timeout_s: float = OPEN_S) -> str:
     """
     parts = urlsplit(camera.url)
     deadline_s = time.monotonic() + timeout_s
-    wire = Wire(parts.hostname or "", parts.port or PORT, timeout_s)
+    tls = parts.scheme == "rtsps"
+    port = parts.port or (PORT_TLS if tls else PORT)
+    wire = Wire(parts.hostname or "", port, timeout_s, tls=tls)
     login = Login(camera.username, camera.password or "") if camera.username else None
     try:
         head = _ask(wire, camera.url, 1, None, deadline_s)

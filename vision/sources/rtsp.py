@@ -22,6 +22,7 @@ from vision.sources.capture import open_stream
 from vision.sources.describe import describe
 from vision.sources.pace import Pace
 from vision.sources.source import OPEN_S, READ_S, Grabbed, SourceError
+from vision.sources.wire import authorities
 
 if TYPE_CHECKING:
     import threading
@@ -64,6 +65,9 @@ class Rtsp:
         if camera.transport == "udp":
             # Packets out of order are waited for, at most 0.3 s.
             options += "|max_delay;300000"
+        if camera.url.lower().startswith("rtsps:"):
+            # FFmpeg checks no certificate unless told, and knows no authorities.
+            options += f"|tls_verify;1|ca_file;{authorities()}"
         capture = open_stream(_with_login(camera), options, OPEN_S, read_s)
         if capture is None:
             raise SourceError("gone", "vision.source.no_video", address=self._address)

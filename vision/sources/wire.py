@@ -10,11 +10,25 @@ import contextlib
 import socket
 import ssl
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from vision.sources.source import SourceError
 
 HEAD_BYTES = 65_536
+
+
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+)
+"""Of Debian and its kin, of Fedora and its: where OpenSSL's own default is no file."""
+
+
+def authorities() -> str:
+    """The file of certificates this system trusts; nothing: there is none."""
+    found = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
+    return next((path for path in found if path and Path(path).is_file()), "")
 
 
 class Head(NamedTuple):

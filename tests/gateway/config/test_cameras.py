@@ -43,6 +43,7 @@ def test_a_camera_with_nothing_but_its_address(tmp_path):
     ("url", "more", "kind"),
     [
         ("rtsp://10.0.0.1:8554/a?channel=1", "", "rtsp"),
+        ("rtsps://10.0.0.1/a", "", "rtsp"),
         ("http://10.0.0.1/snap.jpg", "", "snapshot"),
         ("https://[fe80::1]/Snap.JPEG?res=hd", "", "snapshot"),
         ("http://10.0.0.1/video.mjpg", "", "mjpeg"),
@@ -62,6 +63,12 @@ def test_an_address_tells_what_it_is(tmp_path, url, more, kind):
     site, _ = read(tmp_path, f"cameras: {{c: {{url: '{url}'{more}}}}}\n")
 
     assert site.cameras["c"].camera.kind == kind
+
+
+def test_rtsps_is_over_tcp(tmp_path):
+    text = "cameras: {c: {url: 'rtsps://10.0.0.1/a', transport: udp}}\n"
+
+    assert "camera_udp_clear" in read(tmp_path, text)[1]
 
 
 def test_a_tower_looks_every_ten_seconds(tmp_path):
