@@ -20,7 +20,7 @@ LEARNED_S = 32.0
 """What a camera usually sees is known after half a minute; before, nobody can say that
 it is blocked, turned or out of focus."""
 
-pytestmark = [pytest.mark.needs(*RTSP), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs(*RTSP), pytest.mark.timeout(300)]
 
 
 class Case(NamedTuple):
@@ -94,6 +94,8 @@ async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
     tmp_path, count, figure
 ):
     cases = {n: one for n, one in CASES.items() if count(not one.rest, True)}
+    # The bar is for a machine of its own; small counts share theirs with everything.
+    room = count(3, 1)
     shared, stack_smokes = Shared(), Cued()
     async with AsyncExitStack() as stack:
         cameras, told = {}, []
@@ -117,7 +119,9 @@ async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
         assert live, f"no picture at first: {alive}"
         async with asyncio.TaskGroup() as group:
             runs = {
-                name: group.create_task(_through(name, one, cameras[name], process))
+                name: group.create_task(
+                    _through(name, one, cameras[name], process, room)
+                )
                 for name, one in cases.items()
             }
             smoke = group.create_task(_smoke(stack_smokes, smoky, process))
@@ -130,10 +134,10 @@ async def test_every_fault_is_named_nothing_stale_is_judged_and_all_heal(
     figure("named after, s", named)
     figure("healed after, s", healed)
     figure("judged while stale", sum(stale.values()))
-    # The bar is for a machine of its own; small counts share theirs with everything.
-    room = count(3, 1)
     assert [n for n, s in named.items() if s is None or s > room * NAMED_S] == [], named
-    assert [n for n, s in healed.items() if s is None or s > HEALED_S] == [], healed
+    assert [n for n, s in healed.items() if s is None or s > room * HEALED_S] == [], (
+        healed
+    )
     assert wrong == {}
     assert set(stale.values()) == {0}, stale
     after_s, raised = smoke.result()
@@ -172,7 +176,7 @@ async def _smoke(play, cameras, process):
     return round(came[0] - began, 1), came[1]
 
 
-async def _through(name, one, simulated, process):
+async def _through(name, one, simulated, process, room):
     """One camera: well, with its fault, well again."""
     seen = process.seen
     await asyncio.sleep(one.begins_s)
@@ -204,7 +208,7 @@ async def _through(name, one, simulated, process):
     simulated.command({"end": None})
     healed = await process.until(
         lambda _: (b := seen.beat(name)) and not b.faults and b.frames > frames + 1,
-        HEALED_S + 5,
+        room * HEALED_S + 5,
     )
     return {
         "named_s": round(found[0] - began, 1) if found else None,
