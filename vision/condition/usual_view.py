@@ -24,18 +24,72 @@ if TYPE_CHECKING:
 
     from vision.look import Look
 
+# Figures here are of 60 photographs with a sensor's noise (sigma 2), 5th to
+# 95th percentile, against themselves: brighter, darker, hazed, blurred by 2 or 4 pixels
+# of 640, half or 70 % covered by a dark cloth, moved by 3 or 10 %; or against others.
+# What has no figure is judged, not measured.
 RIPE_S, RIPE_FRAMES = 30.0, 8
-"""Seen for so long, the view is known."""
+"""Seen for so long, the view is known: lorries have passed, an exposure has settled."""
 RELEARN_S = 600.0
-"""So long after a move the new view is the usual one."""
+"""So long after a move the new view is the usual one: who turned it on purpose is done,
+and who did not was told."""
 COVERED_S = 86_400.0
 """A cloth before the lens, or dirt on it, is not usual because it stays: a day."""
 _SLOW_S = 120.0
+"""The view follows light and shadows in so long; they take ten minutes and more, what
+covers or turns a camera a few seconds."""
+_SHARPNESS_S = 3600.0
+"""But sharpness so slowly: a lens that drifts out of focus must not become usual."""
+_LONGEST_STEP_S = 30.0
+"""Of learning from one frame: after a gap it says no more than that."""
 _TEXTURED = 1.5
-"""Mean steps of a block that has structure to lose."""
+"""Mean steps of a block that has structure to lose: a sky has only noise."""
+_LEAST_BLOCKS = 12
+"""With structure, a twentieth of all; fewer, and a lorry covers half of them."""
+
 _LOST = 0.35
+"""Of a block's structure, less is lost; half of the contrast leaves 0.48 and more."""
+_GAIN_AT = 0.75
+"""What the best kept quarter of the blocks lost was lost to the light: 0.48 to 0.59 at
+half of the light, 0.87 to 1.02 beside a cloth."""
+_DUSK = 0.5
+"""Of the usual mean: below it, with all structure lost, it is dark and not covered."""
+_COVERS, _COVERED, _UNCOVERED = 0.4, 0.3, 0.15
+"""Share that is gone: to begin, to go on, and at most just before. Half covered 0.29
+to 0.50, 70 % covered 0.28 to 0.69; light, haze and shaking 0 to 0.19."""
 _AT_ONCE_S = 3.0
+"""It is gone within that: a cloth comes at once, fog and smoke come on."""
+_STANDS, _ELSE = 1.5, 6.0
+"""Grey levels a lost block's mean moves by from frame to frame, at most (coding makes
+0.4 to 1.3, as ``vision.alarms.news`` tells; smoke billows), and by which it is another
+than usual, at least (a cloth 20 to 105, blur 0.7 at most)."""
+
+_SOFTER = 0.65
+"""Of the usual sharpness: out of focus. Blurred by 4 pixels 0.32 to 0.59, by 2 0.47 to
+0.69; half of the light 0.86, a cloth 0.71."""
+_SAME_PLACE, _SAME_SPREAD = 0.9, 0.75
+"""Correlation of the blocks' means, and their spread as a share: blur leaves both at
+0.99 and more; haze takes half of the spread, a cloth 0.3 of the correlation."""
+_SOFT_BLOCK, _SOFT_SHARE = 0.75, 0.55
+"""All of it is softer, not a part: 0.57 to 1 of the blocks have less than 0.75 of
+their structure, beside a cloth over half of it 0.39 to 0.53."""
+
 _AGREE = 0.5
+"""Agreement of edges with their usual, below which a camera has no usual view: at one
+place it is 0.99, shaking 0.89 and more; always another view, 0.18 at most."""
+_LEFT, _ARRIVED = 0.6, 0.7
+"""Of the usual agreement: below the one it looks elsewhere (moved by 10 %: 0.58 at
+most, by 3 %: 0.68, another view 0.18; light and haze 0.80 at least), above the other
+the last two frames agree, so that it has stopped."""
+_SURE = 0.4
+"""Peak of the correlation by which a shift is told: moves have 0.76 and more, another
+view 0.19 at most, 70 % covered 0.28."""
+_FAR = 0.02
+"""Of the picture: three pixels of 160, more than a mast sways; zones bear as much."""
+_AS_RICH = (0.6, 1.7)
+"""Of the usual structure, or else lamps went on or off: that is another picture of the
+same view, and so is one by ``_AS_BRIGHT`` grey levels brighter."""
+_AS_BRIGHT = 15.0
 
 
 class Oddities(NamedTuple):
@@ -124,9 +178,10 @@ class UsualView:
                 grey levels; as much of the steps within a block is no structure.
         """
         edges = edge_picture(look.grey)
-        # What sways changes every block, and is no noise.
+        # What sways changes every block, and is no noise: at most half more than usual.
         if self.texture is not None:
             noise = min(noise, 1.5 * self._noise + 0.1)
+        # A step is of two pixels, each with its noise.
         structure = np.maximum(look.across + look.down - 2.0 * noise, 0.0)
         # As the look's, without the noise.
         fine = float((look.across + look.down).mean())
@@ -134,7 +189,7 @@ class UsualView:
         last_edges, self._last_edges = self._last_edges, edges
         last_means, self._last_means = self._last_means, look.means
         passed_s = 0.0 if self._last_s is None else look.mono_s - self._last_s
-        passed_s = min(max(passed_s, 0.0), 30.0)
+        passed_s = min(max(passed_s, 0.0), _LONGEST_STEP_S)
         self._last_s = look.mono_s
         share = 1.0 if self._frames <= 1 else passed_s / _SLOW_S
         self._noise += min(1.0, share) * (noise - self._noise)
@@ -143,7 +198,9 @@ class UsualView:
             return Oddities()
         agree = agreement(edges, self._edges)
         if not self.ripe:
-            self._usual += min(1.0, passed_s / 10.0) * (agree - self._usual)
+            # Three times within the half minute in which the view is learned; a camera
+            # that is seldom looked at learns a tenth from each frame.
+            self._usual += min(1.0, 3 * passed_s / RIPE_S) * (agree - self._usual)
             share = max(0.1, passed_s / RIPE_S)
             self._learn(look, edges, structure, sharpness, share, passed_s)
             return Oddities()
@@ -152,7 +209,8 @@ class UsualView:
         )
         if odd == Oddities():
             self._odd_s = None
-            self._usual += min(1.0, passed_s / 60.0) * (agree - self._usual)
+            # Twice as fast as the view itself: wind that rises is no move.
+            self._usual += min(1.0, 2 * passed_s / _SLOW_S) * (agree - self._usual)
             self._learn(look, edges, structure, sharpness, passed_s / _SLOW_S, passed_s)
             return odd
         self._odd_s = look.mono_s if self._odd_s is None else self._odd_s
@@ -179,8 +237,7 @@ class UsualView:
             self.means = _toward(self.means, look.means, share)
             self.texture = _toward(self.texture, structure, share)
             self._mean += share * (look.mean - self._mean)
-            # A lens that drifts out of focus over days must not become usual.
-            slow = share if not self.ripe else min(share, passed_s / 3600.0)
+            slow = share if not self.ripe else min(share, passed_s / _SHARPNESS_S)
             self._sharpness += slow * (sharpness - self._sharpness)
         self._seen_s += passed_s
         self._frames += 1
@@ -202,11 +259,11 @@ class UsualView:
         count = int(structured.sum())
         # What the best kept quarter lost was lost to the light, not to a cloth.
         kept = structure[structured] / self.texture[structured]
-        gain = float(np.quantile(kept, 0.75)) if count else 1.0
-        dusk = gain < _LOST and look.mean < 0.5 * self._mean
+        gain = float(np.quantile(kept, _GAIN_AT)) if count else 1.0
+        dusk = gain < _LOST and look.mean < _DUSK * self._mean
         gain = min(max(gain, _LOST), 1.0)
         lost = structured & (structure < _LOST * gain * self.texture)
-        gone = float(lost.sum()) / count if count >= 12 else 0.0  # noqa: PLR2004
+        gone = float(lost.sum()) / count if count >= _LEAST_BLOCKS else 0.0
         while len(self._lost) > 1 and look.mono_s - self._lost[0][0] > _AT_ONCE_S:
             self._lost.popleft()
         before = min((share for _, share in self._lost), default=0.0)
@@ -216,18 +273,18 @@ class UsualView:
         same_place = _correlation(look.means, self.means)
         spread = float(look.means.std()) / (float(self.means.std()) + 1e-6)
         ratio = sharpness / (self._sharpness + 1e-6)
-        if ratio < 0.65 and same_place >= 0.9 and spread >= 0.75:  # noqa: PLR2004
-            softer = (structure < 0.75 * self.texture)[structured]
-            if count >= 12 and float(softer.mean()) >= 0.65:  # noqa: PLR2004
+        if ratio < _SOFTER and same_place >= _SAME_PLACE and spread >= _SAME_SPREAD:
+            softer = (structure < _SOFT_BLOCK * self.texture)[structured]
+            if count >= _LEAST_BLOCKS and float(softer.mean()) >= _SOFT_SHARE:
                 return Oddities(defocused=ratio)
         going_on = self._odd_s is not None
-        began = gone >= 0.4 and before < 0.15  # noqa: PLR2004
-        if not dusk and (began or (going_on and gone >= 0.3)):  # noqa: PLR2004
+        began = gone >= _COVERS and before < _UNCOVERED
+        if not dusk and (began or (going_on and gone >= _COVERED)):
             moving = 0.0
             if last_means is not None:
                 moving = float(np.median(np.abs(look.means - last_means)[lost]))
             other = float(np.median(np.abs(look.means - self.means)[lost]))
-            if moving < 1.5 and other >= 6.0:  # noqa: PLR2004 - grey levels
+            if moving < _STANDS and other >= _ELSE:
                 return Oddities(blocked=gone)
         return Oddities(moved=self._moved(look, edges, agree, last_edges))
 
@@ -240,13 +297,13 @@ class UsualView:
     ) -> tuple[int, int] | None:
         assert self._edges is not None  # noqa: S101
         assert self.texture is not None  # noqa: S101
-        if agree >= 0.6 * self._usual or last_edges is None:
+        if agree >= _LEFT * self._usual or last_edges is None:
             return None
-        if agreement(edges, last_edges) < 0.7 * self._usual:
+        if agreement(edges, last_edges) < _ARRIVED * self._usual:
             return None  # it is still turning, or a lorry drives past
         right, down, peak = shift(self._edges, edges)
         far = max(abs(right) / edges.shape[1], abs(down) / edges.shape[0])
-        if peak >= 0.15 and far >= 0.02:  # noqa: PLR2004 - two percent of the picture
+        if peak >= _SURE and far >= _FAR:
             return (
                 round(100 * right / edges.shape[1]),
                 round(100 * down / edges.shape[0]),
@@ -254,8 +311,8 @@ class UsualView:
         richness = float(
             (look.across + look.down).mean() / (self.texture.mean() + 1e-6)
         )
-        # Lamps that go on or off make another picture of the same view, too.
-        if 0.6 < richness < 1.7 and abs(look.mean - self._mean) < 15:  # noqa: PLR2004
+        as_rich = _AS_RICH[0] < richness < _AS_RICH[1]
+        if as_rich and abs(look.mean - self._mean) < _AS_BRIGHT:
             return (0, 0)
         return None
 
@@ -273,8 +330,8 @@ def edge_picture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     strength[1:-1] += np.abs(half[2:] - half[:-2])
     # A strong edge counts no more than a clear one: headlights are not the view.
     strength = np.minimum(strength, 32.0)
-    # Softened, for a mast sways; and without what is coarse: every view has an empty
-    # sky over a rich ground.
+    # Softened by a pixel, for a mast sways; and without what is coarser than a tenth
+    # of the picture: every view has an empty sky over a rich ground.
     return np.asarray(cv2.blur(strength, (3, 3)) - cv2.blur(strength, (17, 17)))
 
 
