@@ -190,6 +190,10 @@ async def _through(name, one, simulated, process, room):
             if c.camera == name and c.state == "raised" and at >= began
         ]
 
+    # One picture in five seconds is near six, after which it is silent: on a machine
+    # that is shared it may truly be.
+    late = one.fault is CameraFault.SLOW and room > 1
+    expected = {one.named, "silent"} if late else {one.named}
     found, judged = None, 0
     if one.named is None:
         await asyncio.sleep(NAMED_S)
@@ -217,7 +221,7 @@ async def _through(name, one, simulated, process, room):
         "wrong": [
             (round(at - began, 1), fault, args)
             for at, fault, args in raised()
-            if fault != one.named
+            if fault not in expected
         ],
     }
 
