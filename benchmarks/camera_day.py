@@ -137,6 +137,8 @@ class Day:
         self.pipeline = Pipeline(camera, detector, f"{camera.name}-day")
         self.sights: list[tuple[int, str, Sight]] = []
         self.faults: Counter[str] = Counter()
+        self.held = 0
+        """Frames that no alarm could come of."""
 
     def run(
         self,
@@ -162,6 +164,7 @@ class Day:
                     float(second),
                 )
                 step = self.pipeline.step(frame)
+                self.held += self.pipeline.watcher.verdict.held
                 self.sights += [(second, weather, sight) for sight in step.sights]
                 for told in step.conditions:
                     self.faults[f"{told.fault} {told.state} in {weather}"] += 1
@@ -253,12 +256,14 @@ def summary(day: Day, name: str) -> dict[str, Any]:
     beat = day.pipeline.beat()
     return {
         "camera": name,
-        "false_alarms": len(raised),
+        "false_alarms": len({sight.id for _, _, sight in raised}),
+        "raised": len(raised),
         "at": [
             [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}", w, x.label, x.score]
             for s, w, x in raised
         ],
         "frames": beat.frames,
+        "held": day.held,
         "judged": beat.judged,
         "conditions": dict(day.faults),
     }

@@ -3,15 +3,20 @@
 python -m benchmarks.false_alarms --pictures DIR --mattes DIR [--clips DIR] [--write]
 
 Days as ``benchmarks.camera_day`` plays them; how many frames were distinct is stated.
-Then the same days with plumes at known times: how many were raised, and how fast, so
-that quiet is not bought with deafness.
+A false alarm is one id: what comes again in its place within the cool-down is the same
+alarm, and how often it was raised is stated beside it. Then the same days again, with
+plumes at known times: how many were raised, and how fast, so that quiet is not bought
+with deafness.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,16 +87,15 @@ def clip_frames(path: Path, every_s: float = 0.25) -> list[Picture]:
         n += 1
 
 
-# Validation pictures of eight scenes that were never trained on.
+# Pictures of the validation split, of scenes that were never trained on: those first
+# that a camera on a mast could show. The split's portrait and its rafters are left out.
 PICTURES = (
-    "kodak_04.jpg",
-    "kodak_09.jpg",
-    "kodak_14.jpg",
-    "kodak_19.jpg",
     "udacity-veh_test2.jpg",
     "afm_ck0k9d4ua4hmc0863jvxmzoep.jpg",
-    "afm_ck0k9kge67alj09447rr8gcjz.jpg",
+    "kodak_19.jpg",
     "afm_ck0kcazaa8ddi0701vyun3axw.jpg",
+    "kodak_09.jpg",
+    "afm_ck0k9kge67alj09447rr8gcjz.jpg",
 )
 CLIPS = ("none_parking_intel.mp4", "none_road_udacity.mp4")
 
@@ -102,7 +106,8 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--mattes", type=Path, required=True)
     parser.add_argument("--clips", type=Path)
-    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--cameras", type=int, default=len(PICTURES))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--loop", type=int, default=60)
     parser.add_argument("--model")
     parser.add_argument("--night", default="auto", choices=("auto", "watch", "hold"))
@@ -112,36 +117,29 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     began_s = time.monotonic()
-    detector = Judged(Detector.open(Model(path=args.model)))
-    mattes = mattes_of(args.mattes)
-    table = timetable()
-    rows, recall = [], []
-    options = {"loop": args.loop, "seed": args.seed}
     scenes: list[tuple[str, Any]] = list(
         scenes_of(args.pictures, PICTURES[: args.cameras])
     )
     if args.clips:
         scenes += [(Path(name).stem, clip_frames(args.clips / name)) for name in CLIPS]
-    for name, scene in scenes:
-        day = Day(detector, camera_of(name, args.night), scene, **options)
-        day.run(table, hours=tuple(args.hours))
-        rows.append(summary(day, name))
-        print(
-            f"{name:36} {rows[-1]['false_alarms']} false, {rows[-1]['at']}", flush=True
-        )
-        if args.no_recall or isinstance(scene, list):
-            continue
-        planted = plan(table, args.seed + len(rows))
-        camera = camera_of(name, args.night)
-        day = Day(detector, camera, scene, **options, plumes=planted, mattes=mattes)
-        day.run(table, hours=LIGHT_HOURS)
-        recall += recalled(planted, day.sights)
-        print(f"{'':36} recall {_told(recall)}", flush=True)
+    rows: list[dict[str, Any]] = []
+    recall: list[dict[str, Any]] = []
+    distinct = 0
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for row, again, frames in pool.map(
+            partial(played, args), range(len(scenes)), *zip(*scenes, strict=True)
+        ):
+            rows.append(row)
+            recall += again
+            distinct += frames
+            told = f"{row['false_alarms']} false, {row['at']}"
+            print(f"{row['camera']:36} {told}", flush=True)
+            print(f"{'':36} recall {_told(recall)}", flush=True)
     hours = (args.hours[1] - args.hours[0]) * len(rows)
     days = hours / 24
     false = sum(row["false_alarms"] for row in rows)
-    distinct = len(detector.contents)
     print(f"{days:g} camera-days, {false} false alarms, {distinct} distinct frames")
+    detector = Detector.open(Model(path=args.model))
     if args.write:
         figures = {
             "bar": 3,
@@ -153,7 +151,8 @@ def main() -> int:
             "night": args.night,
             "model": detector.id,
             "sha256": detector.sha256,
-            "thresholds": detector.thresholds,
+            "rise": detector.rises,
+            "alone": detector.alone,
             "seed": args.seed,
             "took_s": round(time.monotonic() - began_s),
             "recall": _told(recall),
@@ -163,6 +162,42 @@ def main() -> int:
         command = ["python", "-m", "benchmarks.false_alarms", "--write"]
         vision_results.keep("false_alarms", {**figures, **machine.describe(command)})
     return 0 if false <= days else 1
+
+
+def played(
+    args: argparse.Namespace,
+    n: int,
+    name: str,
+    scene: Any,  # noqa: ANN401
+) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    """One camera's day without plumes, its light hours with them, distinct frames.
+
+    Args:
+        args: Of the command line.
+        n: Which scene.
+        name: Its name.
+        scene: A picture, or the frames of a clip.
+    """
+    cv2.setNumThreads(1)
+    detector = Judged(Detector.open(Model(path=args.model)))
+    options = {"loop": args.loop, "seed": args.seed}
+    table = timetable()
+    day = Day(detector, camera_of(name, args.night), scene, **options)
+    day.run(table, hours=tuple(args.hours))
+    row = summary(day, name)
+    if args.no_recall or isinstance(scene, list):
+        return row, [], len(detector.contents)
+    planted = plan(table, args.seed + n + 1)
+    day = Day(
+        detector,
+        camera_of(name, args.night),
+        scene,
+        **options,
+        plumes=planted,
+        mattes=mattes_of(args.mattes),
+    )
+    day.run(table, hours=LIGHT_HOURS)
+    return row, recalled(planted, day.sights), len(detector.contents)
 
 
 def _told(recall: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from vision.alarms.regions import Region, find
 from vision.messages import LABELS, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -83,6 +83,7 @@ def candidates(
     scores: NDArray[np.float32],
     background: Background,
     levels: Mapping[Label, Levels],
+    lit: Callable[[NDArray[np.bool_]], bool] = lambda _: False,
 ) -> Candidates:
     """Find them.
 
@@ -90,6 +91,7 @@ def candidates(
         scores: (labels, rows, columns), blurred, 0 where nothing is watched.
         background: Of the same shape, of the frames before.
         levels: For the labels that are watched.
+        lit: Whether light alone changed some cells: what rose there does not count.
     """
     warm = np.zeros(scores.shape, np.bool_)
     risen, alone = (np.zeros(scores.shape, np.float32) for _ in range(2))
@@ -101,7 +103,11 @@ def candidates(
         spread = np.minimum(SPREADS * background.spread[i], SPREAD_MOST)
         by_rise = rise[i] >= np.maximum(WARM * level.rise, spread)
         by_score = (scores[i] >= WARM * level.alone) & unknown[i]
-        found = [Candidate(one, level.rise) for one in find(by_rise, rise[i])]
+        found = [
+            Candidate(one, level.rise)
+            for one in find(by_rise, rise[i])
+            if one.score < level.rise or not lit(_core(one, rise[i]))
+        ]
         _lay(risen[i], found)
         strange = [Candidate(one, level.alone) for one in find(by_score, scores[i])]
         _lay(alone[i], strange)
@@ -110,6 +116,12 @@ def candidates(
         best[i] = min(1.0, found[0].strength * level.rise) if found else 0.0
         regions[label] = found
     return Candidates(warm, risen, alone, regions, (best[0], best[1], best[2]))
+
+
+def _core(region: Region, rise: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The part of a region that rose most: a network's warm cells reach beyond."""
+    high: NDArray[np.bool_] = rise >= WARM * region.score
+    return region.mask & high
 
 
 def _lay(strengths: NDArray[np.float32], found: list[Candidate]) -> None:

@@ -2,6 +2,7 @@
 
     maps of cells --zones--> blurred --rise over the background--> warm cells
       --connected--> regions --over what their label must rise by--> strength
+      --but for light alone-->
       --n of m, over time, with motion--> confirmed --merge, cool-down--> Sight
 
 What is held (a fault, a change of the whole picture, night by policy) raises nothing.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from vision.alarms.candidates import Candidates, candidates
+from vision.alarms.light import Light
 from vision.alarms.memory import LIVES_S, unpack
 from vision.alarms.motion import Motion, Moved
 from vision.alarms.news import News
@@ -114,6 +116,7 @@ class Watcher:
         every_s = camera.every_s if judged_s is None else judged_s
         self._windows = Windows(self._rules, every_s)
         self._motion, self._steady, self._news = Motion(), Steady(), News()
+        self._light = Light()
         self._night = Night(camera.night, camera.mount)
         self._scene: Scene | None = None
         self._last_s: float | None = None
@@ -185,6 +188,9 @@ class Watcher:
             self._fit(cells.scores.shape)
         rows, columns = self._scene.scores.shape[1:] if self._scene else _GRID
         moved = self._motion.step(look.grey, dt_s, rows, columns)
+        self._light.step(
+            look.grey, dt_s, self._scene.suspected if self._scene else None
+        )
         phase = self._night.step(t_ms, mono_s, look.colour, look.mean)
         if phase.relearn:
             self._forget()
@@ -226,7 +232,7 @@ class Watcher:
         second_look: SecondLook | None,
     ) -> list[Sight]:
         scores = scene.scores = blur(np.where(scene.zones.allowed, maps, np.float32(0)))
-        found = candidates(scores, scene.background, self.levels)
+        found = candidates(scores, scene.background, self.levels, self._light.only)
         # The whole picture is asked before any part of it.
         unseen = held
         held = self._steady.step(moment.mono_s, moved, found.warm) or held
@@ -333,6 +339,7 @@ class Watcher:
         self._motion.forget()
         self._steady.forget()
         self._news.forget()
+        self._light.forget()
         self._windows.clear()
 
     def _said(self, verdict: Verdict) -> list[Sight]:
