@@ -94,6 +94,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """When one label becomes an alarm; None: as the model's card calibrates it."""
 
     threshold: float | None = None
+    """How far its score must rise over the background."""
     confirm: int = 4
     """So many of the last ``of`` judged frames."""
     of: int = 6
@@ -269,8 +270,10 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="si
     began_ms: int
     """UTC ms of the first frame of it."""
     score: float
+    """How far its region rose over the background; by itself while that was learned."""
     peak: float
     threshold: float
+    """Of the score when it was raised."""
     region: tuple[float, float, float, float]
     """x0, y0, x1, y1, from 0 to 1 of the picture."""
     cells: int
