@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 USUAL_S = 60.0
 """Of the usual picture: longer than a plume takes to be confirmed, shorter than the
 weather takes to change."""
+USUAL_FRAMES = 6
+"""And so many frames, however rarely they come."""
 LEARN_S = 10.0
 """Before, the usual picture may hold what came."""
 CHANGED = 4.0
@@ -61,22 +63,26 @@ class Light:
         Args:
             grey: (height, width) uint8, always of one size.
             dt_s: Seconds since the frame before.
-            suspected: (labels, rows, columns): where smoke may be, which is not usual.
+            suspected: (labels, rows, columns): where smoke may be in the frame before,
+                which is not usual.
         """
-        now = self._now = grey.astype(np.float32)
-        if self._usual is None:
-            self._usual, dt_s = now, 0.0
+        if self._now is None:
+            dt_s = 0.0
+        elif self._usual is None:
+            self._usual = self._now
         elif dt_s > 0:
+            # The frame before is learned: the one that is asked about is not usual.
             # A plain mean until it is as long as the exponential one.
-            tau_s = min(USUAL_S, self._age_s + dt_s)
+            tau_s = min(max(USUAL_S, USUAL_FRAMES * dt_s), self._age_s + dt_s)
             weight = np.float32(1.0 - math.exp(-dt_s / tau_s))
-            step = (now - self._usual) * weight
+            step = (self._now - self._usual) * weight
             if suspected is not None and suspected.any():
-                (_, rows, columns), (high, wide) = suspected.shape, now.shape
+                (_, rows, columns), (high, wide) = suspected.shape, step.shape
                 down = np.arange(high) * rows // high
                 across = np.arange(wide) * columns // wide
                 step[suspected[:, down][:, :, across].any(axis=0)] = 0
             self._usual = self._usual + step
+        self._now = grey.astype(np.float32)
         self._age_s += dt_s
 
     def only(self, cells: NDArray[np.bool_]) -> bool:
