@@ -41,7 +41,7 @@ EXPLAINED = 0.65
 """Share of a cell's variance that its usual texture explains."""
 MOST = 0.5
 """Of the cells that changed and have a texture: shadows have edges and move, too.
-On rendered days of a road and of mountains this took 15 false alarms to 9, and of 43
+On rendered days of a road and of mountains this took 15 false alarms to 8, and of 43
 plumes 32 were raised, as before."""
 TOLD, TOLD_SHARE = 6, 0.15
 """Cells that must have changed and have a texture, and their share of those asked."""
