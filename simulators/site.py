@@ -60,7 +60,7 @@ async def main(options: argparse.Namespace) -> None:
     folder = (options.folder or Path(f"sim-{options.kind}")).absolute()
     plan = load_plan(options.kind, options.seed)
     if options.cameras and find_spec("cv2") is None:
-        sys.exit("cameras are drawn with OpenCV: pip install 'ecogate[vision]'")
+        sys.exit("cameras are drawn with OpenCV: .venv/bin/pip install -e '.[vision]'")
     site = SimulatedSite(
         plan,
         folder,

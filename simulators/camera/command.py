@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SCENES = ("works", "field", "yard")
 _MISSING = (
     "the simulated camera draws with numpy and OpenCV, which are not installed: "
-    "pip install 'ecogate[vision]'"
+    ".venv/bin/pip install -e '.[vision]'"
 )
 
 

@@ -138,5 +138,5 @@ def test_a_gateway_without_the_extra_runs_and_says_so(tmp_path, site):
         process.terminate()
         _, said = process.communicate(timeout=PATIENCE_S)
 
-    assert "ecogate[vision]" in found["reason"]["zh"]
+    assert "EXTRAS=vision systemd/install.sh" in found["reason"]["zh"]
     assert process.returncode == 0, said

@@ -82,7 +82,7 @@ def test_a_gateway_checks_its_site_and_collects_without_the_extra(tmp_path, hidd
 
     said = checked.stdout + checked.stderr
     assert checked.returncode == 0, said
-    assert 'pip install "ecogate[vision]"' in said
+    assert "EXTRAS=vision systemd/install.sh" in said
     assert "Traceback" not in log
     # Only the process of the cameras asks, and ends; the gateway never does.
     assert all("vision/worker.py" in line for line in hidden())
@@ -100,7 +100,7 @@ def test_commands_of_vision_say_what_to_install(hidden):
         done = python("-m", "gateway", "vision", *arguments)
 
         assert done.returncode == 2
-        assert 'pip install "ecogate[vision]"' in done.stderr
+        assert "EXTRAS=vision systemd/install.sh" in done.stderr
         assert "Traceback" not in done.stderr
     assert hidden() == []
 

@@ -39,7 +39,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, capsys, monkeypatch
     status = main(["--lang", "en", "vision", "run", str(stills)])
 
     assert status == Exit.USAGE
-    assert 'pip install "ecogate[vision]"' in capsys.readouterr().err
+    assert "EXTRAS=vision systemd/install.sh" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
