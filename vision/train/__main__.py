@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vision.train.loop import Training
 
 MODEL = "smoke_dust.onnx"
-VERSION = "1"
+VERSION = "2"
 SIZE = (640, 384)
 _KFOLD = "kfold.json"
 _PARTS = ("val", "rendered", "outside", "risen", "kfold")
@@ -80,6 +80,15 @@ def _training(options: argparse.Namespace) -> Training:
 
 def _checkpoint(options: argparse.Namespace) -> Path:
     return Path(options.work) / f"train-{options.steps}-{options.seed}.pt"
+
+
+def _begun(options: argparse.Namespace) -> int:
+    """Steps of the training this one began with."""
+    import torch  # noqa: PLC0415
+
+    if options.begin is None:
+        return 0
+    return int(torch.load(options.begin, weights_only=True)["step"])
 
 
 def train(options: argparse.Namespace) -> None:
@@ -160,6 +169,7 @@ def _publish(options: argparse.Namespace, net: Net, crops: int) -> None:
         "training": {
             "steps": getattr(options, "steps_done", options.steps),
             "crops": crops,
+            "begun": _begun(options),
             "seed": options.seed,
             "manifest": manifest,
         },
