@@ -12,6 +12,7 @@ A verb is a module of ``vision.verbs`` with ``main(arguments) -> int``.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.util import find_spec
 
@@ -36,4 +37,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a camera's reader may be in a call of C, which aborts the process.
+    os._exit(code)

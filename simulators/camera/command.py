@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import sys
 from importlib.util import find_spec
@@ -139,6 +140,11 @@ async def main(options: argparse.Namespace) -> int:
             task.result()
     except RtspMissingError as exc:
         print(exc, file=sys.stderr)
+        return 2
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+        print(f"a port is in use, choose another: {exc.strerror}", file=sys.stderr)
         return 2
     finally:
         await camera.close()

@@ -81,6 +81,10 @@ class Door:
                 inner[1].close()
         except* (OSError, _EndedError):
             pass
+        except* RuntimeError:
+            # uvloop's word for a write to a connection that the other side closed.
+            if not writer.is_closing():
+                raise
         finally:
             self._open.discard(writer)
             writer.close()

@@ -96,7 +96,7 @@ class ScenePlay:
         light *= 1 + 0.008 * np.float32(np.sin(1.7 * at_s) + np.sin(0.31 * at_s))
         sigma = 1.6 + 4.0 * (1 - now.day)
         image = self._sensor.taken(light.astype(np.float32), sigma)
-        return self._stamped(image, now)
+        return self._stamped(image, at_s, now)
 
     # -- light ----------------------------------------------------------------
 
@@ -310,12 +310,13 @@ class ScenePlay:
             )
         return image
 
-    def _stamped(self, image: Image, now: Conditions) -> Image:
+    def _stamped(self, image: Image, at_s: float, now: Conditions) -> Image:
         """With the text that cameras write into their pictures."""
-        clock = time.strftime("%Y-%m-%d", time.localtime())
-        minutes = int(now.hour * 60) % 1440
-        seconds = int(time.time()) % 60
-        text = f"{clock} {minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}  CAM 01"
+        date = time.strftime("%Y-%m-%d", time.localtime())
+        second = now.hour * 3600 + (at_s if self.program.day_s is None else 0)
+        minutes, seconds = divmod(int(second) % 86400, 60)
+        clock = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+        text = f"{date} {clock}  CAM 01"
         for colour, at in (*((20, (x, y)) for x, y in _RIM), (235, (10, 20))):
             cv2.putText(
                 image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42,
