@@ -130,6 +130,8 @@ class Stage:
         self._say_regulator(verdict["hj212"])
         for sight in verdict.get("sights", ()):
             print(f"\n {paint(sight['text'], 'bold')}\n   {sight.get('picture', '')}")
+        if verdict.get("sights") == []:
+            print(f"\n {t('demo.no_sight')}")
 
     def _say_regulator(self, has: dict[str, Any]) -> None:
         """The second judge: HJ 212 beside MQTT."""
