@@ -200,11 +200,15 @@ def _huge(folder):
         ("dims_tb", [1 << 20, 1 << 20]),
         ("dims_wrap", [1 << 62, 4]),
         ("dims_negative", [-1, 4]),
-        ("dims_many", [2] * 40),
+        ("dims_many", [2**62] * 60_000),
     ]:
         extra = tensor("big", np.zeros(1, np.float32), dims=dims, raw=b"\0" * 16)
         made = _put(folder, name, _with_tensor(extra))
-        yield Case(name, made, ("tensor_large",), child=False)
+        words = ("tensor_sides",) if name == "dims_many" else ("tensor_large",)
+        yield Case(name, made, words, child=False)
+    extra = tensor("n" * 65_000, np.zeros(1, np.float32))
+    made = _put(folder, "name_long", _with_tensor(extra))
+    yield Case("name_long", made, ("text_long",), child=False)
     extra = tensor("less", np.zeros(4, np.float32), dims=[400])
     made = _put(folder, "dims_less", _with_tensor(extra))
     yield Case("dims_less", made, ("tensor_bytes",), child=False)

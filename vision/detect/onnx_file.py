@@ -13,16 +13,25 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from vision.detect import declared
 from vision.detect.errors import ModelError
-from vision.detect.protobuf import Field, Reader, WireError
+from vision.detect.protobuf import (
+    LONGEST_TEXT,
+    Field,
+    Reader,
+    TextError,
+    WireError,
+)
 
 LARGEST = 64_000_000
 """Bytes of the file and of its external data."""
 LARGEST_TENSOR = 64_000_000
 """Bytes of one tensor as its dimensions declare it."""
+MOST_SIDES = 16
+"""Of one tensor: thousands would take seconds to multiply."""
 _DEEPEST = 24
 _HEAD = 512
 
@@ -61,7 +70,7 @@ class OnnxFile:
         data: Its bytes; what was looked at is what is loaded.
         sha256: Of the file; with external data of the file and then those files, in
             the order of their names.
-        metadata: What its maker wrote into it.
+        metadata: What its maker wrote into it, without what is longer than we read.
         opset: Version of ONNX's own operators.
         inputs: What it declares that it is fed with.
         external: Files with weights, all within its folder: location -> bytes.
@@ -101,6 +110,10 @@ def read(path: str | Path, largest: int = LARGEST) -> OnnxFile:
     try:
         _walk(Reader(data), "model", 0, len(data), found, 0)
         inputs = declared.inputs(Reader(data))
+    except TextError as exc:
+        raise ModelError(
+            "text_long", path=path, found=exc.size, limit=LONGEST_TEXT
+        ) from None
     except WireError as exc:
         raise _no_model(path, data, exc.at) from None
     if not found.graph or not found.opset:
@@ -166,8 +179,7 @@ def _walk(
         _tensor(reader, start, end, found)
         return
     if kind == "entry":
-        key, value = _pair(reader, start, end)
-        found.metadata[key] = value
+        _entry(reader, start, end, found)
         return
     if kind == "opset":
         _opset(reader, start, end, found)
@@ -203,6 +215,13 @@ def _opset(reader: Reader, start: int, end: int, found: _Found) -> None:
         found.opset = max(found.opset, version)
 
 
+def _entry(reader: Reader, start: int, end: int, found: _Found) -> None:
+    """One of the metadata: a whole licence in there is none of our business."""
+    if all(f.end - f.value <= LONGEST_TEXT for f in reader.fields(start, end)):
+        key, value = _pair(reader, start, end)
+        found.metadata[key] = value
+
+
 def _pair(reader: Reader, start: int, end: int) -> tuple[str, str]:
     texts = {f.number: reader.text(f) for f in reader.fields(start, end) if f.end}
     return texts.get(1, ""), texts.get(2, "")
@@ -216,7 +235,7 @@ def _tensor(reader: Reader, start: int, end: int, found: _Found) -> None:
     entries: dict[str, str] = {}
     for one in reader.fields(start, end):
         if one.number == 1:
-            dims += reader.numbers(one)
+            dims += islice(reader.numbers(one), MOST_SIDES + 1 - len(dims))
         elif one.number == 2 and not one.end:  # noqa: PLR2004
             kind = one.value
         elif one.number == 8 and one.end:  # noqa: PLR2004
@@ -246,6 +265,8 @@ def _tensor(reader: Reader, start: int, end: int, found: _Found) -> None:
 def _declared(name: str, dims: list[int], kind: int) -> int:
     if any(dim < 0 for dim in dims):
         raise ModelError("tensor_large", name=name[:60], shape=_shape(dims))
+    if len(dims) > MOST_SIDES:
+        raise ModelError("tensor_sides", name=name[:60], limit=MOST_SIDES)
     size = math.prod(dims) * _ELEMENT.get(kind, 1)
     if size > LARGEST_TENSOR:
         raise ModelError("tensor_large", name=name[:60], shape=_shape(dims))

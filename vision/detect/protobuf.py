@@ -1,7 +1,8 @@
 """The wire format of Protocol Buffers, read without trust: fields of a message.
 
 A model is looked at before onnxruntime opens files that it names, so this reads the
-little we must know by ourselves: no copies, a bound on how many fields are read.
+little we must know by ourselves: no copies, a bound on how many fields are read and on
+how much text, for bytes that are no UTF-8 take a processor a second for 8 MB.
 
 Source: Protocol Buffers documentation, "Encoding": a field is a varint
 ``number << 3 | wire type``; wire types 0 varint, 1 eight bytes, 2 length and bytes,
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 250_000
 """Of one file. A network of a hundred layers has some ten thousand."""
+LONGEST_TEXT = 64_000
+"""Bytes of one text."""
+MOST_TEXT = 2_000_000
+"""Bytes of all texts of one file that are read."""
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 
@@ -27,6 +32,14 @@ class WireError(ValueError):
     def __init__(self, at: int) -> None:
         super().__init__(f"byte {at}: expected a field of a message")
         self.at = at
+
+
+class TextError(WireError):
+    """More text than a model has; ``size`` bytes of it."""
+
+    def __init__(self, at: int, size: int) -> None:
+        super().__init__(at)
+        self.size = size
 
 
 class Field(NamedTuple):
@@ -50,6 +63,7 @@ class Reader:
     def __init__(self, data: bytes, most: int = MOST_FIELDS) -> None:
         self.data = data
         self._left = most
+        self._text_left = MOST_TEXT
 
     def fields(self, start: int, end: int) -> Iterator[Field]:
         """The fields of the message that lies in ``data[start:end]``.
@@ -89,7 +103,15 @@ class Reader:
         raise WireError(at)
 
     def text(self, field: Field) -> str:
-        """The bytes of a field as text; what is no UTF-8 is shown as such."""
+        """The bytes of a field as text; what is no UTF-8 is shown as such.
+
+        Raises:
+            TextError: Too long, or one too many.
+        """
+        size = field.end - field.value
+        self._text_left -= size
+        if size > LONGEST_TEXT or self._text_left < 0:
+            raise TextError(field.value, max(size, MOST_TEXT - self._text_left))
         return self.data[field.value : field.end].decode("utf-8", "backslashreplace")
 
     def numbers(self, field: Field) -> Iterator[int]:

@@ -28,6 +28,8 @@ _STEP = 32
 _MOST_SUPPRESSED = 1000
 _BOX, _BOX_AND_SCORE = 4, 5
 _E2E_COLUMNS = 6
+_SHOWN = 8
+"""Of what a file lists without end."""
 
 
 class Entry(NamedTuple):
@@ -58,9 +60,10 @@ def entry(
         ModelError: Not one picture of three colours, or a size nobody told.
     """
     if len(inputs) != 1:
-        raise ModelError("inputs", found=", ".join(name for name, _, _ in inputs))
+        names = ", ".join(name[:60] for name, _, _ in inputs[:_SHOWN])
+        raise ModelError("inputs", found=names)
     name, shape, kind = inputs[0]
-    told = "x".join("?" if not isinstance(d, int) else str(d) for d in shape)
+    told = "x".join(str(d) if isinstance(d, int) else "?" for d in shape[:_SHOWN])
     if kind not in _TYPES:
         raise ModelError("input_type", found=kind, expected=", ".join(_TYPES))
     dims = [d if isinstance(d, int) and d > 0 else None for d in shape]

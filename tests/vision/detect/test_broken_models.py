@@ -128,6 +128,35 @@ def test_a_file_that_changes_while_it_is_tried_is_refused(tmp_path):
         trial.tried(Model(path=str(path)), "another")
 
 
+def test_what_a_maker_wrote_at_length_is_not_read(tmp_path):
+    path = tmp_path / "own.onnx"
+    licence = b"\xff" * 5_000_000
+    path.write_bytes(small.grid() + block(14, block(1, "license") + block(2, licence)))
+
+    assert "license" not in onnx_file.read(path).metadata
+    assert onnx_file.read(path).metadata
+
+
+def test_many_long_names_are_refused_by_their_sum(tmp_path):
+    path = tmp_path / "own.onnx"
+    name = block(8, block(1, b"\xff" * 60_000))
+    path.write_bytes(small.grid() + name * 100)
+
+    assert refusal(Model(path=str(path))) == "text_long"
+
+
+def test_a_refusal_of_many_inputs_is_a_sentence(tmp_path):
+    path = tmp_path / "own.onnx"
+    data = b"".join(block(11, block(1, f"n{i}" * 2000)) for i in range(200))
+    path.write_bytes(small.model(data))
+
+    with pytest.raises(ModelError) as caught:
+        Detector.open(Model(path=str(path)))
+
+    assert caught.value.key == "vision.model.inputs"
+    assert len(caught.value.args_["found"]) < 1000
+
+
 def test_a_slow_machine_gives_more_time():
     assert trial._allowed(0.1) == trial.CPU_S
     assert trial._allowed(2.0) == pytest.approx(8.0)

@@ -10,7 +10,14 @@ from tests.support import small_models as small
 from tests.support.onnx_writer import block, number, varint
 from vision.detect import onnx_file
 from vision.detect.errors import ModelError
-from vision.detect.protobuf import Reader, WireError, signed
+from vision.detect.protobuf import (
+    LONGEST_TEXT,
+    MOST_TEXT,
+    Reader,
+    TextError,
+    WireError,
+    signed,
+)
 
 WHOLE = small.grid()
 
@@ -59,6 +66,20 @@ def test_no_file_is_read_for_ever():
     with pytest.raises(WireError):
         list(Reader(data, most=999).fields(0, len(data)))
     assert len(list(Reader(data, most=1000).fields(0, len(data)))) == 1000
+
+
+def test_no_text_is_read_for_ever():
+    longest = block(1, b"\xff" * LONGEST_TEXT)
+    reader = Reader(longest * (MOST_TEXT // LONGEST_TEXT + 1))
+    *allowed, over = reader.fields(0, len(reader.data))
+    longer = Reader(block(1, b"n" * (LONGEST_TEXT + 1)))
+
+    assert all(len(reader.text(one)) == 4 * LONGEST_TEXT for one in allowed)
+    with pytest.raises(TextError):
+        reader.text(over)
+    with pytest.raises(TextError) as caught:
+        longer.text(next(longer.fields(0, len(longer.data))))
+    assert caught.value.size == LONGEST_TEXT + 1
 
 
 @given(
