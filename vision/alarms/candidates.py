@@ -31,6 +31,9 @@ WARM = 0.6
 """Of what counts: a cell belongs to a region that has stronger ones (the lower of
 two thresholds, as in Canny, "A computational approach to edge detection", 1986)."""
 
+SURE = 1.5
+"""A region so strong is never excused."""
+
 
 class Candidate(NamedTuple):
     """One region that could be something."""
@@ -106,7 +109,7 @@ def candidates(
         found = [
             Candidate(one, level.rise)
             for one in find(by_rise, rise[i])
-            if one.score < level.rise or not lit(_core(one, rise[i]))
+            if not 1 <= one.score / level.rise < SURE or not lit(_core(one, rise[i]))
         ]
         _lay(risen[i], found)
         strange = [Candidate(one, level.alone) for one in find(by_score, scores[i])]
