@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from benchmarks.weather import SIZE, Plume, frames, plume
@@ -50,6 +51,10 @@ DAYTIME = (
     "light",
 )
 SMOKE = ("dark_smoke", "light_smoke")
+ARRIVAL_S = 30
+"""Sun, cloud, fog and rain come in half a minute. A camera's switch to infrared, a lamp
+and a turn of the camera come in one frame."""
+SUDDEN = frozenset({"infrared", "headlights", "insects", "lamps", "pan"})
 
 
 def timetable() -> list[str]:
@@ -137,6 +142,7 @@ class Day:
         self.pipeline = Pipeline(camera, detector, f"{camera.name}-day")
         self.sights: list[tuple[int, str, Sight]] = []
         self.faults: Counter[str] = Counter()
+        self._last: tuple[str, Picture] | None = None
         self.held = 0
         """Frames that no alarm could come of."""
 
@@ -179,6 +185,8 @@ class Day:
         else:
             made = frames(self._scene, weather, self._loop, self._seed * 1000 + n)
         shown = [made[there_and_back(k, len(made))] for k in range(length_s)]
+        if not isinstance(self._scene, list):
+            self._arrive(weather, shown)
         for one in self._plumes:
             begin = one.at_s - first_s
             if 0 <= begin < length_s - PLUME_S:
@@ -186,6 +194,15 @@ class Day:
                 laid = plume(under, one.what, self._mattes, self._seed + n)
                 shown[begin : begin + PLUME_S] = laid
         yield from shown
+
+    def _arrive(self, weather: str, shown: list[Picture]) -> None:
+        """Let a weather come over what was there before, in place."""
+        if self._last is not None and not {weather, self._last[0]} & SUDDEN:
+            before = self._last[1]
+            for k in range(min(ARRIVAL_S, len(shown))):
+                share = (k + 1) / (ARRIVAL_S + 1)
+                shown[k] = cv2.addWeighted(shown[k], share, before, 1 - share, 0)  # type: ignore[assignment]
+        self._last = (weather, shown[-1])
 
 
 def there_and_back(k: int, count: int) -> int:
