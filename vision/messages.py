@@ -228,6 +228,8 @@ class CameraBeat(msgspec.Struct, frozen=True, kw_only=True):
     """Its background is not known yet: only strong sights alarm."""
     scores: dict[Label, float] = {}
     size: tuple[int, int] | None = None
+    alarms: tuple[str, ...] = ()
+    """Ids of those it holds, from its start: also those of the process before."""
     unkept: str = ""
     """Why its last picture could not be kept, a key; empty: it could."""
     unkept_args: dict[str, str] = {}

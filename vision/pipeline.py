@@ -207,6 +207,7 @@ class Pipeline:
             learning=self.watcher.learning,
             scores={x: round(scores[x], 3) for x in self.watcher.thresholds},
             size=self._size,
+            alarms=tuple(alarm.id for alarm in self.watcher.open),
         )
 
     def _blind(self, t_ms: int, mono_s: float) -> list[Sight]:

@@ -1,7 +1,8 @@
 """Alarms that are open, and the last that were: who watches them, how they end.
 
-* An alarm whose process ended is an **orphan**. Seen again in its place within the
-  label's cool-down, it goes on under its id; else it is cleared, with the cause.
+* An alarm whose process ended is an **orphan**. The next process knows it by its id, or
+  sees it again in its place within the label's cool-down; else it is cleared, with the
+  cause. What a process holds itself is never what it calls by another name.
 * An alarm that began and ended while nobody heard is told late, both of it.
 
 The clock of every wait is the event loop's; nothing here waits by itself.
@@ -15,7 +16,7 @@ import msgspec
 
 from gateway.cameras import events
 from gateway.cameras.events import camera_of
-from gateway.cameras.note import Alarm, Note
+from gateway.cameras.note import Alarm, Note, Over
 from gateway.judge.times import earlier
 from vision.messages import Rule
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 OLDEST_MS = 3_600_000
 """A frame is dated by the process, with the same wall clock: one that seems older, or
 younger than now, says that this clock was set."""
+SAME = 0.5
+"""Of the smaller box, to be the same thing seen by another process."""
 REMEMBERED = 64
 """Alarms that are over: the last pictures of one may come after its end, and a process
 that was killed may see it end again."""
@@ -63,13 +66,14 @@ class Alarms:
         self._tell, self._keep = tell, keep
         self._now, self._time, self._used = now, time, used
         self.open = {alarm.event.id: alarm for alarm in note.alarms}
-        self.over: dict[str, None] = dict.fromkeys(note.over)
+        self.over = note.closed
         """By every name they had, and over restarts: none of them ends twice."""
+        self._held: dict[str, frozenset[str]] = {}
+        """Camera -> the alarms its process holds, those of the one before included."""
         self._ended: dict[str, Alarm] = {}
         self._early: dict[str, list[MediaRef]] = {}
         """Pictures of alarms that nobody was told of yet."""
         for alarm in self.open.values():
-            alarm.was_seen_by = alarm.last_id
             alarm.seen_by, alarm.orphan_s = "", time()
 
     def sight(self, sight: Sight, camera: SiteCamera, beside: dict[str, Value]) -> None:
@@ -88,6 +92,10 @@ class Alarms:
         else:
             self._go_on(alarm, sight, camera, beside)
         self._keep()
+
+    def holds(self, camera: str, ids: Collection[str]) -> None:
+        """The process of a camera knows these alarms, told anew or not yet."""
+        self._held[camera] = frozenset(ids)
 
     def _raise(
         self, sight: Sight, camera: SiteCamera, beside: dict[str, Value]
@@ -111,6 +119,7 @@ class Alarms:
             zone=sight.zone,
             region=sight.region,
             next_n=max((one.n + 1 for one in media), default=0),
+            names={sight.id: 0},
             seen_by=sight.id,
         )
         return alarm
@@ -141,28 +150,33 @@ class Alarms:
         if over:
             self._end(alarm)
             return
-        if alarm.last_id != sight.id:
-            alarm.first_n = alarm.next_n  # another process, with numbers of its own
+        # Another process has numbers of its own.
+        alarm.names.setdefault(sight.id, alarm.next_n)
+        _bound(alarm.names)
         alarm.zone, alarm.region = sight.zone, sight.region
         alarm.seen_by, alarm.orphan_s = sight.id, None
 
     def picture(self, picture: Picture) -> Picture | None:
         """The picture as it belongs to an open alarm; None: to none."""
         for alarm in (*self.open.values(), *self._ended.values()):
-            if alarm.last_id == picture.event:
-                id_, n = alarm.event.id, picture.n + alarm.first_n
-                return msgspec.structs.replace(picture, event=id_, n=n)
+            if picture.event in alarm.names:
+                n = _number(alarm, picture)
+                alarm.next_n = max(alarm.next_n, n + 1)
+                return msgspec.structs.replace(picture, event=alarm.event.id, n=n)
+        if over := self.over.get(picture.event):
+            n = picture.n + over.first_n
+            return msgspec.structs.replace(picture, event=over.event, n=n)
         return None
 
     def pictured(self, id_: str, ref: MediaRef) -> None:
         """A picture of an alarm is stored: its next event names it."""
         alarm = self.open.get(id_) or self._ended.get(id_)
         if alarm is not None:
-            media = (*alarm.event.media, ref)
+            media = tuple(dict.fromkeys((*alarm.event.media, ref)))
             alarm.event = msgspec.structs.replace(alarm.event, media=media)
             alarm.next_n = max(alarm.next_n, ref.n + 1)
             self._keep()
-        else:
+        elif id_ not in self.over:
             self._early.setdefault(id_, []).append(ref)
             _bound(self._early)
 
@@ -175,7 +189,7 @@ class Alarms:
             # Older than that, and perhaps of another boot: as old as its alarm.
             began = alarm.event.at
             since_ms = picture.t_ms - began.wall_ms
-            if alarm.last_id == picture.event and abs(since_ms) <= OLDEST_MS:
+            if picture.event in alarm.names and abs(since_ms) <= OLDEST_MS:
                 self._used(began)
                 return earlier(began, -since_ms)
         return None
@@ -203,8 +217,9 @@ class Alarms:
         """The process of these cameras is gone."""
         for alarm in self.open.values():
             if alarm.seen_by and camera_of(alarm.event) in cameras:
-                alarm.was_seen_by, alarm.seen_by = alarm.seen_by, ""
-                alarm.orphan_s = self._time()
+                alarm.seen_by, alarm.orphan_s = "", self._time()
+        for camera in cameras:
+            self._held.pop(camera, None)
         self._keep()
 
     def end_orphans(self, cameras: Mapping[str, SiteCamera]) -> None:
@@ -241,16 +256,21 @@ class Alarms:
         id_ = alarm.event.id
         self.open.pop(id_, None)
         self._ended[id_] = alarm
-        self.over |= dict.fromkeys((id_, alarm.last_id))
+        self.over |= {name: Over(id_, n) for name, n in alarm.names.items()}
         _bound(self._ended)
         _bound(self.over)
 
     def _alarm_of(self, sight: Sight) -> Alarm | None:
         """The open alarm this is: by its id, or one that lost its process."""
         for alarm in self.open.values():
-            if sight.id in (alarm.seen_by, alarm.was_seen_by, alarm.event.id):
+            if sight.id in alarm.names:
                 return alarm
-        orphans = [alarm for alarm in self.open.values() if _continues(alarm, sight)]
+        held = self._held.get(sight.camera, frozenset())
+        orphans = [
+            alarm
+            for alarm in self.open.values()
+            if held.isdisjoint(alarm.names) and _continues(alarm, sight)
+        ]
         return max(
             orphans, key=lambda a: _overlap(a.region, sight.region), default=None
         )
@@ -267,8 +287,18 @@ def _continues(alarm: Alarm, sight: Sight) -> bool:
         return False
     if alarm.label != sight.label or sight.state == "cleared":
         return False
-    same_zone = alarm.zone is not None and alarm.zone == sight.zone
-    return same_zone or _overlap(alarm.region, sight.region) > 0
+    smaller = min(_overlap(box, box) for box in (alarm.region, sight.region))
+    # Not the same zone alone: a second fire there would go for the first.
+    return _overlap(alarm.region, sight.region) >= SAME * smaller > 0
+
+
+def _number(alarm: Alarm, picture: Picture) -> int:
+    """Within the alarm. A process whose files are gone begins at 1 again."""
+    n, media = picture.n + alarm.names[picture.event], alarm.event.media
+    if all(one.n != n or one.sha256 == picture.sha256 for one in media):
+        return n
+    same = (one.n for one in media if one.sha256 == picture.sha256)
+    return next(same, alarm.next_n)
 
 
 def _overlap(

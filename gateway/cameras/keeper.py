@@ -248,6 +248,8 @@ class GroupKeeper:
             if ran_s >= self._pauses.sound_s:
                 self._each(lambda camera: self._standing.well(camera.name, "process"))
             self.seeing.take(message, now, ran_s)
+            for one in message.cameras:
+                self._standing.alarms.holds(one.name, one.alarms)
         elif isinstance(message, Condition | Sight | Picture):
             camera = self._by_name.get(message.camera)
             if camera is None:

@@ -25,19 +25,21 @@ class Alarm(msgspec.Struct, kw_only=True):
     region: tuple[float, float, float, float]
     next_n: int = 0
     """The number of its next picture."""
-    first_n: int = 0
-    """What is added to a process' own numbers: alarms outlive processes."""
+    names: dict[str, int] = {}
+    """The ids processes had for it -> what is added to the numbers of their pictures:
+    alarms outlive processes."""
     seen_by: str = ""
     """The id the living process has for it; empty: nobody watches it."""
-    was_seen_by: str = ""
-    """The id the process before had for it: the next may know it by that."""
     orphan_s: float | None = None
     """Its loop time of death; not kept: a new start waits from its start."""
 
-    @property
-    def last_id(self) -> str:
-        """The id of the process that watched it last."""
-        return self.seen_by or self.was_seen_by
+
+class Over(msgspec.Struct, frozen=True, array_like=True):
+    """What a process' id for an alarm that is over stood for."""
+
+    event: str
+    first_n: int = 0
+    """What is added to the numbers of its pictures."""
 
 
 class Note(msgspec.Struct, kw_only=True):
@@ -46,8 +48,8 @@ class Note(msgspec.Struct, kw_only=True):
     alarms: list[Alarm] = []
     faults: list[Event] = []
     refused: list[Event] = []
-    over: list[str] = []
-    """Ids of the last alarms that were closed."""
+    closed: dict[str, Over] = {}
+    """The last alarms that were, by every id they had."""
 
     @classmethod
     def read(cls, kept: bytes | None) -> Note:
@@ -62,6 +64,6 @@ class Note(msgspec.Struct, kw_only=True):
 
     def packed(self) -> bytes | None:
         """What to keep; None: nothing is."""
-        if not (self.alarms or self.faults or self.refused or self.over):
+        if not (self.alarms or self.faults or self.refused or self.closed):
             return None
         return msgspec.msgpack.encode(self)

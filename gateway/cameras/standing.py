@@ -157,7 +157,7 @@ class Standing:
             alarms=list(self.alarms.open.values()),
             faults=list(self.faults.values()),
             refused=list(self._refused.values()),
-            over=list(self.alarms.over),
+            closed=dict(self.alarms.over),
         )
         kept = note.packed()
         if kept != self._kept:

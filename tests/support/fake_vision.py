@@ -64,6 +64,8 @@ class FakeProcess:
         self._timers = []
         self._gone = asyncio.Event()
         self._n = {}
+        self.holds = ()
+        """The ids its beats say that it knows, after a restart for example."""
 
     # -- the keeper's side --------------------------------------------------
 
@@ -203,6 +205,7 @@ class FakeProcess:
                     frames=frames,
                     judged=frames,
                     infer_ms=31.5,
+                    alarms=self.holds,
                     **self.unkept,
                     last_frame_ms=self._wall_ms() if frames else None,
                 )

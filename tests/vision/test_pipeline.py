@@ -154,6 +154,7 @@ def test_a_restart_takes_up_where_it_was():
 
     after = Play()
     assert after.pipeline.restore(state, 5000, after.t_s)
+    assert after.pipeline.beat().alarms == (raised.id,)  # before it tells of it
     (standing,) = after.run(30, fire=True)
     assert (standing.id, standing.state) == (raised.id, "updated")
     cleared = after.run(40)
