@@ -13,6 +13,8 @@ was cut is in its records, and every platform gets these same parts.
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -230,7 +232,11 @@ def _read(picture: Picture, folder: Path) -> bytes:
             t("media.large", path=path, most=LARGEST_BYTES, found=picture.bytes)
         )
     try:
-        with path.open("rb") as file:
+        # A pipe would keep its reader for ever, at the opening already.
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(opened, "rb") as file:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                raise MediaError(t("media.no_file", path=path))
             data = file.read(picture.bytes + 1)
     except OSError as exc:
         error = exc.strerror or str(exc)

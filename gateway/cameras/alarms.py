@@ -93,6 +93,19 @@ class Alarms:
             self._go_on(alarm, sight, camera, beside)
         self._keep()
 
+    def knows(self, id_: str) -> bool:
+        """Whether anybody was told of an alarm, by a process' id for it."""
+        return id_ in self.over or any(id_ in one.names for one in self.open.values())
+
+    def late(self, sight: Sight, camera: SiteCamera) -> None:
+        """The last word on an alarm, of a process that died before it was heard."""
+        if self.knows(sight.id):
+            return
+        self.sight(sight, camera, {})
+        if alarm := self.open.get(sight.id):
+            alarm.seen_by, alarm.orphan_s = "", self._time()
+            self._keep()
+
     def holds(self, camera: str, ids: Collection[str]) -> None:
         """The process of a camera knows these alarms, told anew or not yet."""
         self._held[camera] = frozenset(ids)

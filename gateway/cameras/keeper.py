@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from gateway.cameras.attendance import DEAD_S, START_DEAD_S, Attendance, Pauses
 from gateway.cameras.events import Text, worded
 from gateway.cameras.logins import Logins
+from gateway.cameras.pictures import READ_S
 from gateway.cameras.seeing import Seeing
 from gateway.texts import both, known, language, t
 from vision.messages import (
@@ -149,9 +150,18 @@ class GroupKeeper:
         loop = asyncio.get_running_loop()
         self._alive_s = loop.time()
         while True:
-            await self._pictures.catch_up(self._by_name)
-            began, model = loop.time(), self._model_mark()
-            outcome = await self._live()
+            late = asyncio.create_task(self._pictures.catch_up(self._by_name))
+            try:
+                # A folder that hangs must not keep anybody from looking: what was not
+                # told by then is told beside the process.
+                await asyncio.wait({late}, timeout=READ_S)
+                began, model = loop.time(), self._model_mark()
+                outcome = await self._live()
+            finally:
+                late.cancel()
+                await asyncio.wait({late})
+            if not late.cancelled():
+                late.result()
             if self._stopping:
                 return
             pause_s = self._after(outcome, loop.time() - began)

@@ -4,8 +4,8 @@ An alarm is told before its pictures are there; they follow within seconds, each
 records of its own, and an ``updated`` event then names them with their hashes. Those of
 one moment come together, so that event waits a second for the others.
 
-What a death left untold is told before the next process of its cameras starts; what
-cannot be told any more is said, once.
+What a death left untold is told before the next process of its cameras starts, or from
+then on where the folder hangs; what cannot be told any more is said, once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.cameras.alarms import Alarms
-    from gateway.cameras.untold import Untold
+    from gateway.cameras.untold import Note, Untold
     from gateway.clock import Instant
     from gateway.config.cameras import SiteCamera
     from gateway.record import Record
@@ -64,8 +64,14 @@ class Pictures:
         self._readers = DaemonExecutor()
 
     async def catch_up(self, cameras: Mapping[str, SiteCamera]) -> None:
-        """Tell of what was left untold; no process of these cameras runs now."""
-        for note in await self._untold.notes():
+        """Tell of what was left untold.
+
+        Begin while no process of these cameras runs: its own notes are its own. May be
+        cancelled.
+        """
+        notes = await self._untold.notes()
+        await self._hear(notes, cameras)
+        for note in notes:
             camera, picture = cameras.get(note.camera), note.picture
             if camera is None and note.camera in self.cameras:
                 continue  # of another group
@@ -80,6 +86,20 @@ class Pictures:
             self._drop(camera.name, picture.file, note.name, t("media.old"))
             if picture.role == "heartbeat":
                 self._untold.remove([picture.file])  # so that today's is made anew
+
+    async def _hear(self, notes: list[Note], cameras: Mapping[str, SiteCamera]) -> None:
+        """The alarms of these pictures, where nobody heard of them."""
+        unheard: dict[str, set[str]] = {}
+        for picture in (note.picture for note in notes):
+            if picture is None or picture.camera not in cameras:
+                continue
+            if picture.role not in OF_ALARMS or self._alarms.knows(picture.event):
+                continue
+            if self._alarms.dated(picture) is not None:  # else it has no time we know
+                unheard.setdefault(picture.camera, set()).add(picture.event)
+        for camera, ids in unheard.items():
+            for sight in await self._untold.sights(camera, ids):
+                self._alarms.late(sight, cameras[camera])
 
     async def take(
         self, picture: Picture, camera: SiteCamera, at: Instant | None = None

@@ -3,27 +3,31 @@
 The vision process notes a picture before the file has its name; the note goes when the
 picture is durable in the buffer. What has a note when no process of its camera runs was
 never stored, or was not yet known to be: it is told now. Told twice it has the same
-event, number and SHA-256.
+event, number and SHA-256. What its alarm was is in the process' own list of alarms.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from gateway.uplink.daemon import DaemonExecutor
-from vision.messages import UNTOLD_FOLDER, Picture, note_of
+from vision.messages import ALARMS_FOLDER, UNTOLD_FOLDER, Picture, Sight, note_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
 READ_S = 5.0
+NEWEST_BYTES = 200_000
+"""Of a list of alarms: some hundred of the last."""
 _READ_ONLY = msgspec.json.Decoder(Picture)
+_SIGHT = msgspec.json.Decoder(Sight)
 
 
 class Note(NamedTuple):
@@ -64,6 +68,17 @@ class Untold:
         except TimeoutError:
             return []
         return [note for note in found if note.name not in self._stored]
+
+    async def sights(self, camera: str, ids: Collection[str]) -> list[Sight]:
+        """The last that a process told of each of these alarms, oldest first."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(READ_S):
+                return await loop.run_in_executor(
+                    self._files, _sights, self._folder, camera, ids
+                )
+        except TimeoutError:
+            return []
 
     def stored(self, picture: Picture) -> None:
         """It is in the buffer: its note may go once that is durable."""
@@ -111,6 +126,20 @@ def _read(folder: Path) -> list[Note]:
                 picture = None
             found.append(Note(name, camera, picture))
     return found
+
+
+def _sights(folder: Path, camera: str, ids: Collection[str]) -> list[Sight]:
+    found: dict[str, Sight] = {}
+    path = folder / ALARMS_FOLDER / f"{camera}.jsonl"
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
+        for line in file.read(NEWEST_BYTES).splitlines():
+            # What an operator said of an alarm stands there, too, and lines cut off.
+            with contextlib.suppress(msgspec.MsgspecError):
+                sight = _SIGHT.decode(line)
+                if sight.id in ids and sight.camera == camera:
+                    found[sight.id] = sight
+    return sorted(found.values(), key=lambda sight: sight.t_ms)
 
 
 def _remove(folder: Path, files: Iterable[str]) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import msgspec
 import pytest
 
 from gateway.cameras.alarms import OLDEST_MS
+from gateway.media import media_records
 from gateway.texts import t
-from tests.support.virtual import run_virtual
+from tests.support.virtual import run_virtual, running_loop
 from tests.support.watched_site import Watched, a_camera, media_of
-from vision.messages import UNTOLD_FOLDER, note_of
+from vision.messages import ALARMS_FOLDER, UNTOLD_FOLDER, Sight, note_of
 
 HOUR_MS = OLDEST_MS
 
@@ -250,3 +252,96 @@ def test_an_alarm_closed_without_its_process_is_not_opened_by_its_end(tmp_path):
         return site
 
     assert run_virtual(main()).states("smoke_seen") == ["raised", "cleared"]
+
+
+def test_files_that_hang_hold_no_process_back(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process, loop = site.vision["main"], running_loop()
+            kept = [process.keep("yard-1", f"a{n}", "at") for n in range(20)]
+            run = loop.run_in_executor
+
+            def slow(pool, call, *told):
+                # All but the last hang.
+                if call is media_records and told[0].event != "a9":
+                    return loop.create_future()
+                return run(pool, call, *told)
+
+            loop.run_in_executor = slow
+            process.die(-9)
+            await asyncio.sleep(8)  # of which the pause between two takes one or two
+            started = site.vision["main"] is not process
+            await asyncio.sleep(120)
+            loop.run_in_executor = run
+        return site, kept, started
+
+    site, kept, started = run_virtual(main())
+
+    assert started
+    assert heads(site) == [("a9", 1, "at")]
+    assert len(notes(tmp_path)) == len(kept) - 1  # for the next start
+
+
+def test_what_is_no_file_is_no_picture(tmp_path, caplog):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            file = tmp_path / "data/media" / process.keep("yard-1", "a1", "at").file
+            file.unlink()
+            os.mkfifo(file)
+            process.keep("yard-1", "b1", "at")
+            process.die(-9)
+            await asyncio.sleep(5)
+        return site
+
+    assert heads(run_virtual(main())) == [("b1", 1, "at")]
+    said = [r.getMessage() for r in caplog.records if "not told" in r.getMessage()]
+    assert len(said) == 1
+    assert "got something else" in said[0]
+    assert notes(tmp_path) == []
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_alarm_of_which_only_its_pictures_are_left_is_told(tmp_path, ended):
+    """Gateway and process died at once, and what the process learned with them."""
+
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(20)
+            process = site.vision["main"]
+            process.keep("yard-1", "a1", "at")
+            now_ms = site.clock.wall_ms()
+            lines = [a_sight(now_ms, state="raised"), b'{"kind":"said","id":"a1"']
+            if ended:
+                lines.append(a_sight(now_ms + 500, state="cleared"))
+            (tmp_path / "data/media" / ALARMS_FOLDER).mkdir()
+            path = tmp_path / "data/media" / ALARMS_FOLDER / "yard-1.jsonl"
+            path.write_bytes(b"\n".join(lines))
+            process.die(-9)
+            await asyncio.sleep(20)
+            site.vision["main"].die(-9)
+            await asyncio.sleep(400)
+        return site, now_ms
+
+    site, now_ms = run_virtual(main())
+
+    told = site.told("smoke_seen")
+    states = [e["state"] for e in told if "media" not in e]
+    assert states == (["raised", "cleared"] if ended else ["raised"])
+    assert told[-1]["state"] == "cleared"
+    assert [m["role"] for m in told[-1]["media"]] == ["at"]
+    assert told[-1]["values"].get("cause") == (
+        None if ended else "camera process ended"
+    )
+    assert {e["id"] for e in told} == {"a1"}
+    assert abs(told[0]["t"] - (now_ms - 4000)) < 1000
+    assert heads(site) == [("a1", 1, "at")]
+
+
+def a_sight(t_ms, **more):
+    usual = {"label": "dark_smoke", "t_ms": t_ms, "began_ms": t_ms - 4000}
+    box = {"score": 0.8, "peak": 0.9, "threshold": 0.6, "region": (0.4, 0.1, 0.6, 0.4)}
+    told = Sight(id="a1", camera="yard-1", cells=7, **(usual | box | more))
+    return msgspec.json.encode(told)
