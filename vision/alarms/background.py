@@ -4,12 +4,16 @@ A stained wall that always scores 0.6 and a steam pipe that puffs all day have a
 mean and a wide spread; smoke stands above both. The mean is learned over minutes, and
 not from cells that are suspected (for a minute) or stand in an alarm (for half an
 hour): smoke is not learned away, but a new white roof is, in the end.
+
+A far fire grows as slowly as the mean is learned. So there is a second one of half an
+hour, which tells of what came since; what stood in an alarm for too long it learns as
+fast as the first.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 SLOW_S = 300.0
 """Of the background: longer than smoke needs to grow, shorter than the sun needs to
 move a shadow."""
+LONG_S = 1800.0
+"""Of the slow one: a fire that takes ten minutes to grow moves it by a sixth. What is
+parked in the view stands above it for half an hour at most."""
 LEARN_S = 60.0
 LEARN_FRAMES = 20
 """Known after both: a minute sees a traffic light's round, twenty frames give a mean
@@ -48,6 +55,9 @@ class Background:
         self.mean = np.zeros(shape, np.float32)
         self.spread = np.zeros(shape, np.float32)
         """Mean absolute deviation from the mean."""
+        self.long_mean = np.zeros(shape, np.float32)
+        self.long_spread = np.zeros(shape, np.float32)
+        """And over half an hour."""
         self.age_s = 0.0
         self.frames = 0
         self._learned = np.zeros(shape, np.float32)
@@ -66,10 +76,10 @@ class Background:
             return np.ones_like(self._learned, np.bool_)
         return self._young()
 
-    def rise(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How far each cell is above its background; 0 where there is none yet."""
-        above = np.maximum(scores - self.mean, 0)
-        return np.asarray(np.where(self._young(), 0, above), dtype=np.float32)
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Cells that have something to rise over."""
+        return ~self._young()
 
     def _young(self) -> NDArray[np.bool_]:
         """Not learned yet: what burns from the first frame is not either."""
@@ -107,10 +117,12 @@ class Background:
         self._learned_s += np.where(frozen, np.float32(0), np.float32(dt_s))
         # A plain mean until it is as long as the exponential one.
         weight = np.maximum(1 / np.maximum(self._learned, 1), _weight(dt_s, SLOW_S))
-        learned = np.where(frozen, np.float32(0), weight.astype(np.float32))
-        off = scores - self.mean
-        self.mean += off * learned
-        self.spread += np.where(first, 0, (np.abs(off) - self.spread) * learned)
+        _learn(self.mean, self.spread, scores, np.where(frozen, 0, weight), first)
+        new = (self._learned < LEARN_FRAMES) | (self._learned_s < LEARN_S)
+        usual = new | (self._kept_s > ALARM_S)
+        weight = np.where(usual, weight, _weight(dt_s, LONG_S))
+        weight = np.where(frozen, 0, weight)
+        _learn(self.long_mean, self.long_spread, scores, weight, first)
 
     def forget(self) -> None:
         """Begin anew: another scene, or the same one in another light."""
@@ -125,7 +137,8 @@ class Background:
             label: Index of it.
             cells: (rows, columns).
         """
-        for part in (self._learned, self._learned_s, self.spread):
+        spreads = self.spread, self.long_spread
+        for part in (self._learned, self._learned_s, *spreads):
             part[label][cells] = 0
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -133,6 +146,8 @@ class Background:
         return {
             "mean": self.mean,
             "spread": self.spread,
+            "long_mean": self.long_mean,
+            "long_spread": self.long_spread,
             "kept_s": self._kept_s,
             "learned": self._learned,
             "learned_s": self._learned_s,
@@ -154,6 +169,20 @@ class Background:
             own[...] = arrays[name]
         self.age_s, self.frames = age_s, frames
         return True
+
+
+def _learn(
+    mean: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    weight: NDArray[np.floating[Any]],
+    first: NDArray[np.bool_],
+) -> None:
+    """Move them by one frame, in place."""
+    learned = weight.astype(np.float32)
+    off = scores - mean
+    mean += off * learned
+    spread += np.where(first, np.float32(0), (np.abs(off) - spread) * learned)
 
 
 def _weight(dt_s: float, tau_s: float) -> float:

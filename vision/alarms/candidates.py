@@ -31,8 +31,11 @@ WARM = 0.6
 """Of what counts: a cell belongs to a region that has stronger ones (the lower of
 two thresholds, as in Canny, "A computational approach to edge detection", 1986)."""
 
+ROOM = 0.75
+"""Of what lies between a background and the highest score: over a bright bank of cloud
+no smoke could rise by as much as over a wall. Half the rise must be left."""
 SURE = 1.5
-"""A region so strong is never excused."""
+"""A region so strong is never taken for a shadow."""
 
 
 class Candidate(NamedTuple):
@@ -96,15 +99,14 @@ def candidates(
         levels: For the labels that are watched.
         lit: Whether light alone changed some cells: what rose there does not count.
     """
-    warm = np.zeros(scores.shape, np.bool_)
     risen, alone = (np.zeros(scores.shape, np.float32) for _ in range(2))
     regions: dict[Label, list[Candidate]] = {}
     best = [0.0, 0.0, 0.0]
-    rise, unknown = background.rise(scores), background.unknown()
+    rise, over = rises(scores, background, levels)
+    warm, unknown = np.zeros(scores.shape, np.bool_), background.unknown()
     for label, level in levels.items():
         i = LABELS.index(label)
-        spread = np.minimum(SPREADS * background.spread[i], SPREAD_MOST)
-        by_rise = rise[i] >= np.maximum(WARM * level.rise, spread)
+        by_rise = over[i] & (rise[i] >= WARM * level.rise)
         by_score = (scores[i] >= WARM * level.alone) & unknown[i]
         found = [
             Candidate(one, level.rise)
@@ -119,6 +121,63 @@ def candidates(
         best[i] = min(1.0, found[0].strength * level.rise) if found else 0.0
         regions[label] = found
     return Candidates(warm, risen, alone, regions, (best[0], best[1], best[2]))
+
+
+def rises(
+    scores: NDArray[np.float32],
+    background: Background,
+    levels: Mapping[Label, Levels],
+    lower: float = 1.0,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """How far each cell rose, on the scale of what its label must rise by.
+
+    What came slowly counts only where it scores as what burns from the first frame
+    must: over half an hour the light changes, too.
+
+    Args:
+        scores: (labels, rows, columns).
+        background: Of the same shape.
+        levels: For the labels that are watched.
+        lower: Share of it that is enough.
+
+    Returns:
+        The rise, and where it is more than the usual flicker.
+    """
+    rise, over = np.zeros(scores.shape, np.float32), np.zeros(scores.shape, np.bool_)
+    known = background.known
+    for label, level in levels.items():
+        i = LABELS.index(label)
+        rise[i], over[i] = _rise(
+            scores[i], background.mean[i], background.spread[i], known[i], level
+        )
+        sure = known[i] & (scores[i] >= lower * level.alone)
+        if sure.any():
+            came, stands_out = _rise(
+                scores[i],
+                background.long_mean[i],
+                background.long_spread[i],
+                sure,
+                level,
+            )
+            rise[i] = np.where(stands_out, np.maximum(rise[i], came), rise[i])
+            over[i] |= stands_out
+    return rise, over
+
+
+def _rise(
+    scores: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    counts: NDArray[np.bool_],
+    level: Levels,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """As ``rises``, for one label over one background."""
+    above = np.where(counts, np.maximum(scores - mean, 0), np.float32(0))
+    over = counts & (above >= np.minimum(SPREADS * spread, SPREAD_MOST))
+    # A rule's own threshold that asks for more asks for so much of the room.
+    room = max(ROOM, level.rise) * (1 - mean)
+    ask = np.clip(room, level.rise / 2, level.rise)
+    return np.asarray(above * (level.rise / ask), dtype=np.float32), over
 
 
 def _core(region: Region, rise: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -46,7 +46,7 @@ alarms to 14; unbounded it took them to 11, and made soot 40 s late."""
 TOLD, TOLD_SHARE = 6, 0.15
 """Cells that must have changed and have a texture, and their share of those asked."""
 HOLDS_S = 5.0
-"""Soot as black as shade is not told from it: a place is excused no longer than this."""
+"""Soot as black as shade is not told from it: so long a place is excused, no more."""
 AGAIN = 0.1
 """Of a second that it is excused again, for a second that it was not."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vision.alarms.background import Background
 from vision.alarms.book import Book
-from vision.alarms.candidates import WARM
+from vision.alarms.candidates import WARM, rises
 from vision.alarms.memory import VERSION, Memory, pack
 from vision.alarms.regions import box_of, find
 from vision.alarms.zones import Zones
@@ -61,7 +61,8 @@ class Scene:
 
     def follow(self, mono_s: float, levels: Mapping[Label, Levels]) -> None:
         """Where the open alarms are now, those that still stand."""
-        rise, unknown = self.background.rise(self.scores), self.background.unknown()
+        rise, _ = rises(self.scores, self.background, levels, LOWER)
+        unknown = self.background.unknown()
         for alarm in self.book.open:
             i, level = LABELS.index(alarm.label), levels[alarm.label]
             alarm.misses += 1

@@ -3,7 +3,7 @@ import pytest
 
 from tests.support.vision_scene import BOX, Scene, camera, states
 from vision.alarms.background import ALARM_S, SLOW_S, SUSPECT_S, Background
-from vision.messages import Rule
+from vision.messages import LABELS, Rule
 
 
 def quiet(shape):
@@ -177,3 +177,65 @@ def test_a_state_of_other_rules_brings_no_alarm_that_nobody_watches():
     after = Scene(camera(labels=("dust",)))
     after.watcher.restore(state, scene.t0_ms, 0.0)
     assert not after.watcher.open
+
+
+@pytest.mark.parametrize("every_s", [1.0, 5.0])
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("grows_s", [120, 600])
+def test_smoke_that_comes_slowly_is_raised_and_not_learned_away(
+    label, grows_s, every_s
+):
+    scene = Scene(every_s=every_s).learned()
+    began_s = scene.t_s
+    while not scene.sights and scene.t_s < began_s + grows_s + 30:
+        share = min(1.0, (scene.t_s - began_s) / grows_s)
+        scene.step([(label, 0.05 + share * 0.85)])
+    assert states(scene.sights) == [(label, "raised")]
+    # And it stands.
+    assert not [s for s in scene.run(300, [(label, 0.9)]) if s.state == "cleared"]
+
+
+def test_what_slowly_comes_to_score_less_than_a_fire_alone_is_the_weather():
+    scene = Scene(every_s=5.0).learned()
+    for n in range(720):  # an hour
+        scene.step([("light_smoke", 0.05 + 0.55 * n / 720)])
+    assert not scene.run(600, [("light_smoke", 0.6)])
+    assert not scene.sights
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_steady_high_score_cancels_out_over_hours(label):
+    scene = Scene(every_s=5.0)
+    scene.base[:, 8:13, 10:15] = 0.6
+    for n in range(1440):
+        scene.step([(label, 0.6 + (0.1, -0.1)[n % 2])])
+    assert not scene.sights
+
+
+def test_what_was_learned_in_an_alarm_is_usual_for_the_slow_mean_too():
+    scene = Scene(every_s=10.0).learned()
+    scene.run(ALARM_S + 3 * SLOW_S, [("dark_smoke", 0.9)])
+    assert states(scene.sights)[-1] == ("dark_smoke", "cleared")
+    assert not scene.run(3 * 3600, [("dark_smoke", 0.9)])
+
+
+@pytest.mark.parametrize("usual", [0.3, 0.45, 0.6])
+def test_over_a_bright_background_smoke_has_room_to_rise(usual):
+    shipped = camera(rules={"light_smoke": Rule(threshold=0.61)})
+    scene = Scene(shipped, base=usual).learned()
+    assert states(scene.run(10, [("light_smoke", 0.98)])) == [("light_smoke", "raised")]
+
+
+def test_a_bright_background_that_flickers_gives_no_room_to_its_noise():
+    calm, flickering = Scene(base=0.45), Scene(base=0.45)
+    for n in range(150):
+        calm.step(moving=[BOX])
+        flickering.step([("light_smoke", (0.28, 0.62)[n % 2])])
+    assert not flickering.run(30, [("light_smoke", 0.9)])
+    assert calm.run(10, [("light_smoke", 0.9)])
+
+
+def test_a_rule_that_asks_for_nearly_all_still_does_over_a_bright_background():
+    strict = camera(rules={"light_smoke": Rule(threshold=0.95)})
+    scene = Scene(strict, base=0.4).learned()
+    assert not scene.run(30, [("light_smoke", 0.95)])
