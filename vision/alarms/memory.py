@@ -8,11 +8,13 @@ background's maps and of a head in JSON.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from vision.alarms.background import Background
 from vision.alarms.book import Alarm
 from vision.messages import LABELS, Label, Rule
 
@@ -24,8 +26,15 @@ if TYPE_CHECKING:
     from vision.alarms.levels import Levels
 
 VERSION = 2
+LARGEST = 2_000_000
+"""Bytes; nothing of ours is so large."""
 _WIDEST = 1024
 """Cells of a side: no model has so many."""
+_MOST_ALARMS = 64
+"""Of a camera; each costs time with every frame."""
+_ROOM = 4_000_000
+"""Bytes of a head unpacked: so many alarms over a fine grid."""
+_NAMES = tuple(Background((1, 1, 1)).arrays())
 LIVES_S = 1800.0
 """A background tells of now for so long; then light and shadows have moved."""
 
@@ -84,13 +93,45 @@ def pack(head: Memory, arrays: dict[str, NDArray[np.float32]]) -> bytes:
 
 
 def unpack(state: bytes) -> tuple[Memory, dict[str, NDArray[np.float32]]] | None:
-    """What ``pack`` made; None: damaged, or of another version."""
+    """What ``pack`` made; None: damaged, or of another version.
+
+    Whatever it is, it takes no more memory than a state of ours.
+    """
+    if len(state) > LARGEST:
+        return None
     try:
-        with np.load(io.BytesIO(state), allow_pickle=False) as stored:
-            head = msgspec.json.decode(stored["head"].tobytes(), type=Memory)
-            arrays = {name: stored[name] for name in stored.files if name != "head"}
+        with zipfile.ZipFile(io.BytesIO(state)) as stored:
+            text = _array(stored, "head", np.dtype(np.uint8), _ROOM)
+            head = msgspec.json.decode(text.tobytes(), type=Memory)
+            labels, rows, columns = head.shape
+            sound = labels == len(LABELS) and 0 < rows <= _WIDEST
+            if head.version != VERSION or not sound or not 0 < columns <= _WIDEST:
+                return None
+            single, cells = np.dtype(np.float32), labels * rows * columns
+            arrays = {
+                name: _array(stored, name, single, cells).reshape(head.shape)
+                for name in _NAMES
+                if f"{name}.npy" in stored.namelist()  # else of a version before
+            }
     except Exception:  # noqa: BLE001 - what a power failure left fails in many ways
         return None
-    labels, *grid = head.shape
-    sound = labels == len(LABELS) and all(0 < side <= _WIDEST for side in grid)
-    return (head, arrays) if head.version == VERSION and sound else None
+    # The open ones, and of the others the newest.
+    alarms = sorted(head.alarms, key=lambda alarm: alarm.open)[-_MOST_ALARMS:]
+    return msgspec.structs.replace(head, alarms=alarms), arrays
+
+
+def _array(
+    stored: zipfile.ZipFile, name: str, kind: np.dtype[Any], most: int
+) -> NDArray[Any]:
+    """One array, flat; raises ``ValueError`` on another kind or more than ``most``."""
+    member = stored.getinfo(f"{name}.npy")
+    if member.file_size > most * kind.itemsize + 256:  # its header
+        raise ValueError(name)
+    file = io.BytesIO(stored.read(member))
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(name)
+    shape, _, found = np.lib.format.read_array_header_1_0(file)
+    if found != kind:
+        raise ValueError(name)
+    # A copy, for it is learned on in it.
+    return np.frombuffer(file.read(), kind).reshape(shape).ravel().copy()
