@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec import structs
 
+from vision.alarms.memory import LARGEST, unpack
 from vision.ledger import Ledger
 from vision.messages import ALARMS_FOLDER, BLINDING, LEARNED
 from vision.mishaps import Mishaps
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from vision.feed import NoFrame
     from vision.frame import Frame
-    from vision.messages import Camera, CameraBeat, FromVision, Picture, Sight
+    from vision.messages import Camera, CameraBeat, Fault, FromVision, Picture, Sight
     from vision.pipeline import Step
 
 STATES = ".state"
@@ -34,6 +35,8 @@ WAIT_S = 0.5
 STUCK_S = 30.0
 """A reader that hangs for so long in a call of C will not come back."""
 _MOVED = Trouble("vision.unkept.moved")
+ASTRAY_S = 10.0
+"""A lorry that hides the view for a moment is no trouble to be told."""
 STATE_S = 60.0
 """How often what was learned is stored."""
 
@@ -81,6 +84,10 @@ class Judges(Protocol):
 
     def view_state(self, t_ms: int, mono_s: float) -> bytes:
         """To be stored; empty: nothing is known yet."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether what is seen is where the camera's zones say."""
 
 
 class Keeps(Protocol):
@@ -137,21 +144,44 @@ class Eye:
         self._view = self._state.with_suffix(".view") if self._state else None
         self._ledger = Ledger(folder / ALARMS_FOLDER, camera.name) if folder else None
         self._stored_s: float | None = None
+        self._astray_s: float | None = None
+        """Its private zones may be elsewhere since then."""
 
     def restore(self, t_ms: int, mono_s: float) -> None:
         """Take up what the process before had learned."""
         self._stored_s = mono_s
-        if self._state is not None:
-            with contextlib.suppress(OSError):
-                self._pipeline.restore(self._state.read_bytes(), t_ms, mono_s)
-        if self._view is not None:
-            with contextlib.suppress(OSError):
-                stored = self._view.read_bytes()
-                if not self._pipeline.restore_view(stored, t_ms, mono_s):
-                    name = self.camera.name
-                    said = f"camera {name}: its usual view was damaged, learned anew"
-                    print(said, file=sys.stderr)  # noqa: T201 - once, for the log
-                    self._view.unlink()
+        self._take_up("background", self._state, t_ms, mono_s, self._pipeline.restore)
+        self._take_up("view", self._view, t_ms, mono_s, self._pipeline.restore_view)
+
+    def _take_up(
+        self,
+        what: str,
+        path: Path | None,
+        t_ms: int,
+        mono_s: float,
+        restore: Callable[[bytes, int, float], bool],
+    ) -> None:
+        """Restore from one file; what cannot be used must not end the process."""
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            with path.open("rb") as file:
+                stored = file.read(LARGEST + 1)
+            if not stored:
+                return  # nothing was known when it was stored
+            try:
+                used = restore(stored, t_ms, mono_s)
+            except Exception as exc:  # noqa: BLE001 - a fresh start is better than none
+                why = f" ({type(exc).__name__})"
+            else:
+                # A background may be unused and whole: too old, or of another model.
+                if used or (what == "background" and unpack(stored) is not None):
+                    return
+                why = ""
+            name = self.camera.name
+            said = f"camera {name}: its usual {what} was damaged{why}, learned anew"
+            print(said, file=sys.stderr)  # noqa: T201 - once, for the log
+            path.replace(path.with_name(path.name + ".damaged"))
 
     def ask(self, id_: str) -> None:
         """A picture is wanted: of the next good frame."""
@@ -249,13 +279,9 @@ class Eye:
             self.store(frame.wall_ms, frame.mono_s)
         faults = self._pipeline.beat().faults
         good = BLINDING.isdisjoint(faults)
-        # Where a camera looks somewhere else, its private zones are somewhere else.
-        if self._private and "moved" in faults:
-            good, self._unkept = False, _MOVED
-            self._keeper.forget()
+        if not self._shows(frame, faults):
+            good = False
         elif good:
-            if self._unkept is _MOVED:
-                self._unkept = None
             self._pictures(partial(self._kept, frame), tell)
         # All alarms first: what a picture costs must not hold one back.
         self._tell_sights(step.sights, tell)
@@ -266,6 +292,28 @@ class Eye:
         asked, self._asked = (self._asked, []) if good else ([], self._asked)
         for id_ in asked:
             self._pictures(partial(self._keeper.snapshot, id_), tell)
+
+    def _shows(self, frame: Frame, faults: tuple[Fault, ...]) -> bool:
+        """Whether a frame may be shown: its private zones are where they were drawn.
+
+        Where a camera looks somewhere else, they are somewhere else; and it may, where
+        its view is not the usual one, whatever the fault is called.
+        """
+        if not self._private:
+            return True
+        odd = not LEARNED.isdisjoint(faults)
+        if odd:
+            self._keeper.forget()
+        if self._pipeline.placed and not odd:
+            self._astray_s = None
+            if self._unkept is _MOVED:
+                self._unkept = None
+            return True
+        if self._astray_s is None:
+            self._astray_s = frame.mono_s
+        if odd or frame.mono_s - self._astray_s >= ASTRAY_S:
+            self._unkept = _MOVED
+        return False
 
     def _kept(self, frame: Frame) -> list[Picture]:
         self._keeper.frame(frame)

@@ -142,6 +142,11 @@ class Pipeline:
         self.faults = self._watch.faults
         return found
 
+    @property
+    def placed(self) -> bool:
+        """Whether what is seen is where the zones say; see ``Watch.placed``."""
+        return self._watch.placed
+
     def view_state(self, t_ms: int, mono_s: float) -> bytes:
         """The same, to be stored; empty: nothing is known yet."""
         return self._watch.state(t_ms, mono_s)

@@ -6,9 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.support.vision_scene import Scene
+from vision.alarms.memory import LARGEST
 from vision.eye import STATE_S, STATES, STUCK_S, WAIT_S, Eye, Parts
 from vision.frame import Frame
-from vision.messages import Camera, CameraBeat, Condition, Picture, Sight, Zone
+from vision.messages import LEARNED, Camera, CameraBeat, Condition, Picture, Sight, Zone
 from vision.mishaps import MOST_S
 from vision.pipeline import Step
 from vision.said import Trouble
@@ -69,6 +71,7 @@ class Fake:
         self.forgot = 0
         self.restored = self.restored_view = None
         self.view = b""
+        self.placed = True
 
     def newest(self, after=0):
         return next((f for f in self.frames if f.number > after), None)
@@ -283,14 +286,15 @@ def test_a_picture_that_cannot_be_made_costs_no_alarm_and_is_said(eye, fake):
     assert eye.beat().unkept_args == full
 
 
+@pytest.mark.parametrize("fault", sorted(LEARNED))
 @pytest.mark.parametrize(("use", "shown"), [("private", False), ("ignore", True)])
 def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
-    fake, tmp_path, use, shown
+    fake, fault, use, shown
 ):
     zone = Zone(name="flats", area=((0, 0), (1, 0), (1, 1)), use=use)
     parts = Parts(fake, fake, fake)
     eye = Eye(msgspec.structs.replace(CAMERA, zones=(zone,)), parts, None)
-    fake.frames, fake.faults = [a_frame(1)], ("moved",)
+    fake.frames, fake.faults = [a_frame(1)], (fault,)
     fake.next = Step([], [a_sight("a")])
     eye.ask("q1")
     _, told = step(eye)
@@ -303,6 +307,22 @@ def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
     assert moved == ((True, 0, "") if shown else (False, 1, "vision.unkept.moved"))
     assert fake.kept[-1] == 2
     assert eye.beat().unkept == ""
+
+
+def test_what_may_be_another_view_is_not_shown_before_it_has_a_name(fake):
+    zone = Zone(name="flats", area=((0, 0), (1, 0), (1, 1)), use="private")
+    parts = Parts(fake, fake, fake)
+    eye = Eye(msgspec.structs.replace(CAMERA, zones=(zone,)), parts, None)
+    said = []
+    for number in range(1, 20):
+        fake.frames, fake.placed = [a_frame(number)], number in {3, 19}
+        step(eye, float(number))
+        said.append(eye.beat().unkept)
+
+    assert fake.kept == [3, 19]
+    assert fake.forgot == 0  # what was kept was of the old view
+    # A lorry is no trouble; what lasts is.
+    assert said == [""] * 13 + ["vision.unkept.moved"] * 5 + [""]
 
 
 def test_what_was_raised_is_stored_before_its_pictures_are_made(eye, fake, tmp_path):
@@ -332,7 +352,42 @@ def test_the_usual_view_is_kept_apart_and_a_damaged_one_is_said_once(tmp_path, c
     for _ in range(3):
         Eye(CAMERA, Parts(fake, fake, fake), tmp_path).restore(4000, 4.0)
     assert capsys.readouterr().err.count("yard-1") == 1
-    assert sorted(p.name for p in kept.parent.iterdir()) == ["yard-1.state"]
+    left = sorted(p.name for p in kept.parent.iterdir())
+    assert left == ["yard-1.state", "yard-1.view.damaged"]
+
+
+@pytest.mark.parametrize("how", ["damaged", "too long", "raises"])
+def test_a_state_that_cannot_be_used_costs_no_camera(tmp_path, capsys, how):
+    fake = Fake()
+    path = tmp_path / STATES / "yard-1.state"
+    path.parent.mkdir()
+    path.write_bytes(b"x" * (LARGEST + 9 if how == "too long" else 9))
+
+    def restore(state, _t_ms, _mono_s):
+        if how == "raises":
+            raise TypeError
+        assert len(state) <= LARGEST + 1
+        return False
+
+    fake.restore = restore
+    for _ in range(3):
+        eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
+        eye.restore(4000, 4.0)
+        assert step(eye, 5.0) == (False, [])
+    assert capsys.readouterr().err.count("yard-1") == 1
+    assert [p.name for p in path.parent.iterdir()] == ["yard-1.state.damaged"]
+
+
+def test_a_state_that_is_whole_and_too_old_is_no_damage(tmp_path, capsys):
+    fake, scene = Fake(), Scene().learned()
+    fake.restore = lambda _state, _t_ms, _mono_s: False
+    path = tmp_path / STATES / "yard-1.state"
+    path.parent.mkdir()
+    for stored in (b"", scene.watcher.state(0)):
+        path.write_bytes(stored)
+        Eye(CAMERA, Parts(fake, fake, fake), tmp_path).restore(4000, 4.0)
+        assert path.exists()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_fault_of_the_view_is_stored_when_it_is_told(tmp_path):

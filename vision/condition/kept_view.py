@@ -27,9 +27,6 @@ LARGEST = 200_000
 """Bytes; nothing of ours is so large."""
 WELL_LIVES_S = 1800.0
 """A view that was well is usual for so long: then light and shadows are others."""
-ODD_LIVES_S = 86_400.0
-"""What stood is looked for in a view that is a day old: a cloth does not go with the
-power. It ends as any other, when the view is seen again."""
 _SHAPES = {
     "edges": (SIZE[1] // 2, SIZE[0] // 2),
     "means": (ROWS, COLUMNS),
@@ -56,6 +53,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     infrared: bool | None
     faults: tuple[Fault, ...] = ()
     """Of the view, as they stood."""
+    doubted: bool = False
+    """Not seen as usual at last, where parts of the picture are private."""
 
 
 class KeptView(NamedTuple):
@@ -68,8 +67,13 @@ class KeptView(NamedTuple):
 
 
 def mark(camera: Camera) -> str:
-    """What tells this camera from another of its name."""
-    return hashlib.sha256(f"{camera.kind} {camera.url}".encode()).hexdigest()[:16]
+    """What tells this camera from another of its name, or from itself at another mount.
+
+    Who writes its mount or its private zones anew says they are of what it sees now.
+    """
+    private = tuple(zone for zone in camera.zones if zone.use == "private")
+    told = msgspec.json.encode((camera.kind, camera.url, camera.mount, private))
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 def pack(view: KeptView) -> bytes:
@@ -107,11 +111,14 @@ def unpack(stored: bytes) -> KeptView | None:
 def lives(head: Head, camera: Camera, t_ms: int) -> bool:
     """Whether a stored view still tells what this camera usually sees.
 
+    What was wrong with it is, however long ago: a cloth does not go with the power, and
+    a clock that is behind turns no camera back. It ends as any other fault.
+
     Args:
         head: Of the view.
         camera: As configured now.
         t_ms: UTC now; a clock that was set back tells no age.
     """
     age_s = (t_ms - head.t_ms) / 1000
-    limit_s = ODD_LIVES_S if head.faults else WELL_LIVES_S
-    return head.camera == mark(camera) and 0 <= age_s <= limit_s
+    odd = bool(head.faults) or head.doubted
+    return head.camera == mark(camera) and (odd or 0 <= age_s <= WELL_LIVES_S)

@@ -6,6 +6,9 @@ smoke and fog come slowly or move. *Moved*: the edges are those of another view,
 frames agree with each other about it. A camera that drives, or turns all the time, has
 no usual view, and none of the three is said of it. Neither light nor a switch to
 infrared is a fault: the switch starts learning anew.
+
+Where parts of the picture are private, what may be another view is never learned: only
+the old one, seen again, ends what is odd (``held``).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import numpy as np
 
 from vision.condition.kept_view import Head, KeptView
 from vision.infrared import Infrared
+from vision.look import SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +85,13 @@ _LEFT, _ARRIVED = 0.6, 0.7
 """Of the usual agreement: below the one it looks elsewhere (moved by 10 %: 0.58 at
 most, by 3 %: 0.68, another view 0.18; light and haze 0.80 at least), above the other
 the last two frames agree, so that it has stopped."""
+_LEFT_PRIVATE, _SHAKEN = 0.75, 0.85
+"""For a private zone sooner: along a horizon moves by 15 and 40 % agree 0.57 to 0.78.
+Below the second a shift tells; shaking and light are above it, or shift nothing."""
+_ALL_LOST = 0.9
+"""Share of the blocks: what is left is too little to compare."""
+_EDGES = 8
+"""Pixels of an edge picture a block is wide."""
 _SURE = 0.4
 """Peak of the correlation by which a shift is told: moves have 0.76 and more, another
 view 0.19 at most, 70 % covered 0.28."""
@@ -104,9 +115,15 @@ class Oddities(NamedTuple):
 
 
 class UsualView:
-    """The learned view of one camera."""
+    """The learned view of one camera.
 
-    def __init__(self) -> None:
+    Args:
+        held: Another view never becomes the usual one by itself.
+    """
+
+    def __init__(self, *, held: bool = False) -> None:
+        self._held = held
+        self._left = _LEFT_PRIVATE if held else _LEFT
         self.means: NDArray[np.float32] | None = None
         self.texture: NDArray[np.float32] | None = None
         self._infrared = Infrared()
@@ -123,6 +140,9 @@ class UsualView:
         self._odd_s: float | None = None
         self._lost: deque[tuple[float, float]] = deque(maxlen=32)
         self._last_means: NDArray[np.float32] | None = None
+        self.agrees = True
+        """Whether the last frame's edges are where they usually are, or none are known;
+        after a restart not before one was."""
 
     @property
     def ripe(self) -> bool:
@@ -148,6 +168,7 @@ class UsualView:
             noise=self._noise,
             odd_s=None if self._odd_s is None else max(0.0, mono_s - self._odd_s),
             infrared=self._infrared.on,
+            doubted=self._held and not self.agrees,
         )
         return KeptView(head, self._edges, self.means, self.texture)
 
@@ -160,13 +181,20 @@ class UsualView:
         self._usual, self._noise = head.usual, head.noise
         self._odd_s = None if head.odd_s is None else mono_s - head.odd_s
         self._infrared.on = head.infrared
+        self.agrees = False
 
-    def switched(self, look: Look) -> bool:
-        """Whether the camera went to infrared or back; then all is learned anew."""
+    def switched(self, look: Look, *, faulty: bool = False) -> bool:
+        """Whether the camera went to infrared or back; then all is learned anew.
+
+        Args:
+            look: Of any frame.
+            faulty: Something is wrong with its view, which a switch does not mend.
+        """
         was = self._infrared.on
         if self._infrared.step(look.colour) == was or was is None:
             return False
-        self._reset()
+        if not (self._held and faulty):
+            self._reset()
         return True
 
     def step(self, look: Look, noise: float = 0.0) -> Oddities:
@@ -204,9 +232,12 @@ class UsualView:
             share = max(0.1, passed_s / RIPE_S)
             self._learn(look, edges, structure, sharpness, share, passed_s)
             return Oddities()
-        odd = self._odd(
-            look, edges, structure, sharpness, agree, last_edges, last_means
-        )
+        self.agrees = agree >= self._left * self._usual
+        if self._held and agree < _SHAKEN * self._usual:
+            self.agrees = self.agrees and _far(shift(self._edges, edges)) is None
+        odd = self._odd(look, edges, structure, sharpness, last_edges, last_means)
+        if odd == Oddities() and self._held and not self.agrees:
+            return odd  # what may be another view teaches nothing
         if odd == Oddities():
             self._odd_s = None
             # Twice as fast as the view itself: wind that rises is no move.
@@ -215,7 +246,8 @@ class UsualView:
             return odd
         self._odd_s = look.mono_s if self._odd_s is None else self._odd_s
         odd_s = look.mono_s - self._odd_s
-        if odd_s > (COVERED_S if odd.moved is None else RELEARN_S):
+        longest_s = COVERED_S if odd.moved is None else RELEARN_S
+        if odd_s > longest_s and not self._held:
             self._reset()
         return odd
 
@@ -248,7 +280,6 @@ class UsualView:
         edges: NDArray[np.float32],
         structure: NDArray[np.float32],
         sharpness: float,
-        agree: float,
         last_edges: NDArray[np.float32] | None,
         last_means: NDArray[np.float32] | None,
     ) -> Oddities:
@@ -270,6 +301,9 @@ class UsualView:
         if last_means is not None:
             # Of a first frame the noise is not known, and what is lost is guessed.
             self._lost.append((look.mono_s, gone))
+        elsewhere = self._moved(look, edges, last_edges, lost)
+        if elsewhere is not None and elsewhere != (0, 0):
+            return Oddities(moved=elsewhere)
         same_place = _correlation(look.means, self.means)
         spread = float(look.means.std()) / (float(self.means.std()) + 1e-6)
         ratio = sharpness / (self._sharpness + 1e-6)
@@ -277,6 +311,8 @@ class UsualView:
             softer = (structure < _SOFT_BLOCK * self.texture)[structured]
             if count >= _LEAST_BLOCKS and float(softer.mean()) >= _SOFT_SHARE:
                 return Oddities(defocused=ratio)
+        if elsewhere is not None:
+            return Oddities(moved=elsewhere)
         going_on = self._odd_s is not None
         began = gone >= _COVERS and before < _UNCOVERED
         if not dusk and (began or (going_on and gone >= _COVERED)):
@@ -286,35 +322,37 @@ class UsualView:
             other = float(np.median(np.abs(look.means - self.means)[lost]))
             if moving < _STANDS and other >= _ELSE:
                 return Oddities(blocked=gone)
-        return Oddities(moved=self._moved(look, edges, agree, last_edges))
+        return Oddities()
 
     def _moved(
         self,
         look: Look,
         edges: NDArray[np.float32],
-        agree: float,
         last_edges: NDArray[np.float32] | None,
+        lost: NDArray[np.bool_],
     ) -> tuple[int, int] | None:
         assert self._edges is not None  # noqa: S101
         assert self.texture is not None  # noqa: S101
-        if agree >= _LEFT * self._usual or last_edges is None:
+        if self.agrees or last_edges is None:
             return None
         if agreement(edges, last_edges) < _ARRIVED * self._usual:
             return None  # it is still turning, or a lorry drives past
-        right, down, peak = shift(self._edges, edges)
-        far = max(abs(right) / edges.shape[1], abs(down) / edges.shape[0])
-        if peak >= _SURE and far >= _FAR:
-            return (
-                round(100 * right / edges.shape[1]),
-                round(100 * down / edges.shape[0]),
-            )
+        if (far := _far(shift(self._edges, edges))) is not None:
+            return far
+        # Beside what covers a lens the view is as usual; another view has no such part.
+        # The rim of what covers it is left out.
+        near = cv2.dilate(lost.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        left = np.repeat(np.repeat(~near, _EDGES, axis=0), _EDGES, axis=1)
+        beside = agreement(edges[left], self._edges[left])
+        if float(near.mean()) > _ALL_LOST or beside >= self._left * self._usual:
+            return None
         richness = float(
             (look.across + look.down).mean() / (self.texture.mean() + 1e-6)
         )
         as_rich = _AS_RICH[0] < richness < _AS_RICH[1]
-        if as_rich and abs(look.mean - self._mean) < _AS_BRIGHT:
-            return (0, 0)
-        return None
+        as_lit = as_rich and abs(look.mean - self._mean) < _AS_BRIGHT
+        # Where something is private, lamps are no excuse: who knows where it is now.
+        return (0, 0) if as_lit or self._held else None
 
 
 def edge_picture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -360,6 +398,15 @@ def shift(
     down = down - rows if down > rows // 2 else down
     right = right - columns if right > columns // 2 else right
     return right, down, float(np.reshape(spread, -1)[at])
+
+
+def _far(shifted: tuple[int, int, float]) -> tuple[int, int] | None:
+    """Percent of the picture right and down, where it is sure and far."""
+    right, down, peak = shifted
+    across, along = right / (SIZE[0] // 2), down / (SIZE[1] // 2)
+    if peak < _SURE or max(abs(across), abs(along)) < _FAR:
+        return None
+    return round(100 * across), round(100 * along)
 
 
 def _toward(

@@ -105,7 +105,8 @@ class Watch:
         self._camera = camera
         self._still = Still(camera.kind)
         self._black = Black()
-        self._view = UsualView()
+        self._private = any(zone.use == "private" for zone in camera.zones)
+        self._view = UsualView(held=self._private)
         self._latches: dict[Fault, _Latch] = {
             fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
@@ -123,6 +124,20 @@ class Watch:
     def learning(self) -> bool:
         """Its usual view is not known yet."""
         return not self._view.ripe
+
+    @property
+    def placed(self) -> bool:
+        """Whether what it sees is where it was when its zones were drawn.
+
+        Not with a fault of the view, not in a frame that shows another one, and after a
+        restart not before the old view was seen again. Nobody knows of a view that was
+        not learned yet: then it is taken for granted.
+        """
+        return self._view.agrees and not self._faulty
+
+    @property
+    def _faulty(self) -> bool:
+        return any(self._latches[fault].on for fault in LEARNED)
 
     def state(self, t_ms: int, mono_s: float) -> bytes:
         """What a restart must not lose; empty: nothing is known yet."""
@@ -200,7 +215,7 @@ class Watch:
 
     def _picture(self, look: Look) -> tuple[dict[Fault, dict[str, str] | None], bool]:
         """Signs of a frame's faults, and whether it may not be judged."""
-        if self._view.switched(look):
+        if self._view.switched(look, faulty=self._faulty):
             self._still.forget()
         still = self._still.step(look)
         black = self._black.step(look, still.level)
@@ -229,6 +244,8 @@ class Watch:
             if odd.moved is not None:
                 right, down = odd.moved
                 signs["moved"] = {"right": f"{right:+d}", "down": f"{down:+d}"}
+            elif self._latches["moved"].on and not self._view.agrees:
+                signs["moved"] = {}  # whatever it shows, it is not the old view
         return signs, doubt
 
 
