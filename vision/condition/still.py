@@ -11,7 +11,7 @@ A sensor is never quiet: two pictures of a live camera differ, and be it by nois
   What moves or drifts with the light overrules it. That a picture is only far quieter
   than usual says nothing: so it is when a lamp goes on, or out of focus;
 * a **text that runs on** anywhere over a dead picture, a clock or a counter, is left
-  out: up to a fifth of the blocks, always the same ones, while all others stand. Only
+  out: a line of up to a fifth of the blocks, while all others stand. Only
   where it is known that this camera's picture is noisy in every block: one that
   denoises sends the same blocks again while a small plume rises, and is not frozen;
 * **the stream's time stands** while frames come: somebody repeats old ones.
@@ -54,6 +54,9 @@ changes: measured, it takes four seconds."""
 _TEXT = 32
 """Blocks of the 160 inner ones: a line of text over 6 % of the picture covers up to 30
 of them wholly or in part."""
+_LINE = 3
+"""Rows of blocks that line covers in all, however long it runs: a plume rises, and a
+picture that is only less noisy around it is not frozen."""
 _TEXT_BLOCK, _TEXT_SEEN = 0.5, 0.35
 """Of the usual change: above the one a block is text, below the other in the mean the
 rest stands. Measured under a running clock, x264 at 1.5 and 4 Mbit/s: 0 to 0.3; alive:
@@ -177,7 +180,9 @@ class Still:
         if not self._noisy or now_s - self._lit_s < _UNTAUGHT_S:
             return none
         text = self._text | (inner > _TEXT_BLOCK * (self._usual or 0.0))
-        return text if int(text.sum()) <= _TEXT else none
+        rows = np.flatnonzero(text.any(axis=1))
+        line = rows.size == 0 or int(rows[-1] - rows[0]) < _LINE
+        return text if line and int(text.sum()) <= _TEXT else none
 
     def _nearest(self, look: Look) -> tuple[NDArray[np.float32], Look]:
         """Each inner block's change against the most alike of the last eight frames."""

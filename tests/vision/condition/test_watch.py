@@ -219,6 +219,28 @@ def test_a_denoised_picture_with_a_small_plume_is_never_frozen():
     assert all(usable)
 
 
+@pytest.mark.parametrize("puffs", [12, 24])
+@pytest.mark.parametrize("noise", [1.0, 0.6])
+def test_a_plume_over_a_picture_that_grew_quiet_is_no_text(puffs, noise):
+    """An encoder that spends its bits on smoke has none for the noise around it."""
+    one, loud, quiet = watch(), Scene(noise=2.0), Scene(noise=noise)
+    rng = np.random.default_rng(3)
+
+    def plume():
+        image = quiet.frame().astype(np.float32)
+        for n in range(puffs):
+            y, x = 120 + 30 * (n % 4), 192 + 32 * (n // 4)
+            part = image[y : y + 30, x : x + 32]
+            part[:] = 0.6 * part + rng.normal(60, 12, (30, 32, 1))
+        return np.clip(image, 0, 255).astype(np.uint8)
+
+    frames = [loud.frame() for _ in range(90)] + [plume() for _ in range(40)]
+    changed, usable = looks(one, frames)
+
+    assert [fault for _, fault, _ in changed if fault == "frozen"] == []
+    assert all(usable)
+
+
 def test_a_lamp_that_takes_the_noise_away_freezes_nothing():
     one, scene = watch(), Scene()
     frames = [scene.frame(light=0.5) for _ in range(WARM)]
