@@ -289,8 +289,9 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="si
     """Id of the frame: camera and number."""
     second_look: float | None = None
     """Score of the second look of a tower's camera."""
-    cause: Literal["", "unseen"] = ""
-    """Why it was cleared although nobody saw it end: the camera could not see."""
+    cause: Literal["", "unseen", "usual"] = ""
+    """Why it was cleared although nobody saw it end: the camera could not see; or it
+    still stood after half an hour, and counts as usual there."""
 
 
 class Picture(

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from vision.messages import Sight
 
 Text = dict[str, str]
-Lost = Literal["process_ended", "camera_removed", "unseen"]
+Lost = Literal["process_ended", "camera_removed", "unseen", "usual"]
 """Why an alarm was closed that nobody saw the end of."""
 _CAUSES: dict[Lost, str] = {
     "process_ended": "camera process ended",
     "camera_removed": "camera removed",
     "unseen": "camera could not see",
+    "usual": "still there, taken as usual",
 }
 TYPES = {"dark_smoke": "smoke_seen", "light_smoke": "smoke_seen", "dust": "dust_seen"}
 _BECAUSE = {"zh": "：", "en": ": "}

@@ -81,6 +81,11 @@ class Background:
         """Cells that have something to rise over."""
         return ~self._young()
 
+    @property
+    def worn(self) -> NDArray[np.bool_]:
+        """Cells that stood in alarms for so long that they are learned all the same."""
+        return np.asarray(self._kept_s > ALARM_S)
+
     def _young(self) -> NDArray[np.bool_]:
         """Not learned yet: what burns from the first frame is not either."""
         return (self._learned < YOUNG_FRAMES) | (self._learned_s < YOUNG_S)
@@ -119,7 +124,7 @@ class Background:
         weight = np.maximum(1 / np.maximum(self._learned, 1), _weight(dt_s, SLOW_S))
         _learn(self.mean, self.spread, scores, np.where(frozen, 0, weight), first)
         new = (self._learned < LEARN_FRAMES) | (self._learned_s < LEARN_S)
-        usual = new | (self._kept_s > ALARM_S)
+        usual = new | self.worn
         weight = np.where(usual, weight, _weight(dt_s, LONG_S))
         weight = np.where(frozen, 0, weight)
         _learn(self.long_mean, self.long_spread, scores, weight, first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -83,6 +83,14 @@ class Scene:
         burned = found.alone[i] > found.risen[i]
         if (burned & self.mask(alarm)).any():
             self.background.doubt(i, self.book.place(alarm))
+
+    def why_over(self, alarm: Alarm) -> Literal["", "usual"]:
+        """Whether what an alarm was raised for still stands, and was learned."""
+        i, mask = LABELS.index(alarm.label), self.mask(alarm)
+        if not self.background.worn[i][mask].any():
+            return ""
+        there = find(mask, self.scores[i])[0].score >= LOWER * alarm.peak
+        return "usual" if there else ""
 
     def rest(self, dt_s: float) -> None:
         """Nothing changed since a frame was judged: time passes for the background."""

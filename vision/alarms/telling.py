@@ -44,7 +44,7 @@ class Teller:
         moment: Moment,
         *,
         second_look: float | None = None,
-        cause: Literal["", "unseen"] = "",
+        cause: Literal["", "unseen", "usual"] = "",
     ) -> Sight:
         """One message.
 

@@ -287,7 +287,9 @@ class Watcher:
                 scene.book.tell(alarm, moment.mono_s)
                 sights.append(self._teller.sight(scene, alarm, "updated", moment))
         sights += [
-            self._teller.sight(scene, alarm, "cleared", moment)
+            self._teller.sight(
+                scene, alarm, "cleared", moment, cause=scene.why_over(alarm)
+            )
             for alarm in scene.book.clear(self._rules, moment.mono_s)
         ]
         return sights

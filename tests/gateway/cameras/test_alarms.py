@@ -133,14 +133,23 @@ def test_a_picture_after_its_end_opens_no_alarm_anew(tmp_path, lost):
     assert "cause" in told[-1]["values"]
 
 
-def test_an_alarm_that_could_not_be_seen_any_more_is_closed_and_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("cause", "told", "words"),
+    [
+        ("unseen", "camera could not see", "nobody saw it end"),
+        ("usual", "still there, taken as usual", "still there after half an hour"),
+    ],
+)
+def test_an_alarm_whose_end_nobody_saw_is_closed_and_says_so(
+    tmp_path, cause, told, words
+):
     async def main():
         async with Watched(tmp_path, a_camera("yard-1")) as site:
             await asyncio.sleep(20)
             process = site.vision["main"]
             process.sight("yard-1", "a1")
             await asyncio.sleep(5)
-            process.sight("yard-1", "a1", "cleared", score=0.0, cause="unseen")
+            process.sight("yard-1", "a1", "cleared", score=0.0, cause=cause)
             await asyncio.sleep(5)
             open_ = list(site.app.cameras.standing.alarms.open)
         return site, open_
@@ -149,8 +158,8 @@ def test_an_alarm_that_could_not_be_seen_any_more_is_closed_and_says_so(tmp_path
 
     raised, cleared = site.told("smoke_seen")
     assert (raised["state"], cleared["state"]) == ("raised", "cleared")
-    assert cleared["values"]["cause"] == "camera could not see"
-    assert "nobody saw it end" in cleared["text"]["en"]
+    assert cleared["values"]["cause"] == told
+    assert words in cleared["text"]["en"]
     assert not open_
 
 

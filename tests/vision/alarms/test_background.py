@@ -111,6 +111,7 @@ def test_steam_that_puffs_all_day_is_one_alarm_and_then_the_usual():
         scene.run(100)
     raised = [s for s in scene.sights if s.state == "raised"]
     assert len({s.id for s in raised}) == 1
+    assert not [s for s in scene.sights if s.cause], "each puff was seen to end"
     late_ms = scene.t0_ms + (scene.t_s - 3600) * 1000
     assert not [s for s in raised if s.t_ms > late_ms]
 
@@ -216,6 +217,7 @@ def test_what_was_learned_in_an_alarm_is_usual_for_the_slow_mean_too():
     scene = Scene(every_s=10.0).learned()
     scene.run(ALARM_S + 3 * SLOW_S, [("dark_smoke", 0.9)])
     assert states(scene.sights)[-1] == ("dark_smoke", "cleared")
+    assert scene.sights[-1].cause == "usual"
     assert not scene.run(3 * 3600, [("dark_smoke", 0.9)])
 
 
