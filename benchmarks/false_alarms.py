@@ -17,6 +17,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,8 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     recall: list[dict[str, Any]] = []
     distinct = 0
-    with ProcessPoolExecutor(args.jobs) as pool:
+    # Not forked: OpenCV's threads do not live in a copy, and what waits for them hangs.
+    with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
         for row, again, frames in pool.map(
             partial(played, args), range(len(scenes)), *zip(*scenes, strict=True)
         ):
