@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vision.train import ground, lens, weather
+from vision.train import ground, lens, raster, weather
+from vision.train.canvas import above, has_sky, skyline
 from vision.train.chance import between, decades
 from vision.train.flame import flames
+from vision.train.noise import fractal
 from vision.train.steam import steam
 
 if TYPE_CHECKING:
@@ -43,10 +45,25 @@ def shadow(rng: Dice, canvas: Canvas) -> None:
     canvas.dim(1 - edge * (1 - dark))
 
 
+def cloud_shadow(rng: Dice, canvas: Canvas) -> None:
+    """Soft shadows of broken clouds over the ground, which keeps its texture.
+
+    They drift over every bright day, and darken as thin black smoke does.
+    """
+    h, w = canvas.height, canvas.width
+    flat = between(rng, 1.5, 5)  # seen from a tower, what lies is foreshortened
+    field = fractal(rng, int(h * flat), w, decades(rng, 0.3, 1.5) * w, 2.0)
+    field = raster.resized(field, h, w, area=True)
+    cover = between(rng, -0.8, 0.5)
+    shade = raster.smoothstep(cover, cover + decades(rng, 0.5, 2.5), field)
+    if has_sky(canvas.now):
+        shade = shade * (1 - above(skyline(canvas.now, rng), h))
+    dark = between(rng, 0.4, 0.8) * np.array([0.96, 1, 1.05], np.float32)
+    canvas.dim(1 - shade[..., None] * (1 - dark))
+
+
 def passing(rng: Dice, canvas: Canvas) -> None:
     """A vehicle smeared by its motion: a streak of somebody's paint."""
-    from vision.train import raster  # noqa: PLC0415
-
     h, w = canvas.height, canvas.width
     mask = np.zeros((h, w), np.float32)
     tall, long = decades(rng, 6, 60), decades(rng, 15, 160)
@@ -84,6 +101,7 @@ NEGATIVES: Mapping[str, tuple[float, Callable[[Dice, Canvas], None]]] = {
     "wall": (1.0, ground.wall),
     "water": (0.7, ground.water),
     "shadow": (0.5, shadow),
+    "cloud_shadow": (2.0, cloud_shadow),
     "passing": (0.7, passing),
 }
 

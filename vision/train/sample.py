@@ -63,7 +63,7 @@ _CUT = (books.SYNTHETIC, books.REAL_SMOKE, books.REAL_DUST, books.REAL_NONE)
 # What may lie behind an emission, so that nothing there is a sign of its absence.
 _COMPANY = (
     "cumulus", "stratus", "overcast", "low_cloud", "haze", "fog", "sunset", "glare",
-    "soil", "sand", "wall", "steam", "water", "dirt",
+    "soil", "sand", "wall", "steam", "water", "dirt", "cloud_shadow",
 )  # fmt: skip
 _TRIES = 3
 _NEAR, _FAR = 14, 2  # cells of a whole picture
