@@ -31,7 +31,6 @@ def content() -> dict[str, object]:
         },
         "training": {
             "steps": 10,
-            "begun": 0,
             "crops": 20,
             "begun": 5,
             "seed": 3,
