@@ -32,6 +32,8 @@ STOP_S = 1.5
 """A second for the processes, and what it takes to kill the others."""
 ASKED_S = 15.0
 """A snapshot takes a frame, and a camera that just woke up takes a while."""
+FAULTY_S = 3.0
+"""For a frame of a camera that is known to be faulty."""
 
 
 class Cameras:
@@ -121,11 +123,16 @@ class Cameras:
         if pictures is None or keeper is None or not keeper.ask(name, id_):
             raise ControlError("no_process", t("control.no_vision", camera=name))
         waiter = pictures.wait_for(id_)
+        how = camera_health(camera, keeper, self.standing, self._crashes)
+        # One that is blocked has a picture, too; one that is gone needs no long wait.
+        seconds = ASKED_S if how.good or not how.reason else FAULTY_S
         try:
-            async with asyncio.timeout(ASKED_S):
+            async with asyncio.timeout(seconds):
                 picture = await waiter
         except TimeoutError:
-            said = t("control.no_picture", camera=name, seconds=f"{ASKED_S:g}")
+            said = t("control.no_picture", camera=name, seconds=f"{seconds:g}")
+            if how.reason:
+                said += t("control.no_picture_why", why=how.reason[language()])
             raise ControlError("no_picture", said) from None
         finally:
             pictures.give_up(id_)

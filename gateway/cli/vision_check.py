@@ -47,7 +47,10 @@ def told(found: dict[str, Any]) -> str:
         ("head", t(head, head=found["head"])),
         ("input", t(form, size=f"{width}x{height}", pixels=found["pixels"])),
         ("classes", classes),
-        ("thresholds", ", ".join(f"{a} {b:g}" for a, b in found["thresholds"].items())),
+        *(
+            (key, ", ".join(f"{a} {b:g}" for a, b in found[key].items()))
+            for key in ("thresholds", "rises", "alone")
+        ),
         ("ms", t("cli.vision.model.ms_frame", ms=f"{found['ms']:.1f}")),
     ]
     if found["licence"]:

@@ -40,6 +40,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="m
     unused: list[str]
     """Classes of the file that are not looked at."""
     thresholds: dict[str, float]
+    """What a single picture's score is held against."""
+    rises: dict[str, float]
+    """What alarms ask of the rise over the view before; a rule replaces it."""
+    alone: dict[str, float]
+    """What alarms ask while that view is not known."""
     ms: float
     """A frame, one thread, of 1280x720."""
     licence: str
@@ -73,6 +78,8 @@ def report(file: OnnxFile, model: Model, detector: Detector, ms: float) -> Repor
         classes=used,
         unused=[name for name in names.values() if name not in used],
         thresholds={label: detector.thresholds[label] for label in detector.labels},
+        rises={label: detector.rises[label] for label in detector.labels},
+        alone={label: detector.alone[label] for label in detector.labels},
         ms=round(ms, 1),
         licence=file.metadata.get("license", "")[:200],
         notes=notes(detector, model),

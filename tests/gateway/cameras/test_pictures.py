@@ -34,6 +34,28 @@ def test_a_snapshot_is_asked_of_the_process(tmp_path):
     assert [head["role"] for _, head, _ in media_of(site)] == ["snapshot"]
 
 
+def test_a_snapshot_of_a_camera_that_is_gone_says_so_soon(tmp_path):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(5)
+            process = site.vision["main"]
+            process.condition("yard-1", "gone")
+            process.hangs = True
+            await asyncio.sleep(1)
+            began = running_loop().time()
+            request = Request(cmd="snapshot", device="yard-1")
+            with pytest.raises(ControlError) as gone:
+                await site.app.cameras.snapshot(request)
+            took = running_loop().time() - began
+            (why,) = [c.reason for c in site.app.cameras.health()]
+        return took, str(gone.value), why
+
+    took, said, why = run_virtual(main())
+
+    assert took == pytest.approx(3.0, abs=0.1)
+    assert why["en"] in said or why["zh"] in said
+
+
 def test_a_daily_picture_is_an_event_that_carries_it(tmp_path):
     async def main():
         async with Watched(tmp_path, a_camera("yard-1")) as site:
