@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from vision.backoff import Backoff
 from vision.frame import Frame
 from vision.sources import EndedError, SourceError, open_source
 from vision.sources.source import OPEN_S, READ_S
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from vision.messages import Camera, Fault
     from vision.sources import Source
 
-FIRST_S, CAP_S = 1.0, 20.0
-"""Back-off before a reconnect: 1 s, doubling to 20 s: back within 30 s."""
-REFUSED_S = (5.0, 10.0, 20.0, 1800.0, 3600.0)
-"""After refused logins in a row; the last again and again. Cameras lock an account,
-for people too, after five to seven wrong passwords and forget them after half an hour:
-so four tries in half a minute (for a camera that only restarts) and then none in half
-an hour. A password that is changed here is tried at once: with a new process."""
-_LOCKING = "vision.source.refused"
-"""Where we have no login to give, no account can be locked."""
 _OVER_S = 2.0
 """So far beyond its time-out a call hangs."""
 _CORRUPT_RUN = 3
@@ -68,20 +60,6 @@ class NoFrame(NamedTuple):
     fault: Fault
     args: dict[str, str]
     """``why``: a key of the catalogue, ``vision.source.*``; the rest is for it."""
-
-
-def backoff_s(failures: int, refusals: int, chance: float) -> float:
-    """How long to wait before the next try.
-
-    Args:
-        failures: In a row, at least 1.
-        refusals: The last so many of them were refusals of our login.
-        chance: From 0 to 1: what spreads many cameras behind one switch.
-    """
-    if refusals:  # no sooner than that
-        return REFUSED_S[min(refusals, len(REFUSED_S)) - 1] * (1 + chance / 4)
-    wait_s = min(CAP_S, FIRST_S * 2.0 ** min(failures - 1, 10))
-    return float(wait_s * (0.75 + chance / 4))
 
 
 class Feed:
@@ -174,7 +152,7 @@ class Feed:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        failures = refusals = 0
+        backoff = Backoff()
         while not self._stop.is_set():
             before = self.frames
             try:
@@ -201,12 +179,10 @@ class Feed:
             self._tell()
             # One that has worked is soon back: it only restarted.
             if self.frames > before:
-                failures = refusals = 0
-            failures += 1
-            refusals = refusals + 1 if trouble.args["why"] == _LOCKING else 0
+                backoff.worked()
             self.restarts += 1
-            # Not for secrets: it spreads cameras.
-            self._stop.wait(backoff_s(failures, refusals, random.random()))  # noqa: S311
+            why, chance = trouble.args["why"], random.random()  # noqa: S311 - no secret
+            self._stop.wait(backoff.wait_s(why, time.monotonic(), chance))
 
     def _session(self) -> None:
         """Open it and read until it fails or is closed.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.http_camera import http_camera
-from vision.feed import CAP_S, Feed, backoff_s
+from vision.feed import Feed
 from vision.messages import Camera
 from vision.sources import EndedError, Grabbed, SourceError
 from vision.sources import source as source_module
@@ -63,49 +63,21 @@ def open_handles():
 
 @pytest.fixture
 def fast(monkeypatch):
-    monkeypatch.setattr("vision.feed.FIRST_S", 0.001)
+    monkeypatch.setattr("vision.backoff.FIRST_S", 0.001)
 
 
-def test_backoff_doubles_to_its_cap_with_jitter():
-    waits = [backoff_s(n, 0, 1.0) for n in range(1, 8)]
-
-    assert waits == [1, 2, 4, 8, 16, CAP_S, CAP_S]
-    assert backoff_s(9, 0, 0.0) == 0.75 * CAP_S
-    assert backoff_s(10**6, 0, 0.5) < 30
-
-
-def test_refused_logins_never_lock_an_account():
-    tries_s = [0.0]
-    for n in range(1, 30):
-        tries_s.append(tries_s[-1] + backoff_s(n, n, 0.0))  # as early as they come
-
-    # Five wrong ones are the fewest that a camera locks for, in half an hour.
-    in_half_an_hour = [sum(at <= t < at + 1800 for t in tries_s) for at in tries_s]
-    assert max(in_half_an_hour) == 4
-    assert tries_s[3] <= 35  # one that only restarted is back within half a minute
-    assert backoff_s(99, 99, 0.0) == 3600
-
-
-def test_only_refusals_in_a_row_make_it_wait_long(fast, monkeypatch):
-    waits = []
-
-    def waited(failures, refusals, chance):
-        waits.append((failures, refusals))
-        return 0.001
-
-    monkeypatch.setattr("vision.feed.backoff_s", waited)
+def test_a_refused_login_waits_unless_a_frame_came_since(fast, monkeypatch):
+    monkeypatch.setattr("vision.backoff.REFUSED_S", (0.001, 1000.0))
     refused = broken("refused", "vision.source.refused")
-    nobody = broken("refused", "vision.source.no_login")
-    gone = broken("gone")
-    played = Scripted(gone, gone, refused, refused, gone, nobody, refused, 1.0, refused)
+    played = Scripted(refused, 1.0, refused, broken("gone"), refused, 2.0)
     feed = Feed(CAMERA, opener=played.open)
     played.gate.release(9)
-    wait_for(lambda: len(waits) == 8)
+    wait_for(lambda: played.opened == 4 and feed.fault)
 
-    assert [r for _, r in waits] == [0, 0, 1, 2, 0, 0, 1, 1]
-    assert [f for f, _ in waits] == [1, 2, 3, 4, 5, 6, 7, 1]
-    feed.close()
-    played.gate.release()
+    assert feed.fault.fault == "refused"
+    assert (feed.frames, feed.restarts, feed.stuck_s()) == (1, 4, 0.0)
+    feed.close(timeout_s=20.0)  # nor is a long wait waited for
+    assert not feed.alive
 
 
 def test_the_newest_frame_wins_and_older_ones_are_gone():
