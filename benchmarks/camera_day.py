@@ -123,6 +123,7 @@ class Day:
         seed: Of the weathers.
         plumes: What to lay where and when.
         mattes: Of filmed smoke.
+        ground: Where the picture is no sky, see ``benchmarks.weather.frames``.
     """
 
     def __init__(
@@ -135,8 +136,9 @@ class Day:
         seed: int,
         plumes: Sequence[Planted] = (),
         mattes: Sequence[NDArray[np.float32]] = (),
+        ground: NDArray[np.float32] | None = None,
     ) -> None:
-        self._detector, self._scene = detector, scene
+        self._detector, self._scene, self._ground = detector, scene, ground
         self._loop, self._seed, self._mattes = loop, seed, mattes
         self._plumes = list(plumes)
         self.pipeline = Pipeline(camera, detector, f"{camera.name}-day")
@@ -183,7 +185,8 @@ class Day:
         if isinstance(self._scene, list):
             made = self._scene
         else:
-            made = frames(self._scene, weather, self._loop, self._seed * 1000 + n)
+            seed = self._seed * 1000 + n
+            made = frames(self._scene, weather, self._loop, seed, self._ground)
         shown = [made[there_and_back(k, len(made))] for k in range(length_s)]
         if not isinstance(self._scene, list):
             self._arrive(weather, shown)

@@ -34,6 +34,7 @@ from benchmarks.camera_day import (
     summary,
     timetable,
 )
+from benchmarks.skylines import SKYLINES, ground
 from benchmarks.weather import SIZE, cropped
 from vision.detect.detector import Detector
 from vision.messages import Model
@@ -182,8 +183,15 @@ def played(
     """
     cv2.setNumThreads(1)
     detector = Judged(Detector.open(Model(path=args.model)))
-    options = {"loop": args.loop, "seed": args.seed}
+    line = SKYLINES.get(name)
+    options = {
+        "loop": args.loop,
+        "seed": args.seed,
+        "ground": None if line is None else ground(line, SIZE),
+    }
     table = timetable()
+    if isinstance(scene, list):  # no weather is laid on a clip
+        table = ["clip"] * len(table)
     day = Day(detector, camera_of(name, args.night), scene, **options)
     day.run(table, hours=tuple(args.hours))
     row = summary(day, name)

@@ -242,7 +242,9 @@ WEATHERS = {
 }
 
 
-def frames(scene: Picture, weather: str, count: int, seed: int) -> list[Picture]:
+def frames(
+    scene: Picture, weather: str, count: int, seed: int, ground: Plane | None = None
+) -> list[Picture]:
     """One loop of a weather.
 
     Args:
@@ -250,12 +252,18 @@ def frames(scene: Picture, weather: str, count: int, seed: int) -> list[Picture]
         weather: One of ``WEATHERS``.
         count: Frames of the loop, to be played forth and back.
         seed: Of its randomness.
+        ground: (384, 640), 1 where the scene is no sky; None: unknown, and clouds and
+            their shadows are then laid by the height in the picture alone.
     """
-    base = scene.astype(np.float32)
+    base, there = scene.astype(np.float32), None
+    if ground is not None and weather in (clouds.__name__, cloud_shadows.__name__):
+        there = (ground if weather == cloud_shadows.__name__ else 1 - ground)[..., None]
     made = []
     for n in range(count):
         # The same fields for the whole loop, other noise in each frame.
         drawn = WEATHERS[weather](base, n / count, np.random.default_rng(seed))
+        if there is not None:
+            drawn = base + (drawn - base) * there
         made.append(finish(drawn, np.random.default_rng([seed, n])))
     return made
 

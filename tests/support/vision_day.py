@@ -29,7 +29,10 @@ def photograph():
 
 
 def scene(seed):
-    """A yard under a sky: (384, 640, 3) BGR. No photograph, and no smoke."""
+    """A yard under a sky, (384, 640, 3) BGR, and where it is no sky, (384, 640).
+
+    No photograph, and no smoke.
+    """
     rng = np.random.default_rng(seed)
     width, height = SIZE
     picture = np.zeros((height, width, 3), np.float32)
@@ -39,18 +42,21 @@ def scene(seed):
     texture = noise_field(rng, octaves=6, base=8)[..., None]
     ground = np.array([70, 105, 100]) + rng.integers(-20, 20, 3)
     picture[horizon:] = (ground * (0.6 + 0.8 * texture))[horizon:]
+    solid = np.zeros((height, width), np.float32)
+    solid[horizon:] = 1
     for _ in range(6):
         x, wide = int(rng.integers(0, width)), int(rng.integers(30, 110))
         high = int(rng.integers(30, 110))
         colour = [float(c) for c in rng.integers(60, 190, 3)]
         top = horizon + 20 - high
-        cv2.rectangle(picture, (x, top), (x + wide, horizon + 20), colour, -1)
+        for plane, fill in ((picture, colour), (solid, 1.0)):
+            cv2.rectangle(plane, (x, top), (x + wide, horizon + 20), fill, -1)
         for row in range(top + 8, horizon, 18):
             for column in range(x + 6, x + wide - 8, 16):
                 cv2.rectangle(
                     picture, (column, row), (column + 7, row + 9), (50, 45, 40), -1
                 )
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.clip(picture, 0, 255).astype(np.uint8), solid
 
 
 def mattes(seed, count=30):
