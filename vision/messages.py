@@ -132,6 +132,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The gateway sends a picture in parts of this size."""
     clip_s: float = 0.0
     """Length of the clip around an alarm; 0: none."""
+    words: dict[str, str] = {}
+    """What is drawn into a picture, in the gateway's language: labels, ``peak``,
+    ``bearing``, ``night``. Filled in by the gateway; what is missing is English."""
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,11 @@ def _face() -> Any | None:  # noqa: ANN401 - OpenCV 5 has it, its stubs do not
     return _faces["uni"]
 
 
+def can_write(text: str) -> bool:
+    """Whether there are letters for it."""
+    return text.isascii() or _face() is not None
+
+
 def write(
     picture: NDArray[np.uint8],
     text: str,

@@ -23,6 +23,7 @@ from gateway.cameras.events import Text, worded
 from gateway.cameras.logins import Logins
 from gateway.cameras.pictures import READ_S
 from gateway.cameras.seeing import Seeing
+from gateway.cameras.words import with_words
 from gateway.texts import both, known, language, t
 from vision.messages import (
     Ask,
@@ -192,7 +193,7 @@ class GroupKeeper:
                     group=self.group,
                     cameras=cameras,
                     model=self._vision.model,
-                    evidence=self._vision.evidence,
+                    evidence=with_words(self._vision.evidence),
                 )
             )
             ended = await self._attend(process, self._attendance)

@@ -11,6 +11,7 @@ import msgspec
 from drivers.profiles.document import read_document
 from drivers.profiles.reading import Report, Section
 from gateway.cameras.logins import with_password
+from gateway.cameras.words import with_words
 from gateway.cli.arguments import site_path_if_any
 from gateway.cli.exits import CliError, Exit
 from gateway.cli.reach import load
@@ -74,7 +75,7 @@ def configure(meant_: Meant, folder: str) -> bytes:
         group=TYPED,
         cameras=(msgspec.structs.replace(meant_.camera, heartbeat=None),),
         model=meant_.model,
-        evidence=Evidence(folder=folder),
+        evidence=with_words(Evidence(folder=folder)),
     )
     return msgspec.json.encode(told)
 

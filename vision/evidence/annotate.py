@@ -1,7 +1,7 @@
 """A picture with what was seen drawn into it, and a line of text below it.
 
-The text stands below the picture, so that nothing of it is covered. What a label means
-in the reader's language is for the platform to say: the codes are those of the event.
+The text stands below the picture, so that nothing of it is covered. Its words are the
+gateway's; English where none are given or there are no letters for them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,26 @@ import cv2
 import numpy as np
 
 from vision.evidence.blackout import BLOCK, MARGIN
-from vision.pen import DARK, FAINT, INK, LABEL, PAPER, chip, chip_size, width, write
+from vision.pen import (
+    DARK,
+    FAINT,
+    INK,
+    LABEL,
+    PAPER,
+    can_write,
+    chip,
+    chip_size,
+    width,
+    write,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from vision.messages import Camera, Sight
+    from vision.pen import Colour
 
 _SMALLEST_WIDTH = 480
 """Smaller pictures are made this wide before anything is drawn: text has to be read."""
@@ -34,13 +48,16 @@ class Drawn(NamedTuple):
     """So many of them, from the top, are of the camera's picture."""
 
 
-def annotated(image: NDArray[np.uint8], sight: Sight, camera: Camera) -> Drawn:
+def annotated(
+    image: NDArray[np.uint8], sight: Sight, camera: Camera, words: Mapping[str, str]
+) -> Drawn:
     """The picture with a box around the region, and its line of text.
 
     Args:
         image: (height, width, 3) uint8, BGR; never changed. Private zones are black.
         sight: What was seen in it.
         camera: Whose name and time zone stand below.
+        words: As in ``Evidence``.
 
     Returns:
         The picture, and below it, from the next coding block on, its line of text.
@@ -53,13 +70,15 @@ def annotated(image: NDArray[np.uint8], sight: Sight, camera: Camera) -> Drawn:
     below = -(-(height + MARGIN) // BLOCK) * BLOCK
     picture = np.zeros((below + round(30 * unit), across, 3), np.uint8)
     picture[:height] = image
-    _box(picture[:height], sight, unit)
+    _box(picture[:height], sight, words, unit)
     picture[below:] = PAPER
-    _footer(picture[below:], sight, camera, unit)
+    _footer(picture[below:], sight, camera, words, unit)
     return Drawn(picture, height)
 
 
-def _box(picture: NDArray[np.uint8], sight: Sight, unit: float) -> None:
+def _box(
+    picture: NDArray[np.uint8], sight: Sight, words: Mapping[str, str], unit: float
+) -> None:
     """The region: a thin frame with strong corners, dark around it on bright skies."""
     height, across = picture.shape[:2]
     x0, y0, x1, y1 = sight.region
@@ -81,30 +100,39 @@ def _box(picture: NDArray[np.uint8], sight: Sight, unit: float) -> None:
             for y, to_y in ((top, top + arm), (bottom, bottom - arm)):
                 cv2.line(picture, (x, y), (to_x, y), ink, thick + more, cv2.LINE_AA)
                 cv2.line(picture, (x, y), (x, to_y), ink, thick + more, cv2.LINE_AA)
-    _tag(picture, sight, (left, top, bottom), unit)
+    label = f"{_word(words, sight.label)} {sight.score:.2f}"
+    _tag(picture, label, LABEL[sight.label], (left, top, bottom), unit)
 
 
 def _tag(
-    picture: NDArray[np.uint8], sight: Sight, box: tuple[int, int, int], unit: float
+    picture: NDArray[np.uint8],
+    text: str,
+    colour: Colour,
+    box: tuple[int, int, int],
+    unit: float,
 ) -> None:
     """Label and score on the frame's upper edge, below it where there is no room."""
     left, top, bottom = box
-    text, size = f"{sight.label.replace('_', ' ')} {sight.score:.2f}", round(14 * unit)
+    size = round(14 * unit)
     wide, high = chip_size(text, size)
     left = min(left, max(0, picture.shape[1] - wide))
     at = top - high if top >= high else min(bottom, picture.shape[0] - high)
-    chip(picture, text, (left, at), LABEL[sight.label], size)
+    chip(picture, text, (left, at), colour, size)
 
 
 def _footer(
-    strip: NDArray[np.uint8], sight: Sight, camera: Camera, unit: float
+    strip: NDArray[np.uint8],
+    sight: Sight,
+    camera: Camera,
+    words: Mapping[str, str],
+    unit: float,
 ) -> None:
     """Where and when on the left; what and by which model on the right."""
     size, pad, base = round(13 * unit), round(9 * unit), round(20 * unit)
     strip[: max(2, round(2 * unit))] = LABEL[sight.label]
     left = f"{camera.name}   {local_time(sight.t_ms, camera.timezone)}"
     end = write(strip, left, (pad, base), size=size, colour=INK)
-    right = _facts(sight)
+    right = _facts(sight, words)
     while right:
         at = strip.shape[1] - pad - width(right, size)
         if at >= end + 2 * pad:
@@ -113,16 +141,21 @@ def _footer(
         right = right.rpartition("   ")[0]
 
 
-def _facts(sight: Sight) -> str:
+def _facts(sight: Sight, words: Mapping[str, str]) -> str:
     """What the event says as well, the most telling first."""
-    facts = [f"peak {sight.peak:.2f} ≥ {sight.threshold:.2f}"]
+    facts = [f"{_word(words, 'peak')} {sight.peak:.2f} ≥ {sight.threshold:.2f}"]
     if sight.bearing is not None:
-        facts.append(f"bearing {sight.bearing:.0f}°")
+        facts.append(f"{_word(words, 'bearing')} {sight.bearing:.0f}°")
     if sight.night:
-        facts.append("night")
+        facts.append(_word(words, "night"))
     if sight.model:
         facts.append(sight.model)
     return "   ".join(facts)
+
+
+def _word(words: Mapping[str, str], name: str) -> str:
+    text = words.get(name, "")
+    return text if text and can_write(text) else name.replace("_", " ")
 
 
 def local_time(t_ms: int, timezone: str) -> str:

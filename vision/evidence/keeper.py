@@ -82,6 +82,7 @@ class Keeper:
         self._blackout = Blackout(camera.zones)
         self._fitter = Fitter(self._blackout, evidence.picture_bytes)
         self._drawn = Fitter(self._blackout, evidence.picture_bytes)
+        self._words = evidence.words
         self._clip_s = camera.clip_s or evidence.clip_s
         frames = max((rule.of for rule in camera.rules.values()), default=6)
         seconds = max(
@@ -194,7 +195,7 @@ class Keeper:
         # Only here: drawing needs more of OpenCV than a camera that sees nothing.
         from vision.evidence.annotate import annotated  # noqa: PLC0415
 
-        draw = partial(annotated, sight=sight, camera=self._camera)
+        draw = partial(annotated, sight=sight, camera=self._camera, words=self._words)
         return self._drawn.encode(frame.image, draw)
 
     def _after(self, due: _Due, mono_s: float) -> Picture | None:

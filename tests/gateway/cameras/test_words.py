@@ -14,7 +14,7 @@ import vision
 from gateway.texts import set_language
 from tests.support.virtual import run_virtual
 from tests.support.watched_site import Watched, a_camera
-from vision.messages import UNTOLD_FOLDER
+from vision.messages import LABELS, UNTOLD_FOLDER
 
 PHRASE = re.compile("[A-Za-z]{2,} [A-Za-z]{2,}")
 """Two words of English in a row; a name, a path or a unit is one."""
@@ -129,3 +129,16 @@ def test_whatever_goes_wrong_is_said_in_chinese(tmp_path, caplog, chinese):
     }
     assert len(said) >= 20, said
     assert [line for line in said if PHRASE.search(line)] == []
+
+
+def test_pictures_are_written_on_in_chinese(tmp_path, chinese):
+    async def main():
+        async with Watched(tmp_path, a_camera("yard-1")) as site:
+            await asyncio.sleep(5)
+            return site.vision["main"].configure.evidence.words
+
+    words = run_virtual(main())
+
+    assert words.keys() == {*LABELS, "peak", "bearing", "night"}
+    assert words["dark_smoke"] == "黑烟"
+    assert [text for text in words.values() if text.isascii()] == []

@@ -461,13 +461,46 @@ def test_whatever_is_drawn_stays_in_the_picture_and_covers_little(size, region, 
     clean = image(*size)
     sight = raised(frame(1), region=region, label=label, model="模型" * 40)
 
-    drawn = annotated(clean, sight, camera())
+    drawn = annotated(clean, sight, camera(), {label: "白烟或灰烟", "peak": "最高得分"})
 
     assert drawn.rows <= drawn.picture.shape[0] - 30
     assert drawn.picture.shape[1] == max(480, size[0])
     if size[0] >= 480:
         same = (drawn.picture[: drawn.rows] == clean).all(axis=2).mean()
         assert same > 0.85
+
+
+def at_picture(folder, **evidence):
+    """The annotated picture of an alarm at night, as it is kept."""
+    keep = keeper(folder, Evidence(folder=str(folder), **evidence))
+    of, _ = play(keep, 1, 3)
+    drawn = next(p for p in keep.sight(raised(of, night=True), of) if p.annotated)
+    return (folder / drawn.file).read_bytes()
+
+
+CHINESE = {"dark_smoke": "黑烟", "peak": "最高得分", "bearing": "方位", "night": "夜间"}
+
+
+def test_words_of_the_gateway_are_drawn_each_in_its_place(tmp_path):
+    english = at_picture(tmp_path / "none")
+    drawn = {
+        word: at_picture(tmp_path / word, words={word: text})
+        for word, text in CHINESE.items()
+    }
+
+    assert english not in drawn.values()
+    assert len(set(drawn.values())) == len(CHINESE)
+    # What OpenCV has no letter for would be the same box or question mark.
+    others = {name: text[::-1] for name, text in CHINESE.items()}
+    assert at_picture(tmp_path / "a", words=CHINESE) != at_picture(
+        tmp_path / "b", words=others
+    )
+
+
+def test_words_nobody_can_write_are_english(tmp_path, monkeypatch):
+    monkeypatch.setattr("vision.pen._face", lambda: None)  # OpenCV before 5
+
+    assert at_picture(tmp_path / "a", words=CHINESE) == at_picture(tmp_path / "b")
 
 
 def test_the_time_is_the_cameras():
