@@ -21,6 +21,7 @@ from simulators import analyzer_kinds as kinds
 from simulators.analyzer_line import AnalyzerLine, AnalyzerServer, AsciiFault, Mischief
 from simulators.ports import PtyPort
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Wanted(NamedTuple):
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.analyzers")
+    parser = argparse.ArgumentParser(prog=typed("analyzers"))
     add = parser.add_argument
     add("--kind", metavar="NAME[:ADDRESS][=GASES]", action="append", type=wanted)
     add("--tcp", metavar="PORT", type=int, help="0 chooses a free port")

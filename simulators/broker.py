@@ -34,6 +34,7 @@ from simulators.process import (
     say_ready,
     until_told,
 )
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,7 +241,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.broker")
+    parser = argparse.ArgumentParser(prog=typed("broker"))
     add = parser.add_argument
     add("--kind", choices=["nats", "mosquitto"], default="nats")
     add("--host", default="127.0.0.1")

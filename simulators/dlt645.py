@@ -22,6 +22,7 @@ from simulators.dlt645_station import OWN_FAULTS, MeterServer, MeterStation
 from simulators.faults import Fault, Switchboard
 from simulators.ports import PtyPort
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ _DIGITS = 12
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.dlt645")
+    parser = argparse.ArgumentParser(prog=typed("dlt645"))
     add = parser.add_argument
     faults = [*(fault.value for fault in Fault), *OWN_FAULTS]
     add("--meter", metavar="PROFILE@ADDRESS", action="append", default=[], type=_named)

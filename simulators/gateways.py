@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from simulators.fleet import Fleet, Plan
 from simulators.process import die_with_parent, run, say_ready
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ _SPARE_FILES = 64
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.gateways")
+    parser = argparse.ArgumentParser(prog=typed("gateways"))
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=1883)

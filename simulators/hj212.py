@@ -30,6 +30,7 @@ from simulators.hj212_faults import Fault, pieces
 from simulators.hj212_instrument import HOUR, MINUTE, Instrument
 from simulators.ports import PtyPort
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -245,7 +246,7 @@ class Caller:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.hj212")
+    parser = argparse.ArgumentParser(prog=typed("hj212"))
     add = parser.add_argument
     add("--instrument", metavar="MN", action="append", default=[])
     add("--profile", metavar="NAME", default="generic-hj212-dust-noise")

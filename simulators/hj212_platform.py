@@ -25,6 +25,7 @@ from simulators.hj212_platform_ledger import shown
 from simulators.hj212_platform_script import Script
 from simulators.hj212_sm4 import key_of
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ _FIRST_MN = "010000A8900016F000169DC0"
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.hj212_platform")
+    parser = argparse.ArgumentParser(prog=typed("hj212_platform"))
     add = parser.add_argument
     add("--listen", metavar="HOST:PORT", default="127.0.0.1:9212")
     add("--mn", metavar="MN[@ST]", action="append", default=[])

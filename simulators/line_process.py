@@ -29,6 +29,7 @@ from simulators.line import Line, line_pty
 from simulators.process import say_ready, until_told
 from simulators.station import RtuServer, Station
 from simulators.talkers import Master, Noise, Streamer
+from simulators.typed import typed
 from simulators.uart import Settings, settings
 from simulators.wire import rtu_frame
 
@@ -41,7 +42,7 @@ _READ_ONE = bytes.fromhex("0300000001")
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.line")
+    parser = argparse.ArgumentParser(prog=typed("line"))
     add = parser.add_argument
     add("--config", metavar="FILE", type=Path, required=True, help="what is on it")
     add("--pty", metavar="LINK", type=Path, required=True, help="where the port is")

@@ -36,6 +36,7 @@ from simulators.process import (
 from simulators.profiled import ProfileUnit
 from simulators.station import AsciiServer, RtuServer, Station
 from simulators.terminal import TerminalPort
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ class Served(NamedTuple):
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.modbus")
+    parser = argparse.ArgumentParser(prog=typed("modbus"))
     add = parser.add_argument
     add("--bench", metavar="DEVICESxPOINTS", type=_grid, help="benchmark devices")
     add("--profile", metavar="NAME@UNIT", action="append", default=[], type=_named)

@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.consumer import Consumer
 from simulators.process import die_with_parent, say_ready
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +129,7 @@ def expectations(path: Path | None) -> dict[str, Expectation]:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.platform")
+    parser = argparse.ArgumentParser(prog=typed("platform"))
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=1883)

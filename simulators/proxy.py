@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 from simulators.mqtt_faults import Faults
 from simulators.mqtt_packets import CONNECT, AckFilter, Packets
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -364,7 +365,7 @@ async def _listen(proxy: Proxy) -> None:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.proxy")
+    parser = argparse.ArgumentParser(prog=typed("proxy"))
     add = parser.add_argument
     add("--to", required=True, metavar="HOST:PORT", help="where the broker is")
     add("--listen", type=int, default=0, help="0 chooses a free port")

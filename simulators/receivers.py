@@ -29,6 +29,7 @@ from simulators import nmea
 from simulators.ports import PtyPort
 from simulators.process import die_with_parent, run, say_ready, until_told
 from simulators.receiver import TANGSHAN, Receiver, Spell, Trouble
+from simulators.typed import typed
 from simulators.uart import Signal, as_tty, receive, settings, wave
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _json(said: dict[str, Any]) -> bytes:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.receivers")
+    parser = argparse.ArgumentParser(prog=typed("receivers"))
     add = parser.add_argument
     add("--pty", metavar="LINK", type=Path, help="a serial line behind this link")
     add("--tcp", metavar="PORT", type=int, help="0 chooses a free port")

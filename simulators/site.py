@@ -29,6 +29,7 @@ from simulators.process import die_with_parent, run, say_ready, until_told
 from simulators.site_cameras import CameraPart
 from simulators.site_plan import KINDS, load_plan
 from simulators.site_process import MQTT, SimulatedSite
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ _HINT = (
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.site")
+    parser = argparse.ArgumentParser(prog=typed("site"))
     add = parser.add_argument
     add("--kind", choices=KINDS, required=True)
     add("--folder", type=Path, metavar="FOLDER", help="default: ./sim-KIND")

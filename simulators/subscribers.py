@@ -23,6 +23,7 @@ from simulators import mqtt_codec as codec
 from simulators.consumer import Consumer
 from simulators.mqtt_packets import Packets, puback
 from simulators.process import die_with_parent, run, say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +171,7 @@ def shared(intake: Intake, prefix: str, group: str, count: int) -> None:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.subscribers")
+    parser = argparse.ArgumentParser(prog=typed("subscribers"))
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=1883)

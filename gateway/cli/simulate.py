@@ -7,6 +7,7 @@ hands it the rest of the command line.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         child = subprocess.Popen(
             # -P: a http.py in the current folder must not stand in for Python's.
             [sys.executable, "-P", "-m", module, *args.rest, *common],
+            env=os.environ | {"ECOGATE_SIMULATE": args.kind},
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread runs here yet
         )
         status = child.wait()

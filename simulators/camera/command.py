@@ -30,6 +30,7 @@ from simulators.camera.login import Login, Scheme
 from simulators.camera.rtsp_process import RtspMissingError, find_python
 from simulators.camera.switches import HOST
 from simulators.process import say_ready, until_told
+from simulators.typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ _MISSING = (
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; errors go to standard error with exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.camera")
+    parser = argparse.ArgumentParser(prog=typed("camera"))
     add = parser.add_argument
     add(
         "source",

@@ -1,10 +1,13 @@
 """`simulate` hands the rest of the command line to the simulator."""
 
+import os
 import sys
+from importlib import import_module
 
 import pytest
 
 from gateway.cli import main, simulate
+from gateway.cli.exits import Exit
 
 
 @pytest.fixture
@@ -20,6 +23,34 @@ def started(monkeypatch):
 
     monkeypatch.setattr(simulate.subprocess, "Popen", Child)
     return commands
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """What it starts is done here, as far as its own command line."""
+
+    class Child:
+        def __init__(self, command, env, **_options):
+            with monkeypatch.context() as set_to:
+                set_to.setattr(os, "environ", dict(env))
+                with pytest.raises(SystemExit) as ended:
+                    import_module(command[3]).parse(command[4:])
+            self.status = ended.value.code
+
+        def wait(self):
+            return self.status
+
+    monkeypatch.setattr(simulate.subprocess, "Popen", Child)
+
+
+@pytest.mark.parametrize("kind", simulate.KINDS)
+def test_its_usage_says_what_was_typed(in_process, kind, capsys):
+    assert main(["simulate", kind, "--nonsense"]) == Exit.USAGE
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: ecogate simulate {kind} ")
+    assert f"ecogate simulate {kind}: error:" in said
+    assert "python -m" not in said
 
 
 @pytest.mark.parametrize(
