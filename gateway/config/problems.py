@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from drivers.profiles.reading import Word, displayed
@@ -31,7 +32,9 @@ def message_of(problem: Problem) -> str:
             text += t("config.meant", meant=problem.meant)
     else:
         text = problem.message
-    return text
+    # Sentences of other rooms begin with the key, which the place names already.
+    key = problem.path.rpartition(".")[2]
+    return re.sub(rf"\A{re.escape(key)}(: |：)", "", text) if key else text
 
 
 def place_of(problem: Problem, file: Path) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config import load_problems
+from gateway.config import line_of, load_problems
 from gateway.config.cameras import groups
+from gateway.texts import set_language
 from vision.messages import LABELS
 
 HEAD = """\
@@ -191,3 +192,21 @@ def test_zones_that_leave_nothing_to_watch_are_said(tmp_path, zones, rules, blin
 
     assert site is not None
     assert ("camera_blind" in codes) == blind
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_a_password_that_others_can_read_is_said_and_its_key_once(tmp_path, code):
+    file, secret = tmp_path / "site.yaml", tmp_path / "secret"
+    secret.write_text("hunter2", "utf-8")
+    secret.chmod(0o644)
+    yard = "{url: 'rtsp://10.0.0.1/a', username: watch, password_file: secret}"
+    file.write_text(f"{HEAD}cameras: {{yard-1: {yard}}}\n", "utf-8")
+    set_language(code)
+    try:
+        _, problems = load_problems(file)
+        (line,) = [line_of(p, file) for p in problems if p.code == "file_modes"]
+    finally:
+        set_language(None)
+
+    assert line.count("password_file") == 1
+    assert f"chmod g-w,o-rwx {secret}" in line
