@@ -114,7 +114,7 @@ class Cameras:
         name = request.device or ""
         camera = self._site.cameras.get(name)
         if camera is None:
-            names = ", ".join(self._site.cameras) or "-"
+            names = ", ".join(self._site.cameras) or t("config.word.none")
             said = t("control.no_camera", found=name, names=names)
             raise ControlError("no_camera", said)
         keeper = self.keepers.get(camera.group)

@@ -57,8 +57,9 @@ def meant(args: argparse.Namespace) -> Meant:
     if found is None:
         typed = "/" in args.camera or Path(args.camera).exists()
         if not typed and (site is not None or not args.kind):
-            known = ", ".join(site.cameras) if site is not None else ""
-            said = t("cli.vision.no_camera", found=args.camera, known=known or "-")
+            known = ", ".join(site.cameras if site is not None else ())
+            known = known or t("config.word.none")
+            said = t("cli.vision.no_camera", found=args.camera, known=known)
             raise CliError(said, Exit.USAGE)
         return Meant(_typed(args.camera, args.kind), Model(), site)
     try:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise CliError(text, Exit.USAGE)
     site = load(args)
     if args.camera not in site.cameras or site.vision is None:
-        known = ", ".join(site.cameras) or "-"
+        known = ", ".join(site.cameras) or t("config.word.none")
         text = t("cli.vision.no_camera", found=args.camera, known=known)
         raise CliError(text, Exit.USAGE)
     folder = Path(site.vision.evidence.folder) / ALARMS_FOLDER

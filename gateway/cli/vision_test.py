@@ -79,7 +79,7 @@ def arguments(args: argparse.Namespace) -> list[str]:
     if args.camera:
         site = load(args)
         if args.camera not in site.cameras:
-            known = ", ".join(site.cameras) or "-"
+            known = ", ".join(site.cameras) or t("config.word.none")
             text = t("cli.vision.no_camera", found=args.camera, known=known)
             raise CliError(text, Exit.USAGE)
         camera = site.cameras[args.camera].camera

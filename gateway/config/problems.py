@@ -54,4 +54,6 @@ def line_of(problem: Problem, file: Path) -> str:
 def _worded(name: str, value: object) -> object:
     if isinstance(value, Word):
         return t(f"config.word.{value.code}")
+    if name == "choices" and value == "-":
+        return t("config.word.none")
     return displayed(name, value)

@@ -47,7 +47,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, capsys, monkeypatch
     [
         ("rtsp://a:hunter2@h/x", "password in the URL"),
         ("http://h/x", "expected kind"),
-        ("nowhere", "expected a camera of the site file"),
+        ("nowhere", "expected a camera of the site file (none yet), found nowhere"),
     ],
 )
 def test_an_address_is_held_to_what_a_site_file_asks(

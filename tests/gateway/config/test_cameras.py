@@ -194,6 +194,27 @@ def test_zones_that_leave_nothing_to_watch_are_said(tmp_path, zones, rules, blin
     assert ("camera_blind" in codes) == blind
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("en", "expected a device listed here (none yet), found 'cems-1.so2'"),
+        ("zh", "应为 devices 中的设备（暂无），实为 'cems-1.so2'"),
+    ],
+)
+def test_a_site_without_devices_is_said_to_have_none(tmp_path, code, said):
+    file = tmp_path / "site.yaml"
+    yard = "{url: 'rtsp://10.0.0.1/a', values: [cems-1.so2]}"
+    file.write_text(f"{HEAD}cameras: {{yard-1: {yard}}}\n", "utf-8")
+    set_language(code)
+    try:
+        _, problems = load_problems(file)
+        (line,) = [line_of(p, file) for p in problems if p.code == "unknown_device"]
+    finally:
+        set_language(None)
+
+    assert line.endswith(f"cameras.yard-1.values: {said}")
+
+
 @pytest.mark.parametrize("code", ["en", "zh"])
 def test_a_password_that_others_can_read_is_said_and_its_key_once(tmp_path, code):
     file, secret = tmp_path / "site.yaml", tmp_path / "secret"
