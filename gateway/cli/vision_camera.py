@@ -65,7 +65,7 @@ def meant(args: argparse.Namespace) -> Meant:
     try:
         camera = with_password(found)
     except SecretError as exc:
-        raise CliError(str(exc)) from exc
+        raise CliError(t("vision.said", error=exc)) from exc
     vision = site.vision if site is not None else None
     return Meant(camera, vision.model if vision else Model(), site)
 

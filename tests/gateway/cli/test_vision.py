@@ -64,6 +64,21 @@ def test_an_address_is_held_to_what_a_site_file_asks(
     assert "hunter2" not in error
 
 
+def test_a_password_others_can_read_is_said_in_chinese(tmp_path, capsys):
+    (tmp_path / "pw").write_text("hunter2", "utf-8")
+    (tmp_path / "pw").chmod(0o644)
+    yard = "{url: 'rtsp://10.0.0.1/a', username: watch, password_file: pw}"
+    text = f"gateway: site-07\nbuffer: {{path: ./data}}\ncameras: {{yard-1: {yard}}}\n"
+    (tmp_path / "site.yaml").write_text(text, "utf-8")
+
+    site = ["--site", str(tmp_path / "site.yaml")]
+    status = main(["--lang", "zh", "vision", "snapshot", "yard-1", *site])
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert status != Exit.OK
+    assert "password_file：其他用户可以读取" in last
+
+
 def test_a_folder_is_watched_in_the_foreground(tmp_path, capsys):
     stills = make_stills(tmp_path / "stills", 2)
 
