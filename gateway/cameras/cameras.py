@@ -14,7 +14,7 @@ from gateway.cameras.newest_values import NewestValues
 from gateway.cameras.note import NOTE
 from gateway.cameras.pictures import Pictures
 from gateway.cameras.standing import Standing
-from gateway.cameras.untold import Untold
+from gateway.cameras.untold import STORED, Untold
 from gateway.config.cameras import groups
 from gateway.control import ControlError
 from gateway.texts import language, t
@@ -152,7 +152,13 @@ class Cameras:
         folder, part_bytes = Path(vision.evidence.folder), vision.evidence.part_bytes
         if self._pictures is None or self._pictures.folder != folder:
             buffer = self._app.buffer
-            untold = Untold(folder, lambda: buffer.high, lambda: buffer.stats().durable)
+            untold = Untold(
+                folder,
+                lambda: buffer.high,
+                lambda: buffer.stats().durable,
+                lambda names, late: buffer.remember(STORED, names, lazily=late),
+                buffer.recall(STORED),
+            )
             self._pictures = Pictures(
                 self._app.record, self.standing.alarms, folder, untold
             )

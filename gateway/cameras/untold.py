@@ -2,8 +2,9 @@
 
 The vision process notes a picture before the file has its name; the note goes when the
 picture is durable in the buffer. What has a note when no process of its camera runs was
-never stored, or was not yet known to be: it is told now. Told twice it has the same
-event, number and SHA-256. What its alarm was is in the process' own list of alarms.
+never stored: it is told now. Which notes are only waiting to go is kept in the buffer,
+right behind the records of their pictures, so that a gateway that dies before they are
+gone tells none twice. What its alarm was is in the process' own list of alarms.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
+STORED = "pictures"
+"""Of the buffer's notes: the names of ours whose pictures are stored."""
 READ_S = 5.0
 NEWEST_BYTES = 200_000
 """Of a list of alarms: some hundred of the last."""
@@ -44,7 +47,12 @@ class Untold:
     """The notes of one evidence folder."""
 
     def __init__(
-        self, folder: Path, high: Callable[[], int], durable: Callable[[], int]
+        self,
+        folder: Path,
+        high: Callable[[], int],
+        durable: Callable[[], int],
+        remember: Callable[[bytes, bool], None],
+        recalled: bytes | None,
     ) -> None:
         """Prepare; nothing is read yet.
 
@@ -52,10 +60,14 @@ class Untold:
             folder: Of evidence.
             high: The newest seq of the buffer.
             durable: Up to which seq all of it is safe.
+            remember: Keeps bytes in the buffer, never sooner than the records before;
+                true: it may be much later.
+            recalled: What was kept last.
         """
         self._folder = folder
         self._high, self._durable = high, durable
-        self._stored: dict[str, int] = {}
+        self._remember = remember
+        self._stored = dict.fromkeys(_names(recalled), 0)
         """Note -> with this seq its picture is safe."""
         self._files = DaemonExecutor()
 
@@ -83,6 +95,7 @@ class Untold:
     def stored(self, picture: Picture) -> None:
         """It is in the buffer: its note may go once that is durable."""
         self._stored[note_of(picture)] = self._high()
+        self._keep()
 
     def settle(self) -> asyncio.Future[list[str]] | None:
         """Remove the notes of what is safe; who wants may wait for it."""
@@ -108,6 +121,18 @@ class Untold:
         if not gone.cancelled():
             for name in gone.result():
                 self._stored.pop(name, None)
+            self._keep(lazily=True)  # that one is gone nobody must know
+
+    def _keep(self, *, lazily: bool = False) -> None:
+        # A picture's own file may be made anew under its name: it is not ours to tell.
+        names = [name for name in self._stored if name.startswith(UNTOLD_FOLDER)]
+        self._remember(msgspec.json.encode(names), lazily)
+
+
+def _names(kept: bytes | None) -> list[str]:
+    with contextlib.suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(kept or b"[]", type=list[str])
+    return []
 
 
 def _read(folder: Path) -> list[Note]:

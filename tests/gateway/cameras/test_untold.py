@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.cameras.alarms import OLDEST_MS
+from gateway.cameras.untold import Untold
 from gateway.media import media_records
 from gateway.texts import t
 from tests.support.virtual import run_virtual, running_loop
@@ -116,6 +117,51 @@ def test_what_a_gateway_died_before_storing_is_told_by_its_next_run(tmp_path, aw
         set() if late else {"heartbeat-yard-1-1-1000-1.jpg"}
     )
     assert notes(tmp_path) == []
+
+
+def test_what_was_stored_is_not_told_again_by_a_run_that_finds_its_note(
+    tmp_path, monkeypatch
+):
+    day = "heartbeat-yard-1-20251121"
+
+    async def main():
+        camera = a_camera("yard-1")
+        first = Watched(tmp_path, camera)
+        with monkeypatch.context() as dies:
+            # It dies before a note is gone; or the card comes back with what was on it.
+            dies.setattr("gateway.cameras.untold._remove", lambda _folder, files: [])
+            async with first:
+                await asyncio.sleep(20)
+                process = first.vision["main"]
+                process.sight("yard-1", "a1")
+                process.picture("yard-1", "a1", "at")
+                process.picture("yard-1", day, "heartbeat")
+                await asyncio.sleep(3)
+                process.sight("yard-1", "b1", "cleared")
+                process.picture("yard-1", "b1", "after")
+                await asyncio.sleep(3)
+                process.keep("yard-1", "a1", "after")  # not stored: it is told
+        left = len(notes(tmp_path))
+        second = Watched(tmp_path, camera, clock=first.clock)
+        second.platform = first.platform
+        async with second:
+            await asyncio.sleep(20)
+        return second, left
+
+    site, left = run_virtual(main())
+
+    assert left == 4
+    told = [("a1", 1, "at"), (day, 1, "heartbeat"), ("b1", 1, "after")]
+    assert heads(site) == [*told, ("a1", 2, "after")]
+    assert len(site.told("camera_heartbeat")) == 1
+    assert notes(tmp_path) == []
+
+
+@pytest.mark.parametrize("kept", [b"{", b'{"a": 1}', b"[1]", b"\xff"])
+def test_a_damaged_list_of_what_was_stored_is_none(tmp_path, kept):
+    untold = Untold(tmp_path, lambda: 0, lambda: 0, lambda *_kept: None, kept)
+
+    assert untold.settle() is None
 
 
 def test_what_cannot_be_told_any_more_is_said_once(tmp_path, caplog):
