@@ -11,7 +11,7 @@ import math
 
 FIRST_S, CAP_S = 1.0, 20.0
 """After a lost connection: 1 s, doubling to 20 s: back within 30 s."""
-REFUSED_S = (5.0, 25.0, 150.0, 1800.0, 3600.0)
+REFUSED_S = (5.0, 20.0, 150.0, 1800.0, 3600.0)
 """After refused logins in a row; the last again and again. Cameras lock an account, or
 our address with everybody behind it, for half an hour: Hikvision after five wrong
 passwords of a user and seven of the administrator ("Illegal Login Lock" in its
@@ -25,7 +25,7 @@ LOCKING = "vision.source.refused"
 
 
 class Backoff:
-    """The tries of one camera: pure."""
+    """The tries of one camera by one process, of which the next knows nothing: pure."""
 
     def __init__(self) -> None:
         self._failures = self._refusals = 0

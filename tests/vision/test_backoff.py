@@ -46,7 +46,9 @@ def test_no_camera_locks_us_out_however_often_it_is_lost_in_between(lost):
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0])
-@pytest.mark.parametrize(("boots_s", "back_s"), [(4, 10), (25, 40), (180, 240)])
+@pytest.mark.parametrize(
+    ("boots_s", "back_s"), [(4, 10), (7, 37), (25, 55), (175, 240)]
+)
 def test_a_camera_that_refuses_while_it_starts_is_soon_back(boots_s, back_s, chance):
     refused = tries_s(itertools.repeat(LOCKING, 8), chance)
 
