@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.weather import SIZE, Plume, frames, plume
+from benchmarks.weather import PLAIN, SIZE, Plume, View, frames, plume
 from vision.frame import Cells, Frame
 from vision.messages import Camera, Mount
 from vision.pipeline import Pipeline
@@ -123,7 +123,7 @@ class Day:
         seed: Of the weathers.
         plumes: What to lay where and when.
         mattes: Of filmed smoke.
-        ground: Where the picture is no sky, see ``benchmarks.weather.frames``.
+        view: Of the picture.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class Day:
         seed: int,
         plumes: Sequence[Planted] = (),
         mattes: Sequence[NDArray[np.float32]] = (),
-        ground: NDArray[np.float32] | None = None,
+        view: View = PLAIN,
     ) -> None:
-        self._detector, self._scene, self._ground = detector, scene, ground
+        self._detector, self._scene, self._view = detector, scene, view
         self._loop, self._seed, self._mattes = loop, seed, mattes
         self._plumes = list(plumes)
         self.pipeline = Pipeline(camera, detector, f"{camera.name}-day")
@@ -186,7 +186,7 @@ class Day:
             made = self._scene
         else:
             seed = self._seed * 1000 + n
-            made = frames(self._scene, weather, self._loop, seed, self._ground)
+            made = frames(self._scene, weather, self._loop, seed, self._view)
         shown = [made[there_and_back(k, len(made))] for k in range(length_s)]
         if not isinstance(self._scene, list):
             self._arrive(weather, shown)

@@ -34,7 +34,7 @@ from benchmarks.camera_day import (
     summary,
     timetable,
 )
-from benchmarks.skylines import SKYLINES, ground
+from benchmarks.skylines import view
 from benchmarks.weather import SIZE, cropped
 from vision.detect.detector import Detector
 from vision.messages import Model
@@ -183,12 +183,7 @@ def played(
     """
     cv2.setNumThreads(1)
     detector = Judged(Detector.open(Model(path=args.model)))
-    line = SKYLINES.get(name)
-    options = {
-        "loop": args.loop,
-        "seed": args.seed,
-        "ground": None if line is None else ground(line, SIZE),
-    }
+    options = {"loop": args.loop, "seed": args.seed, "view": view(name)}
     table = timetable()
     if isinstance(scene, list):  # no weather is laid on a clip
         table = ["clip"] * len(table)

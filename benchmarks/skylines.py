@@ -1,7 +1,7 @@
-"""Where the sky of each picture ends: clouds drift above, their shadows lie below.
+"""What each picture of the rendered days looks at: its skyline and its height.
 
-Drawn by hand. A shadow in the sky looks like soot to anybody, and a cloud before a hill
-like smoke: a model that calls them so is right.
+Clouds drift above the line, their shadows lie below. A shadow in the sky looks like
+soot to anybody, and a cloud before a hill like smoke: a model that says so is right.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from benchmarks.weather import PLAIN, SIZE, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +22,19 @@ if TYPE_CHECKING:
 
 SOFT = 2.0
 """Pixels: an edge is no sharper in a camera's picture."""
+HIGH_M: Mapping[str, float] = {
+    "udacity-veh_test2": 1.5,
+    "afm_ck0k9d4ua4hmc0863jvxmzoep": 300.0,
+    "kodak_19": 1.5,
+    "afm_ck0kcazaa8ddi0701vyun3axw": 500.0,
+    "kodak_09": 1.5,
+    "afm_ck0k9kge67alj09447rr8gcjz": 100.0,
+}
+"""Of the camera over the land it looks at, guessed: a vehicle, a person, mountains."""
 
-# Percent of the width from the left and of the height from above, left to right. Trees
-# and buildings before the sky are ground; masts, a sign and a propeller are left out,
-# for the air around them is not.
+# Drawn by hand: percent of the width from the left and of the height from above, left
+# to right. Trees and buildings before the sky are ground; masts, a sign and a propeller
+# are left out, for the air around them is not.
 SKYLINES: Mapping[str, Line] = {
     "udacity-veh_test2": (
         (0, 37), (5, 38), (9, 47), (20, 51), (27, 51), (33, 51), (35, 49), (40, 51),
@@ -48,6 +59,15 @@ SKYLINES: Mapping[str, Line] = {
         (81, 51), (83, 66), (95, 70), (100, 72),
     ),
 }  # fmt: skip
+
+
+def view(name: str) -> View:
+    """Of a picture, by its name without the suffix; of a clip the plain one."""
+    if name not in SKYLINES:
+        return PLAIN
+    line = SKYLINES[name]
+    horizon = max(row for _, row in line) / 100
+    return View(ground(line, SIZE), horizon, HIGH_M[name])
 
 
 def ground(line: Line, size: tuple[int, int]) -> NDArray[np.float32]:

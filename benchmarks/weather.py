@@ -8,13 +8,14 @@ shapes. ``plume`` lays smoke or dust over such frames, for recall on the same da
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +25,26 @@ if TYPE_CHECKING:
     Rng = np.random.Generator
 
 SIZE = (640, 384)
+FOCAL = SIZE[0] / (2 * math.tan(math.radians(30)))
+"""Pixels: the usual camera sees sixty degrees."""
+FINE = 6
+"""Times finer than the picture: near the horizon a row holds many shadows."""
+CLOUDS_M, WIND_M, HAZE_M = 10_000.0, 8.0, 6_000.0
+"""Metres: after which the clouds of a sky come again, each some hundreds wide; that
+they drift in a second; in which the air takes two thirds of a shadow's contrast."""
+PENUMBRA = 0.1
+"""Of the range of their noise: the sun's disc softens an edge by tens of metres."""
+
+
+class View(NamedTuple):
+    """What a camera looks at, for weather that is not everywhere in its picture."""
+
+    ground: Plane
+    """(384, 640): 1 where it is no sky."""
+    horizon: float
+    """Its row, as a share of the height."""
+    high_m: float
+    """Of the camera over what it looks at."""
 
 
 def noise_field(rng: Rng, octaves: int = 4, base: int = 3) -> Plane:
@@ -67,6 +88,10 @@ def tint(blue: float, green: float, red: float) -> Plane:
     return np.array([blue, green, red], np.float32)
 
 
+PLAIN = View(ramp(-7.7, 11.3) * np.ones(SIZE, np.float32).T, 0.4, 6.0)
+"""Where nothing better is known: a yard with a sky over it."""
+
+
 def still(scene: Plane, phase: float, rng: Rng) -> Plane:
     """Nothing but the sensor."""
     del phase, rng
@@ -93,18 +118,33 @@ def light(scene: Plane, phase: float, rng: Rng) -> Plane:
     return np.asarray(scene * tint(gain - warm, gain, gain + warm), np.float32)
 
 
-def cloud_shadows(scene: Plane, phase: float, rng: Rng) -> Plane:
-    """Shadows that wander over the ground."""
-    field = np.roll(noise_field(rng), round(300 * phase), axis=1)
-    down = ramp(-1.6, 2.4)
-    shade = 1 - 0.4 * np.clip((field - 0.5) * 4, 0, 1) * down
-    return np.asarray(scene * shade[..., None], np.float32)
+def cloud_shadows(scene: Plane, phase: float, rng: Rng, view: View = PLAIN) -> Plane:
+    """Shadows of broken clouds that wander over the ground, as a camera sees it.
+
+    From a tower they are bands; who stands in one sees its edge sweep by.
+    """
+    field, (width, height) = noise_field(rng, octaves=3, base=10), SIZE
+    fine = (np.arange(FINE * height, dtype=np.float32) + 0.5) / FINE
+    far_m = FOCAL * view.high_m / np.maximum(fine - view.horizon * height, 1e-3)
+    aside = (np.arange(width, dtype=np.float32) - width / 2) / FOCAL
+    across_m = aside[None] * far_m[:, None] + WIND_M * 60 * phase
+    along_m = np.repeat(far_m[:, None], width, axis=1)
+    shade = cv2.remap(
+        field,
+        across_m * np.float32(width / CLOUDS_M) % (width - 1),
+        along_m * np.float32(height / CLOUDS_M) % (height - 1),
+        cv2.INTER_LINEAR,
+    )
+    dark = 0.4 * np.clip((shade - 0.5) / PENUMBRA + 0.5, 0, 1)
+    dark *= np.exp(-far_m / HAZE_M)[:, None]
+    dark = cv2.resize(dark, SIZE, interpolation=cv2.INTER_AREA) * view.ground
+    return np.asarray(scene * (1 - dark[..., None]), np.float32)
 
 
-def clouds(scene: Plane, phase: float, rng: Rng) -> Plane:
+def clouds(scene: Plane, phase: float, rng: Rng, view: View = PLAIN) -> Plane:
     """White clouds that drift and grow in the sky."""
     field = np.roll(noise_field(rng, base=2), round(160 * phase), axis=1)
-    up = ramp(1.0, -1.6)
+    up = ramp(1.0, -1.6) * (1 - view.ground)
     return over(scene, np.clip((field - 0.45) * 3, 0, 0.8) * up, (245, 240, 238))
 
 
@@ -222,7 +262,7 @@ def insects(scene: Plane, phase: float, rng: Rng) -> Plane:
     return over(night, cv2.GaussianBlur(streak, (0, 0), 6), (240, 240, 240))
 
 
-WEATHERS = {
+WEATHERS: dict[str, Callable[..., Plane]] = {
     one.__name__: one
     for one in (
         still,
@@ -243,7 +283,7 @@ WEATHERS = {
 
 
 def frames(
-    scene: Picture, weather: str, count: int, seed: int, ground: Plane | None = None
+    scene: Picture, weather: str, count: int, seed: int, view: View = PLAIN
 ) -> list[Picture]:
     """One loop of a weather.
 
@@ -252,18 +292,15 @@ def frames(
         weather: One of ``WEATHERS``.
         count: Frames of the loop, to be played forth and back.
         seed: Of its randomness.
-        ground: (384, 640), 1 where the scene is no sky; None: unknown, and clouds and
-            their shadows are then laid by the height in the picture alone.
+        view: Of the scene.
     """
-    base, there = scene.astype(np.float32), None
-    if ground is not None and weather in (clouds.__name__, cloud_shadows.__name__):
-        there = (ground if weather == cloud_shadows.__name__ else 1 - ground)[..., None]
+    base, draw = scene.astype(np.float32), WEATHERS[weather]
+    if weather in {clouds.__name__, cloud_shadows.__name__}:
+        draw = partial(draw, view=view)
     made = []
     for n in range(count):
         # The same fields for the whole loop, other noise in each frame.
-        drawn = WEATHERS[weather](base, n / count, np.random.default_rng(seed))
-        if there is not None:
-            drawn = base + (drawn - base) * there
+        drawn = draw(base, n / count, np.random.default_rng(seed))
         made.append(finish(drawn, np.random.default_rng([seed, n])))
     return made
 

@@ -19,9 +19,9 @@ def apart(one, other, where):
 @pytest.mark.parametrize("name", ["cloud_shadows", "clouds"])
 def test_clouds_keep_to_the_sky_and_their_shadows_to_the_ground(name):
     seed = 1  # of a day that is neither overcast nor blue
-    picture, ground = scene(seed)
-    there = (ground if name == "cloud_shadows" else 1 - ground) > 0
-    frames = weather.frames(picture, name, 8, seed, ground)
+    picture, view = scene(seed)
+    there = (view.ground if name == "cloud_shadows" else 1 - view.ground) > 0
+    frames = weather.frames(picture, name, 8, seed, view)
     noise = apart(weather.frames(picture, "still", 1, seed)[0], picture, ~there)
     changed = [means(frame, there) - means(picture, there) for frame in frames]
     for frame in frames:

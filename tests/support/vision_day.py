@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from benchmarks.camera_day import DAYTIME, NIGHT, Planted
-from benchmarks.weather import SIZE, Plume, noise_field
+from benchmarks.weather import SIZE, Plume, View, noise_field
 
 MINUTES = (
     *NIGHT[:4],
@@ -29,10 +29,7 @@ def photograph():
 
 
 def scene(seed):
-    """A yard under a sky, (384, 640, 3) BGR, and where it is no sky, (384, 640).
-
-    No photograph, and no smoke.
-    """
+    """A yard under a sky, (384, 640, 3) BGR, and its view: no photograph, no smoke."""
     rng = np.random.default_rng(seed)
     width, height = SIZE
     picture = np.zeros((height, width, 3), np.float32)
@@ -56,7 +53,7 @@ def scene(seed):
                 cv2.rectangle(
                     picture, (column, row), (column + 7, row + 9), (50, 45, 40), -1
                 )
-    return np.clip(picture, 0, 255).astype(np.uint8), solid
+    return np.clip(picture, 0, 255).astype(np.uint8), View(solid, horizon / height, 6.0)
 
 
 def mattes(seed, count=30):

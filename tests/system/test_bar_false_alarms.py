@@ -18,9 +18,9 @@ def test_a_day_of_weathers_is_quiet(count, figure, seed):
     detector = Judged(Detector.open(Model()))
     false, frames = 0, 0
     for n in range(count(1, 6)):
-        picture, ground = scene(seed + n)
+        picture, view = scene(seed + n)
         camera = camera_of("yard", sun=False)
-        day = Day(detector, camera, picture, loop=loop, seed=n, ground=ground)
+        day = Day(detector, camera, picture, loop=loop, seed=n, view=view)
         day.run(MINUTES, segment_s)
         told = summary(day, "yard")
         assert day.pipeline.beat().judged > 0
