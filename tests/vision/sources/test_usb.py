@@ -79,7 +79,7 @@ class Capture:
 def driver(tmp_path, monkeypatch):
     found = Driver(tmp_path / "video0")
     monkeypatch.setattr("vision.sources.usb.cv2.VideoCapture", found.capture)
-    monkeypatch.setattr("vision.feed.FIRST_S", 0.005)
+    monkeypatch.setattr("vision.backoff.FIRST_S", 0.005)
     monkeypatch.setattr("vision.feed.CAP_S", 0.02)
     yield found
     found.runs.set()
