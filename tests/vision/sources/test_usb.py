@@ -80,7 +80,7 @@ def driver(tmp_path, monkeypatch):
     found = Driver(tmp_path / "video0")
     monkeypatch.setattr("vision.sources.usb.cv2.VideoCapture", found.capture)
     monkeypatch.setattr("vision.backoff.FIRST_S", 0.005)
-    monkeypatch.setattr("vision.feed.CAP_S", 0.02)
+    monkeypatch.setattr("vision.backoff.CAP_S", 0.02)
     yield found
     found.runs.set()
 
