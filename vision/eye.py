@@ -301,7 +301,7 @@ class Eye:
         """
         if not self._private:
             return True
-        odd = not LEARNED.isdisjoint(faults)
+        odd = not (LEARNED | {"unsteady"}).isdisjoint(faults)
         if odd:
             self._keeper.forget()
         if self._pipeline.placed and not odd:

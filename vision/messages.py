@@ -44,15 +44,17 @@ Fault = Literal[
     "defocused",
     "blocked",
     "moved",
+    "unsteady",
 ]
 """What can be wrong with a camera: no frame comes (silent), the login was refused, the
 connection cannot be made (gone), frames cannot be decoded, or what comes shows
-nothing."""
+nothing; or what it sees is not what it usually does, and nothing is usual where the
+view as a whole keeps moving (unsteady)."""
 BLINDING: frozenset[Fault] = frozenset(
     {"silent", "refused", "gone", "corrupt", "frozen", "black", "grey"}
 )
-"""With these nothing is seen, so nothing is judged; a defocused, partly blocked or
-moved camera still sees smoke, and its alarms carry the fault."""
+"""With these nothing is seen, so nothing is judged; a defocused, partly blocked, moved
+or unsteady camera still sees smoke, and its alarms carry the fault."""
 LEARNED: frozenset[Fault] = frozenset({"defocused", "blocked", "moved"})
 """Seen against what the camera usually sees; they outlive the process, as that does."""
 Head = Literal["grid", "yolov5", "yolov8", "yolox", "end2end", "classification"]

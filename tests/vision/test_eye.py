@@ -286,7 +286,7 @@ def test_a_picture_that_cannot_be_made_costs_no_alarm_and_is_said(eye, fake):
     assert eye.beat().unkept_args == full
 
 
-@pytest.mark.parametrize("fault", sorted(LEARNED))
+@pytest.mark.parametrize("fault", [*sorted(LEARNED), "unsteady"])
 @pytest.mark.parametrize(("use", "shown"), [("private", False), ("ignore", True)])
 def test_a_camera_that_was_turned_shows_nothing_that_could_be_private(
     fake, fault, use, shown

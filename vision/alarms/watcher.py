@@ -169,20 +169,23 @@ class Watcher:
             look: The small picture of the same frame.
             faults: What is wrong with the camera now. With one of ``BLINDING`` nothing
                 is told, and open alarms neither rise nor fall; others are told with
-                each sight. A camera that moved learns its background anew.
+                each sight. A camera that moved learns its background anew, and one
+                that is unsteady has none.
             frame: Id of the frame.
             second_look: Asked before a region is raised: its score in a closer look at
                 the same frame. Below the threshold it must be confirmed anew.
         """
         dt_s = 0.0 if self._last_s is None else max(0.0, mono_s - self._last_s)
         self._last_s = mono_s
-        moved_now = "moved" in faults and "moved" not in self._faults
+        began = {"moved", "unsteady"}.intersection(faults).difference(self._faults)
         self._faults = tuple(sorted(faults))
         if BLINDING.intersection(faults):
             return self._go_blind(t_ms, mono_s, dt_s)
-        if moved_now or (self._blind_s is not None and self._blind_s > LIVES_S):
+        if began or (self._blind_s is not None and self._blind_s > LIVES_S):
             self._forget()
         self._blind_s = None
+        if "unsteady" in faults and self._scene is not None:
+            self._scene.background.forget()
 
         if cells is not None:
             self._fit(cells.scores.shape)

@@ -81,6 +81,9 @@ their structure, beside a cloth over half of it 0.39 to 0.53."""
 _AGREE = 0.5
 """Agreement of edges with their usual, below which a camera has no usual view: at one
 place it is 0.99, shaking 0.89 and more; always another view, 0.18 at most."""
+_STEADY = 0.85
+"""And above which it always looked at one place: a drive along a motorway has 0.84 at
+most."""
 _LEFT, _ARRIVED = 0.6, 0.7
 """Of the usual agreement: below the one it looks elsewhere (moved by 10 %: 0.58 at
 most, by 3 %: 0.68, another view 0.18; light and haze 0.80 at least), above the other
@@ -92,6 +95,9 @@ _ALL_LOST = 0.9
 """Share of the blocks: what is left is too little to compare."""
 _EDGES = 8
 """Pixels of an edge picture a block is wide."""
+_EDGED, _STANDING = 16.0, 0.5
+"""Mean square of a block that has edges, and the correlation of edges that still stand
+there."""
 _SURE = 0.4
 """Peak of the correlation by which a shift is told: moves have 0.76 and more, another
 view 0.19 at most, 70 % covered 0.28."""
@@ -131,7 +137,7 @@ class UsualView:
 
     def _reset(self) -> None:
         self.means = self.texture = None
-        self._edges: NDArray[np.float32] | None = None
+        self.edges: NDArray[np.float32] | None = None
         self._last_edges: NDArray[np.float32] | None = None
         self._sharpness, self._mean, self._usual = 0.0, 0.0, 1.0
         self._noise = 0.0
@@ -153,9 +159,24 @@ class UsualView:
             and self._usual >= _AGREE
         )
 
+    @property
+    def steady(self) -> bool:
+        """Whether the view is known and was always one."""
+        return self.ripe and self._usual >= _STEADY
+
+    def focus(self, look: Look, noise: float = 0.0) -> float:
+        """Sharpness as a share of the usual; 1 where that is not known.
+
+        Args:
+            look: Of a good, fresh frame.
+            noise: As in ``step``.
+        """
+        _, sharpness = self._structure(look, self._bounded(noise))
+        return sharpness / (self._sharpness + 1e-6) if self.ripe else 1.0
+
     def kept(self, mono_s: float) -> KeptView | None:
         """What the next process needs; None: the view is not known yet."""
-        if self._edges is None or self.means is None or self.texture is None:
+        if self.edges is None or self.means is None or self.texture is None:
             return None
         if not self.ripe:
             return None
@@ -170,18 +191,23 @@ class UsualView:
             infrared=self._infrared.on,
             doubted=self._held and not self.agrees,
         )
-        return KeptView(head, self._edges, self.means, self.texture)
+        return KeptView(head, self.edges, self.means, self.texture)
 
     def take_up(self, kept: KeptView, mono_s: float) -> None:
         """Go on with what the process before had learned."""
         self._reset()
-        head, self._edges, self.means, self.texture = kept
+        head, self.edges, self.means, self.texture = kept
         self._seen_s, self._frames = head.seen_s, head.frames
         self._sharpness, self._mean = head.sharpness, head.mean
         self._usual, self._noise = head.usual, head.noise
         self._odd_s = None if head.odd_s is None else mono_s - head.odd_s
         self._infrared.on = head.infrared
         self.agrees = False
+
+    def forget(self) -> None:
+        """The camera went elsewhere: learn anew, but where it is ``held``."""
+        if not self._held:
+            self._reset()
 
     def switched(self, look: Look, *, faulty: bool = False) -> bool:
         """Whether the camera went to infrared or back; then all is learned anew.
@@ -206,14 +232,8 @@ class UsualView:
                 grey levels; as much of the steps within a block is no structure.
         """
         edges = edge_picture(look.grey)
-        # What sways changes every block, and is no noise: at most half more than usual.
-        if self.texture is not None:
-            noise = min(noise, 1.5 * self._noise + 0.1)
-        # A step is of two pixels, each with its noise.
-        structure = np.maximum(look.across + look.down - 2.0 * noise, 0.0)
-        # As the look's, without the noise.
-        fine = float((look.across + look.down).mean())
-        sharpness = look.sharpness * float(structure.mean()) / (fine + 1e-6)
+        noise = self._bounded(noise)
+        structure, sharpness = self._structure(look, noise)
         last_edges, self._last_edges = self._last_edges, edges
         last_means, self._last_means = self._last_means, look.means
         passed_s = 0.0 if self._last_s is None else look.mono_s - self._last_s
@@ -221,10 +241,10 @@ class UsualView:
         self._last_s = look.mono_s
         share = 1.0 if self._frames <= 1 else passed_s / _SLOW_S
         self._noise += min(1.0, share) * (noise - self._noise)
-        if self._edges is None or self.means is None or self.texture is None:
+        if self.edges is None or self.means is None or self.texture is None:
             self._learn(look, edges, structure, sharpness, 1.0, passed_s)
             return Oddities()
-        agree = agreement(edges, self._edges)
+        agree = agreement(edges, self.edges)
         if not self.ripe:
             # Three times within the half minute in which the view is learned; a camera
             # that is seldom looked at learns a tenth from each frame.
@@ -234,7 +254,7 @@ class UsualView:
             return Oddities()
         self.agrees = agree >= self._left * self._usual
         if self._held and agree < _SHAKEN * self._usual:
-            self.agrees = self.agrees and _far(shift(self._edges, edges)) is None
+            self.agrees = self.agrees and _far(shift(self.edges, edges)) is None
         odd = self._odd(look, edges, structure, sharpness, last_edges, last_means)
         if odd == Oddities() and self._held and not self.agrees:
             return odd  # what may be another view teaches nothing
@@ -251,6 +271,18 @@ class UsualView:
             self._reset()
         return odd
 
+    def _bounded(self, noise: float) -> float:
+        # What sways changes every block, and is no noise: at most half more than usual.
+        return noise if self.texture is None else min(noise, 1.5 * self._noise + 0.1)
+
+    @staticmethod
+    def _structure(look: Look, noise: float) -> tuple[NDArray[np.float32], float]:
+        """Each block's structure, and the sharpness as the look's, without noise."""
+        # A step is of two pixels, each with its noise.
+        structure = np.maximum(look.across + look.down - 2.0 * noise, 0.0)
+        fine = float((look.across + look.down).mean())
+        return structure, look.sharpness * float(structure.mean()) / (fine + 1e-6)
+
     def _learn(
         self,
         look: Look,
@@ -260,12 +292,12 @@ class UsualView:
         share: float,
         passed_s: float,
     ) -> None:
-        if self._edges is None or self.means is None or self.texture is None:
-            self._edges, self.means, self.texture = edges, look.means, structure
+        if self.edges is None or self.means is None or self.texture is None:
+            self.edges, self.means, self.texture = edges, look.means, structure
             self._sharpness, self._mean = sharpness, look.mean
         else:
             share = min(1.0, share)
-            self._edges = _toward(self._edges, edges, share)
+            self.edges = _toward(self.edges, edges, share)
             self.means = _toward(self.means, look.means, share)
             self.texture = _toward(self.texture, structure, share)
             self._mean += share * (look.mean - self._mean)
@@ -285,7 +317,7 @@ class UsualView:
     ) -> Oddities:
         assert self.means is not None  # noqa: S101 - ripe
         assert self.texture is not None  # noqa: S101
-        assert self._edges is not None  # noqa: S101
+        assert self.edges is not None  # noqa: S101
         structured = self.texture >= _TEXTURED
         count = int(structured.sum())
         # What the best kept quarter lost was lost to the light, not to a cloth.
@@ -331,19 +363,19 @@ class UsualView:
         last_edges: NDArray[np.float32] | None,
         lost: NDArray[np.bool_],
     ) -> tuple[int, int] | None:
-        assert self._edges is not None  # noqa: S101
+        assert self.edges is not None  # noqa: S101
         assert self.texture is not None  # noqa: S101
         if self.agrees or last_edges is None:
             return None
         if agreement(edges, last_edges) < _ARRIVED * self._usual:
             return None  # it is still turning, or a lorry drives past
-        if (far := _far(shift(self._edges, edges))) is not None:
+        if (far := _far(shift(self.edges, edges))) is not None:
             return far
         # Beside what covers a lens the view is as usual; another view has no such part.
         # The rim of what covers it is left out.
         near = cv2.dilate(lost.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         left = np.repeat(np.repeat(~near, _EDGES, axis=0), _EDGES, axis=1)
-        beside = agreement(edges[left], self._edges[left])
+        beside = agreement(edges[left], self.edges[left])
         if float(near.mean()) > _ALL_LOST or beside >= self._left * self._usual:
             return None
         richness = float(
@@ -357,12 +389,22 @@ class UsualView:
 
 def edge_picture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Where edges are in a (192, 320) picture: (96, 160), zero mean."""
-    half = (
+    return edges_of(halved(grey))
+
+
+def halved(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(192, 320) to (96, 160): means of four pixels."""
+    four = (
         grey[0::2, 0::2].astype(np.float32)
         + grey[1::2, 0::2]
         + grey[0::2, 1::2]
         + grey[1::2, 1::2]
-    ) / 4.0
+    )
+    return np.asarray(four / 4.0, np.float32)
+
+
+def edges_of(half: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where edges are in a picture that is halved already."""
     strength = np.zeros_like(half)
     strength[:, 1:-1] += np.abs(half[:, 2:] - half[:, :-2])
     strength[1:-1] += np.abs(half[2:] - half[:-2])
@@ -377,6 +419,22 @@ def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Normalised correlation of two edge pictures, -1 to 1."""
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.vdot(a, b)) / scale if scale > 1e-3 else 0.0  # noqa: PLR2004
+
+
+def standing(edges: NDArray[np.float32], usual: NDArray[np.float32]) -> float:
+    """Share of the blocks with edges whose edges still stand there, 0 to 1.
+
+    Args:
+        edges: Of a picture, (96, 160).
+        usual: The learned ones.
+    """
+    power = _block_means(usual * usual)
+    some = power > max(_EDGED, 3.0 * float(np.quantile(power, 0.1)))
+    if not some.any():
+        return 1.0
+    both = _block_means(edges * usual)[some]
+    scale = np.sqrt(_block_means(edges * edges)[some] * power[some])
+    return float((both > _STANDING * scale).mean())
 
 
 def shift(
@@ -407,6 +465,11 @@ def _far(shifted: tuple[int, int, float]) -> tuple[int, int] | None:
     if peak < _SURE or max(abs(across), abs(along)) < _FAR:
         return None
     return round(100 * across), round(100 * along)
+
+
+def _block_means(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    size = (plane.shape[1] // _EDGES, plane.shape[0] // _EDGES)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _toward(

@@ -19,6 +19,7 @@ import msgspec
 from vision.condition import kept_view
 from vision.condition.blank import Black, grey_share
 from vision.condition.still import Still
+from vision.condition.unsteady import Unsteady
 from vision.condition.usual_view import Oddities, UsualView
 from vision.messages import BLINDING, LEARNED, Fault
 
@@ -43,10 +44,15 @@ _AFTER_S: dict[Fault, float] = {
     "defocused": 6.0,
     "blocked": 5.0,
     "moved": 4.0,
+    # It counts for itself how long it lasts.
+    "unsteady": 0.0,
 }
 _FRAMES = 2
 """A fault seen in one picture needs this many frames, whatever the rate."""
-_AT_ONCE: frozenset[Fault] = _FED | {"frozen"}
+_AT_ONCE: frozenset[Fault] = _FED | {"frozen", "unsteady"}
+_TRAVELS_S = 60.0
+"""Unsteady for so long, it will not come back to its usual view: who turns a camera by
+hand is done, and is told that it moved."""
 _GREY_DOUBT, _GREY_SURE = 0.05, 0.12
 """Shares of the picture."""
 
@@ -107,6 +113,10 @@ class Watch:
         self._black = Black()
         self._private = any(zone.use == "private" for zone in camera.zones)
         self._view = UsualView(held=self._private)
+        self._unsteady = Unsteady()
+        self._unsteady_s: float | None = None
+        self._strayed = False
+        """It travelled before anybody knew where its private zones were drawn."""
         self._latches: dict[Fault, _Latch] = {
             fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
@@ -131,9 +141,10 @@ class Watch:
 
         Not with a fault of the view, not in a frame that shows another one, and after a
         restart not before the old view was seen again. Nobody knows of a view that was
-        not learned yet: then it is taken for granted.
+        not learned yet: then it is taken for granted, unless it travels.
         """
-        return self._view.agrees and not self._faulty
+        travels = self._private and (self._unsteady.moving or self._strayed)
+        return self._view.agrees and not self._faulty and not travels
 
     @property
     def _faulty(self) -> bool:
@@ -215,7 +226,8 @@ class Watch:
 
     def _picture(self, look: Look) -> tuple[dict[Fault, dict[str, str] | None], bool]:
         """Signs of a frame's faults, and whether it may not be judged."""
-        if self._view.switched(look, faulty=self._faulty):
+        odd_view = self._faulty or self._unsteady.lasts
+        if self._view.switched(look, faulty=odd_view):
             self._still.forget()
         still = self._still.step(look)
         black = self._black.step(look, still.level)
@@ -229,7 +241,7 @@ class Watch:
         smeared = grey >= (_GREY_DOUBT if self._latches["grey"].on else _GREY_SURE)
         blank = black or smeared
         doubt = blank or grey >= _GREY_DOUBT or not still.advanced
-        odd = Oddities() if doubt else self._view.step(look, still.level)
+        odd = Oddities() if doubt else self._viewed(look, still.level)
         self._calm = still.calm
         signs: dict[Fault, dict[str, str] | None] = {
             # What is black or grey to the bit is rightly named by that.
@@ -246,7 +258,21 @@ class Watch:
                 signs["moved"] = {"right": f"{right:+d}", "down": f"{down:+d}"}
             elif self._latches["moved"].on and not self._view.agrees:
                 signs["moved"] = {}  # whatever it shows, it is not the old view
+            signs["unsteady"] = {} if self._unsteady.lasts else None
         return signs, doubt
+
+    def _viewed(self, look: Look, noise: float) -> Oddities:
+        """What is odd about the view of a good frame."""
+        if not self._unsteady.step(look, self._view, noise):
+            self._unsteady_s = None
+            return self._view.step(look, noise)
+        # Nothing is usual, and nothing odd.
+        if self._unsteady_s is None:
+            self._unsteady_s = look.mono_s
+        self._strayed = self._strayed or not self._view.ripe
+        if look.mono_s - self._unsteady_s >= _TRAVELS_S:
+            self._view.forget()
+        return Oddities()
 
 
 def _told(value: float | None, name: str, times: float = 1) -> dict[str, str] | None:

@@ -79,6 +79,36 @@ def test_a_moved_camera_learns_its_new_view():
     assert not scene.watcher.learning
 
 
+def test_an_unsteady_camera_has_no_background_and_only_strong_sights_alarm():
+    steady, unsteady = Scene().learned(), Scene().learned()
+    faults = ("unsteady",)
+    unsteady.run(120, faults=faults)
+    assert unsteady.watcher.learning
+    assert steady.run(20, [("dark_smoke", 0.6)])  # a rise of 0.55, and 0.45 is asked
+    assert not unsteady.run(60, [("dark_smoke", 0.6)], faults=faults)
+    # What scores as in the first minute is told, in twice the time.
+    (raised,) = unsteady.run(12, [("dark_smoke", 0.9)], faults=faults)
+    assert raised.faults == faults
+    assert raised.t_ms - unsteady.t0_ms >= 180_000 + 4000
+
+
+def test_what_was_half_confirmed_when_it_began_to_move_is_dropped():
+    steady, unsteady = Scene().learned(), Scene().learned()
+    for scene in (steady, unsteady):
+        assert not scene.run(3, [("dark_smoke", 0.6)])
+    assert steady.run(2, [("dark_smoke", 0.6)])
+    assert not unsteady.run(2, [("dark_smoke", 0.6)], faults=("unsteady",))
+    assert not unsteady.run(9, [("dark_smoke", 0.6)])
+
+
+def test_when_it_stands_again_its_background_is_learned():
+    scene = Scene().learned()
+    scene.run(30, faults=("unsteady",))
+    scene.run(65)
+    assert not scene.watcher.learning
+    assert states(scene.run(10, [("dark_smoke", 0.6)])) == [("dark_smoke", "raised")]
+
+
 def test_after_hours_without_pictures_the_background_is_learned_anew():
     short, long = Scene().learned(), Scene().learned()
     for scene, gone_s in ((short, 600), (long, 4000)):

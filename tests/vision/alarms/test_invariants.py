@@ -20,7 +20,16 @@ stretch = st.fixed_dictionaries(
         "frames": st.integers(1, 45),
         "patches": st.lists(patch, max_size=3),
         "faults": st.sampled_from(
-            [(), (), (), ("frozen",), ("black",), ("blocked",), ("moved",)]
+            [
+                (),
+                (),
+                (),
+                ("frozen",),
+                ("black",),
+                ("blocked",),
+                ("moved",),
+                ("unsteady",),
+            ]
         ),
         "judged": st.sampled_from([True, True, True, False]),
         "grey": st.booleans(),

@@ -262,22 +262,6 @@ def test_a_night_without_a_lamp_is_not_black_and_a_dead_one_frozen():
     assert [(fault, state) for _, fault, state in changed] == [("frozen", "raised")]
 
 
-def test_a_camera_that_drives_has_no_usual_view(seed):
-    rng = np.random.default_rng(seed)
-    wide = np.concatenate([Scene(n).view for n in range(8)], axis=1)
-    one = watch()
-    frames = (
-        np.clip(
-            wide[:, 25 * n : 25 * n + 640] + rng.normal(0, 2, (360, 640, 1)), 0, 255
-        ).astype(np.uint8)
-        for n in range(100)
-    )
-    changed, usable = looks(one, frames)
-
-    assert changed == [], seed
-    assert all(usable)
-
-
 def test_a_camera_that_stays_moved_is_learned_anew():
     scene, one = Scene(), watch()
     looks(one, [scene.frame() for _ in range(WARM)])
