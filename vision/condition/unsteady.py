@@ -63,6 +63,9 @@ it counts a tenth, and smoke has alarmed by then."""
 _LASTS = 7
 """Pictures of it: named 8 s after a camera set out. A turn from one preset to another
 makes five of them, a lorry that fills the picture for five seconds four."""
+_STOPS = 4
+"""Pictures of a view that stands, until it must last anew: who turns back stands for
+three."""
 _BEGINS = 3
 """Of those, before anything was compared: as long as the comparison reaches back."""
 
@@ -76,7 +79,7 @@ class Unsteady:
             maxlen=_OF
         )
         self._last_s: float | None = None
-        self._level = float(_BEGINS)
+        self._level, self._on = float(_BEGINS), False
         self.moving = False
         """The last pictures are of a moving view."""
         self.lasts = False
@@ -109,7 +112,11 @@ class Unsteady:
             soft = self.moving and usual.focus(look, noise) < _SOFT
             self._level += (_SOFTLY if soft else 1.0) if self.moving else -1.0
             self._level = min(max(self._level, 0.0), float(_LASTS))
-            self.lasts = self.moving and (self.lasts or self._level >= _LASTS)
+            if self._level >= _LASTS:
+                self._on = True
+            elif self._level <= _LASTS - _STOPS:
+                self._on = False
+            self.lasts = self.moving and self._on
         self._medians.append((now, edges))
         return self.lasts
 

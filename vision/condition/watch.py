@@ -226,8 +226,8 @@ class Watch:
 
     def _picture(self, look: Look) -> tuple[dict[Fault, dict[str, str] | None], bool]:
         """Signs of a frame's faults, and whether it may not be judged."""
-        odd_view = self._faulty or self._unsteady.lasts
-        if self._view.switched(look, faulty=odd_view):
+        faulty = self._faulty or self._latches["unsteady"].on
+        if self._view.switched(look, faulty=faulty):
             self._still.forget()
         still = self._still.step(look)
         black = self._black.step(look, still.level)
@@ -263,7 +263,8 @@ class Watch:
 
     def _viewed(self, look: Look, noise: float) -> Oddities:
         """What is odd about the view of a good frame."""
-        if not self._unsteady.step(look, self._view, noise):
+        lasts = self._unsteady.step(look, self._view, noise)
+        if not (lasts or self._latches["unsteady"].on):
             self._unsteady_s = None
             return self._view.step(look, noise)
         # Nothing is usual, and nothing odd.

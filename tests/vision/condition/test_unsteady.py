@@ -71,6 +71,14 @@ def test_a_view_that_keeps_moving_is_named_and_judged_on(how, stood, rng):
         assert changed == told
 
 
+def test_one_that_turns_to_and_fro_is_told_once(rng):
+    """Where it turns back, pictures a few seconds apart are alike."""
+    there = [25 * abs(n % 60 - 30) for n in range(150)]
+    changed, _ = looks(watch(), [noisy(at(x), rng) for x in there])
+
+    assert [one[1:] for one in changed] == [("unsteady", "raised")]
+
+
 def test_after_a_minute_of_it_the_view_is_learned_anew(rng):
     one = watch()
     looks(one, [noisy(at(0), rng) for _ in range(WARM)])
