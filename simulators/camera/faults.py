@@ -44,6 +44,8 @@ class CameraFault(StrEnum):
     """A cloth over more than half of the lens."""
     MOVE = "move"
     """Somebody turned the camera by a tenth of the picture."""
+    DRIVE = "drive"
+    """It is on a vehicle that drives past what is to be seen, again and again."""
 
 
 LOSS_SHARE = 0.3

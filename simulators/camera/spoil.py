@@ -32,6 +32,7 @@ class Spoiler:
         self._random = np.random.default_rng(seed)
         self._kept: Image | None = None
         self._whole: Image | None = None
+        self._driven = 0
 
     def picture(self, image: Image, faults: AbstractSet[CameraFault]) -> Image:
         """The picture as this camera gives it; (height, width, 3) uint8, BGR."""
@@ -49,6 +50,9 @@ class Spoiler:
         ):
             if fault in faults:
                 image = change(image)
+        self._driven = self._driven + 1 if CameraFault.DRIVE in faults else 0
+        if self._driven:
+            image = _travelled(image, self._driven)
         if CameraFault.GREY in faults:
             image = self._grey(image)
         else:
@@ -95,6 +99,14 @@ def _moved(image: Image) -> Image:
         image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101
     )
     return cast("Image", turned)
+
+
+def _travelled(image: Image, pictures: int) -> Image:
+    """Farther along a row of houses: the picture and its mirror, one by the other."""
+    row = np.concatenate([image, image[:, ::-1]], axis=1)
+    return np.roll(row, -round(0.01 * image.shape[1]) * pictures, 1)[
+        :, : image.shape[1]
+    ]
 
 
 def _infrared(image: Image) -> Image:

@@ -173,6 +173,10 @@ def test_each_fault_of_the_picture_is_seen_in_it():
     shifted = with_fault("move")[20:-20, 32:-64].astype(int)
     still = image[20 - 4 : -20 - 4, 64:-32].astype(int)
     assert np.abs(shifted - still).mean() < 6
+    driven = [with_fault("drive") for _ in range(64)]
+    assert np.array_equal(driven[0][:, :-3], image[:, 3:])  # a hundredth of 320
+    assert np.array_equal(driven[9][:, :-30], image[:, 30:])
+    assert np.abs(driven[-1].astype(int) - image).mean() > 10
     assert (with_fault("grey")[150:] == 130).mean() > 0.9
     assert with_fault() is image
 

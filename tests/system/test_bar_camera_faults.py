@@ -61,6 +61,8 @@ CASES = {
     "slow": case("rtsp", "slow", None),
     "size": case("rtsp", "size", None),
     "night": case("rtsp", "night", None),
+    "drive": case("mjpeg", "drive", "unsteady"),
+    "drive-rtsp": case("rtsp", "drive", "unsteady", rest=True),
     # Half a minute of the wall clock until they can begin.
     "defocus": case("rtsp", "defocus", "defocused", rest=True),
     "block": case("rtsp", "block", "blocked", rest=True),
