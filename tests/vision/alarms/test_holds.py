@@ -95,10 +95,11 @@ def test_an_unsteady_camera_has_no_background_and_only_strong_sights_alarm():
 def test_what_was_half_confirmed_when_it_began_to_move_is_dropped():
     steady, unsteady = Scene().learned(), Scene().learned()
     for scene in (steady, unsteady):
-        assert not scene.run(3, [("dark_smoke", 0.6)])
-    assert steady.run(2, [("dark_smoke", 0.6)])
-    assert not unsteady.run(2, [("dark_smoke", 0.6)], faults=("unsteady",))
-    assert not unsteady.run(9, [("dark_smoke", 0.6)])
+        assert not scene.run(3, [("dark_smoke", 0.9)])
+    assert steady.run(2, [("dark_smoke", 0.9)])
+    # Eight frames more, not five.
+    assert not unsteady.run(7, [("dark_smoke", 0.9)], faults=("unsteady",))
+    assert unsteady.run(2, [("dark_smoke", 0.9)], faults=("unsteady",))
 
 
 def test_when_it_stands_again_its_background_is_learned():
