@@ -149,12 +149,12 @@ def snow(view, rng, flakes=500):
 def smoke(view, rng, n):
     """Thick over all of it within ten seconds; it billows."""
     del rng
-    field = np.random.default_rng(7).random((18, 32), dtype=np.float32)
-    rolled = np.roll(field, (-n, 2 * n), (0, 1))
+    field = np.random.default_rng(7).random((12, 20), dtype=np.float32)
+    rolled = np.roll(field, (-3 * n, 5 * n), (0, 1))
     thick = cv2.resize(rolled, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     share = min(1.0, n / 10) * 0.98
     brown = np.float32([0.6, 0.8, 1.0])  # grey, it would be a switch to infrared
-    return view * (1 - share) + (40 + 150 * thick[..., None]) * brown * share
+    return view * (1 - share) + (30 + 150 * thick[..., None]) * brown * share
 
 
 def lorry(view, rng, n):
