@@ -34,6 +34,8 @@ WAIT_S = 0.5
 """How often a camera without a new frame is looked at: faults are timed by it."""
 STUCK_S = 30.0
 """A reader that hangs for so long in a call of C will not come back."""
+_ELSEWHERE: frozenset[Fault] = LEARNED | {"unsteady"}
+"""With these private zones may be elsewhere; the next process must know at once."""
 _MOVED = Trouble("vision.unkept.moved")
 ASTRAY_S = 10.0
 """A lorry that hides the view for a moment is no trouble to be told."""
@@ -275,7 +277,7 @@ class Eye:
     ) -> None:
         for condition in step.conditions:
             tell(condition)
-        if any(condition.fault in LEARNED for condition in step.conditions):
+        if any(condition.fault in _ELSEWHERE for condition in step.conditions):
             self.store(frame.wall_ms, frame.mono_s)
         faults = self._pipeline.beat().faults
         good = BLINDING.isdisjoint(faults)
@@ -301,7 +303,7 @@ class Eye:
         """
         if not self._private:
             return True
-        odd = not (LEARNED | {"unsteady"}).isdisjoint(faults)
+        odd = not _ELSEWHERE.isdisjoint(faults)
         if odd:
             self._keeper.forget()
         if self._pipeline.placed and not odd:

@@ -390,14 +390,15 @@ def test_a_state_that_is_whole_and_too_old_is_no_damage(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_fault_of_the_view_is_stored_when_it_is_told(tmp_path):
+@pytest.mark.parametrize("of_the_view", ["blocked", "unsteady"])
+def test_a_fault_of_the_view_is_stored_when_it_is_told(of_the_view, tmp_path):
     fake = Fake()
     fake.view = b"view"
     eye = Eye(CAMERA, Parts(fake, fake, fake), tmp_path)
     eye.restore(0, 0.0)
-    for number, fault in ((1, "frozen"), (2, "blocked")):
+    for number, fault in ((1, "frozen"), (2, of_the_view)):
         told = Condition(camera="yard-1", fault=fault, state="raised", t_ms=1)
         fake.next = Step([told], [])
         fake.frames.append(a_frame(number))
         eye.step(number, float(number), lambda _told: None)
-        assert (tmp_path / STATES / "yard-1.view").exists() == (fault == "blocked")
+        assert (tmp_path / STATES / "yard-1.view").exists() == (fault == of_the_view)

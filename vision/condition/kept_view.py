@@ -55,6 +55,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Of the view, as they stood."""
     doubted: bool = False
     """Not seen as usual at last, where parts of the picture are private."""
+    strayed: bool = False
+    """It was unsteady before its view was known: nobody knows where its private zones
+    were drawn, however well it knows the view it has since."""
 
 
 class KeptView(NamedTuple):
@@ -64,6 +67,22 @@ class KeptView(NamedTuple):
     edges: NDArray[np.float32]
     means: NDArray[np.float32]
     texture: NDArray[np.float32]
+
+
+def nothing() -> KeptView:
+    """For what has to be kept of a camera whose view is not known: ``frames`` is 0."""
+    head = Head(
+        seen_s=0.0,
+        frames=0,
+        sharpness=0.0,
+        mean=0.0,
+        usual=1.0,
+        noise=0.0,
+        odd_s=None,
+        infrared=None,
+    )
+    empty = {name: np.zeros(shape, np.float32) for name, shape in _SHAPES.items()}
+    return KeptView(head, **empty)
 
 
 def mark(camera: Camera) -> str:
@@ -121,4 +140,5 @@ def lives(head: Head, camera: Camera, t_ms: int) -> bool:
     """
     age_s = (t_ms - head.t_ms) / 1000
     odd = bool(head.faults) or head.doubted
-    return head.camera == mark(camera) and (odd or 0 <= age_s <= WELL_LIVES_S)
+    known = head.frames > 0 and head.camera == mark(camera)
+    return known and (odd or 0 <= age_s <= WELL_LIVES_S)

@@ -148,7 +148,7 @@ class UsualView:
         self._last_means: NDArray[np.float32] | None = None
         self.agrees = True
         """Whether the last frame's edges are where they usually are, or none are known;
-        after a restart not before one was."""
+        after a restart, or ``away``, not before one was."""
 
     @property
     def ripe(self) -> bool:
@@ -202,6 +202,16 @@ class UsualView:
         self._usual, self._noise = head.usual, head.noise
         self._odd_s = None if head.odd_s is None else mono_s - head.odd_s
         self._infrared.on = head.infrared
+        self.agrees = False
+
+    def away(self) -> None:
+        """A frame is passed over: the next that is compared follows none.
+
+        Else what the camera sees when it stands again is taken for one long frame of
+        the view it had, and learned.
+        """
+        self._last_s = self._last_edges = self._last_means = None
+        self._lost.clear()
         self.agrees = False
 
     def forget(self) -> None:

@@ -143,7 +143,7 @@ class Watch:
         restart not before the old view was seen again. Nobody knows of a view that was
         not learned yet: then it is taken for granted, unless it travels.
         """
-        travels = self._private and (self._unsteady.moving or self._strayed)
+        travels = self._strayed or (self._private and self._unsteady.moving)
         return self._view.agrees and not self._faulty and not travels
 
     @property
@@ -153,6 +153,8 @@ class Watch:
     def state(self, t_ms: int, mono_s: float) -> bytes:
         """What a restart must not lose; empty: nothing is known yet."""
         kept = self._view.kept(mono_s)
+        if kept is None and self._strayed:
+            kept = kept_view.nothing()
         if kept is None:
             return b""
         head = msgspec.structs.replace(
@@ -160,6 +162,7 @@ class Watch:
             t_ms=t_ms,
             camera=kept_view.mark(self._camera),
             faults=tuple(fault for fault in self.faults if fault in LEARNED),
+            strayed=self._strayed,
         )
         return kept_view.pack(kept._replace(head=head))
 
@@ -178,6 +181,9 @@ class Watch:
         kept = kept_view.unpack(state)
         if kept is None:
             return False
+        # However long ago: time does not tell where zones were drawn.
+        same = kept.head.camera == kept_view.mark(self._camera)
+        self._strayed = same and kept.head.strayed
         if kept_view.lives(kept.head, self._camera, t_ms):
             self._view.take_up(kept, mono_s)
             for fault in LEARNED.intersection(kept.head.faults):
@@ -270,7 +276,9 @@ class Watch:
         # Nothing is usual, and nothing odd.
         if self._unsteady_s is None:
             self._unsteady_s = look.mono_s
-        self._strayed = self._strayed or not self._view.ripe
+        if self._private and not self._view.ripe:
+            self._strayed = True
+        self._view.away()
         if look.mono_s - self._unsteady_s >= _TRAVELS_S:
             self._view.forget()
         return Oddities()

@@ -112,10 +112,11 @@ def test_it_stands_also_where_its_engine_shakes_it(rng):
     assert one.faults == ()
 
 
-def test_who_turns_a_camera_slowly_is_told_that_it_moved(rng):
+@pytest.mark.parametrize("turned_s", [12, 45])
+def test_who_turns_a_camera_slowly_is_told_that_it_moved(turned_s, rng):
     frames = [noisy(at(0), rng) for _ in range(WARM)]
-    frames += [noisy(at(25 * n), rng) for n in range(12)]
-    frames += [noisy(at(25 * 12), rng) for _ in range(20)]
+    frames += [noisy(at(25 * n), rng) for n in range(turned_s)]
+    frames += [noisy(at(25 * turned_s), rng) for _ in range(20)]
     changed, _ = looks(watch(), frames)
 
     assert ("unsteady", "cleared") in [one[1:] for one in changed]
@@ -233,6 +234,45 @@ def test_a_travelling_view_with_private_zones_is_never_where_they_were_drawn(rng
 
     assert "unsteady" not in one.faults
     assert not one.placed  # nobody knows the view they were drawn in
+
+
+DRAWN_ANEW = Zone(name="flat", area=((0, 0), (0.2, 0), (0.2, 0.21)), use="private")
+
+
+@pytest.mark.parametrize("stands_s", [0, 60])
+def test_nor_does_the_next_process_take_what_it_finds_for_that_view(stands_s, rng):
+    one = watch(FLAT)
+    looks(one, [noisy(at(25 * n), rng) for n in range(20)])
+    there = [noisy(at(25 * 20), rng) for _ in range(60)]
+    looks(one, there[:stands_s], start_s=20.0)
+    assert one.learning == (stands_s == 0)  # known since then, or not
+    state = one.state(0, 20.0 + stands_s)
+
+    for days in range(2):
+        after = watch(FLAT)
+        assert after.restore(state, days * 86_400_000, 0.0)
+        looks(after, there[:WARM])
+        assert after.faults == ()
+        assert not after.placed
+        state = after.state(days * 86_400_000, float(WARM))
+    mended = watch(DRAWN_ANEW)
+    assert mended.restore(state, 86_400_000, 0.0)
+    looks(mended, there[:2])
+    assert mended.placed
+
+
+@pytest.mark.parametrize("period", [5, 7])
+def test_one_that_swung_through_its_view_is_not_shown_where_it_stopped(period, rng):
+    """It may be there in the very frame in which it is named."""
+    one = watch(FLAT)
+    looks(one, [noisy(at(600), rng) for _ in range(WARM)])
+    swing = 600 + 300 * np.sin(np.arange(40) * 2 * np.pi / period)
+    looks(one, [noisy(at(x), rng) for x in swing], start_s=float(WARM))
+    assert "unsteady" in one.faults
+    for n in range(12):
+        looks(one, [noisy(at(870), rng)], start_s=WARM + 40.0 + n)
+        assert "unsteady" in one.faults or not one.placed, n
+    assert "unsteady" not in one.faults
 
 
 def test_with_private_zones_the_view_that_was_known_is_waited_for(rng):
