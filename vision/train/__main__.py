@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vision.train.loop import Training
 
 MODEL = "smoke_dust.onnx"
-VERSION = "2"
+VERSION = "2.1"
 SIZE = (640, 384)
 _KFOLD = "kfold.json"
 _PARTS = ("val", "rendered", "outside", "risen", "kfold")
@@ -205,12 +205,13 @@ def levels(options: argparse.Namespace) -> None:
     shown = pairs.pairs(val, options.data, options.work)
     alarms = calibration.levels(path, shown, (width, height))
     said = {"rise": alarms.rise._asdict(), "alone": alarms.alone._asdict()}
-    exports.describe(path, said)
+    exports.describe(path, {**said, "version": VERSION})
     content = {**said, "risen": alarms.found}
     _say(content)
     card = path.with_name("card.json")
     if card.is_file():
         content = json.loads(card.read_text(encoding="utf-8")) | content
+        content["model"]["version"] = VERSION
         content["model"]["sha256"] = calibration.digest(path)
         content["model"]["bytes"] = path.stat().st_size
         cards.write(content, path.parent, TABLE)
