@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vision.condition.usual_view import agreement, edges_of, halved, standing
+from vision.condition.edges import agreement, edges_of, halved, standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

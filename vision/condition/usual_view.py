@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from vision.condition.edges import BLOCK, agreement, edge_picture, moved_by
 from vision.condition.kept_view import Head, KeptView
 from vision.infrared import Infrared
-from vision.look import SIZE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,16 +93,6 @@ _LEFT_PRIVATE, _SHAKEN = 0.75, 0.85
 Below the second a shift tells; shaking and light are above it, or shift nothing."""
 _ALL_LOST = 0.9
 """Share of the blocks: what is left is too little to compare."""
-_EDGES = 8
-"""Pixels of an edge picture a block is wide."""
-_EDGED, _STANDING = 16.0, 0.5
-"""Mean square of a block that has edges, and the correlation of edges that still stand
-there."""
-_SURE = 0.4
-"""Peak of the correlation by which a shift is told: moves have 0.76 and more, another
-view 0.19 at most, 70 % covered 0.28."""
-_FAR = 0.02
-"""Of the picture: three pixels of 160, more than a mast sways; zones bear as much."""
 _AS_RICH = (0.6, 1.7)
 """Of the usual structure, or else lamps went on or off: that is another picture of the
 same view, and so is one by ``_AS_BRIGHT`` grey levels brighter."""
@@ -141,6 +131,7 @@ class UsualView:
         self._last_edges: NDArray[np.float32] | None = None
         self._sharpness, self._mean, self._usual = 0.0, 0.0, 1.0
         self._noise = 0.0
+        self._stood = False
         self._seen_s, self._frames = 0.0, 0
         self._last_s: float | None = None
         self._odd_s: float | None = None
@@ -161,8 +152,11 @@ class UsualView:
 
     @property
     def steady(self) -> bool:
-        """Whether the view is known and was always one."""
-        return self.ripe and self._usual >= _STEADY
+        """Whether the view is known, and was always one while it was learned.
+
+        In a storm it agrees less and less with its usual, and still stands.
+        """
+        return self.ripe and self._stood
 
     def focus(self, look: Look, noise: float = 0.0) -> float:
         """Sharpness as a share of the usual; 1 where that is not known.
@@ -186,6 +180,7 @@ class UsualView:
             sharpness=self._sharpness,
             mean=self._mean,
             usual=self._usual,
+            stood=self._stood,
             noise=self._noise,
             odd_s=None if self._odd_s is None else max(0.0, mono_s - self._odd_s),
             infrared=self._infrared.on,
@@ -200,6 +195,7 @@ class UsualView:
         self._seen_s, self._frames = head.seen_s, head.frames
         self._sharpness, self._mean = head.sharpness, head.mean
         self._usual, self._noise = head.usual, head.noise
+        self._stood = head.stood or head.usual >= _STEADY
         self._odd_s = None if head.odd_s is None else mono_s - head.odd_s
         self._infrared.on = head.infrared
         self.agrees = False
@@ -261,10 +257,11 @@ class UsualView:
             self._usual += min(1.0, 3 * passed_s / RIPE_S) * (agree - self._usual)
             share = max(0.1, passed_s / RIPE_S)
             self._learn(look, edges, structure, sharpness, share, passed_s)
+            self._stood = self.ripe and self._usual >= _STEADY
             return Oddities()
         self.agrees = agree >= self._left * self._usual
         if self._held and agree < _SHAKEN * self._usual:
-            self.agrees = self.agrees and _far(shift(self.edges, edges)) is None
+            self.agrees = self.agrees and moved_by(self.edges, edges) is None
         odd = self._odd(look, edges, structure, sharpness, last_edges, last_means)
         if odd == Oddities() and self._held and not self.agrees:
             return odd  # what may be another view teaches nothing
@@ -273,6 +270,7 @@ class UsualView:
             # Twice as fast as the view itself: wind that rises is no move.
             self._usual += min(1.0, 2 * passed_s / _SLOW_S) * (agree - self._usual)
             self._learn(look, edges, structure, sharpness, passed_s / _SLOW_S, passed_s)
+            self._stood = self._stood or self._usual >= _STEADY
             return odd
         self._odd_s = look.mono_s if self._odd_s is None else self._odd_s
         odd_s = look.mono_s - self._odd_s
@@ -379,12 +377,12 @@ class UsualView:
             return None
         if agreement(edges, last_edges) < _ARRIVED * self._usual:
             return None  # it is still turning, or a lorry drives past
-        if (far := _far(shift(self.edges, edges))) is not None:
+        if (far := moved_by(self.edges, edges)) is not None:
             return far
         # Beside what covers a lens the view is as usual; another view has no such part.
         # The rim of what covers it is left out.
         near = cv2.dilate(lost.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        left = np.repeat(np.repeat(~near, _EDGES, axis=0), _EDGES, axis=1)
+        left = np.repeat(np.repeat(~near, BLOCK, axis=0), BLOCK, axis=1)
         beside = agreement(edges[left], self.edges[left])
         if float(near.mean()) > _ALL_LOST or beside >= self._left * self._usual:
             return None
@@ -395,91 +393,6 @@ class UsualView:
         as_lit = as_rich and abs(look.mean - self._mean) < _AS_BRIGHT
         # Where something is private, lamps are no excuse: who knows where it is now.
         return (0, 0) if as_lit or self._held else None
-
-
-def edge_picture(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Where edges are in a (192, 320) picture: (96, 160), zero mean."""
-    return edges_of(halved(grey))
-
-
-def halved(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(192, 320) to (96, 160): means of four pixels."""
-    four = (
-        grey[0::2, 0::2].astype(np.float32)
-        + grey[1::2, 0::2]
-        + grey[0::2, 1::2]
-        + grey[1::2, 1::2]
-    )
-    return np.asarray(four / 4.0, np.float32)
-
-
-def edges_of(half: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where edges are in a picture that is halved already."""
-    strength = np.zeros_like(half)
-    strength[:, 1:-1] += np.abs(half[:, 2:] - half[:, :-2])
-    strength[1:-1] += np.abs(half[2:] - half[:-2])
-    # A strong edge counts no more than a clear one: headlights are not the view.
-    strength = np.minimum(strength, 32.0)
-    # Softened by a pixel, for a mast sways; and without what is coarser than a tenth
-    # of the picture: every view has an empty sky over a rich ground.
-    return np.asarray(cv2.blur(strength, (3, 3)) - cv2.blur(strength, (17, 17)))
-
-
-def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Normalised correlation of two edge pictures, -1 to 1."""
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.vdot(a, b)) / scale if scale > 1e-3 else 0.0  # noqa: PLR2004
-
-
-def standing(edges: NDArray[np.float32], usual: NDArray[np.float32]) -> float:
-    """Share of the blocks with edges whose edges still stand there, 0 to 1.
-
-    Args:
-        edges: Of a picture, (96, 160).
-        usual: The learned ones.
-    """
-    power = _block_means(usual * usual)
-    some = power > max(_EDGED, 3.0 * float(np.quantile(power, 0.1)))
-    if not some.any():
-        return 1.0
-    both = _block_means(edges * usual)[some]
-    scale = np.sqrt(_block_means(edges * edges)[some] * power[some])
-    return float((both > _STANDING * scale).mean())
-
-
-def shift(
-    before: NDArray[np.float32], after: NDArray[np.float32]
-) -> tuple[int, int, float]:
-    """How far ``after`` is shifted against ``before``: right, down, and how surely.
-
-    Source: phase correlation, Kuglin and Hines 1975. The third is the peak's height:
-    1 for a pure shift, below 0.1 for pictures that have nothing in common.
-    """
-    rows, columns = before.shape
-    window = np.outer(np.hanning(rows), np.hanning(columns))
-    cross = np.fft.rfft2(after * window) * np.conj(np.fft.rfft2(before * window))
-    flat = np.fft.irfft2(cross / (np.abs(cross) + 1e-3), s=before.shape)
-    # The peak of a shift between pixels is spread over a few.
-    spread = sum(np.roll(flat, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))
-    at = int(np.argmax(spread))
-    down, right = divmod(at, columns)
-    down = down - rows if down > rows // 2 else down
-    right = right - columns if right > columns // 2 else right
-    return right, down, float(np.reshape(spread, -1)[at])
-
-
-def _far(shifted: tuple[int, int, float]) -> tuple[int, int] | None:
-    """Percent of the picture right and down, where it is sure and far."""
-    right, down, peak = shifted
-    across, along = right / (SIZE[0] // 2), down / (SIZE[1] // 2)
-    if peak < _SURE or max(abs(across), abs(along)) < _FAR:
-        return None
-    return round(100 * across), round(100 * along)
-
-
-def _block_means(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    size = (plane.shape[1] // _EDGES, plane.shape[0] // _EDGES)
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _toward(
