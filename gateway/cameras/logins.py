@@ -2,8 +2,8 @@
 
 One whose secret cannot be read is refused and left out; the others are watched. It is
 asked again now and then, so that nobody must restart anything once it is mended. Nor
-where a camera refuses its login, which then is tried rarely (``vision.feed``): another
-password in the same place, or a reload of the site, is tried at once.
+where a camera refuses its login, which then is tried rarely (``vision.backoff``):
+another password in the same place, or a reload of the site, is tried at once.
 """
 
 from __future__ import annotations

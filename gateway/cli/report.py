@@ -104,7 +104,8 @@ def _target(site: Site, station: Station, name: str | None) -> Hj212Target | Non
     if name is not None:
         target = next((one for one in found if one.name == name), None)
         if target is None:
-            text = t("report.no_such_target", found=name, names=names or "-")
+            there = names or t("config.word.none")
+            text = t("report.no_such_target", found=name, names=there)
             raise CliError(text, Exit.USAGE)
         return target
     if len(found) > 1:

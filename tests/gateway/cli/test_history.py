@@ -136,6 +136,20 @@ def test_what_cannot_be_shown_says_why(site, capsys) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "there is none yet"), ("zh", "可选：暂无")]
+)
+def test_a_site_without_platforms_is_said_to_have_none(
+    tmp_path, capsys, lang, said
+) -> None:
+    site = make_site(tmp_path)
+    site.write_text(site.read_text("utf-8").partition("targets:")[0], "utf-8")
+
+    for_x = ["report", "day", "DA001", "2025-11-21", "--target", "x"]
+    assert main(["--lang", lang, *for_x, "--site", str(site)]) != 0
+    assert said in capsys.readouterr().err
+
+
 def test_no_history_yet(tmp_path, capsys) -> None:
     site = make_site(tmp_path)
     assert main(["--lang", "en", "history", "DA001", "--site", str(site)]) == 3
