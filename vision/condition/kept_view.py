@@ -47,6 +47,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     sharpness: float
     mean: float
     usual: float
+    stood: bool = False
+    """It was one view while it was learned, whatever shakes it since."""
     noise: float
     odd_s: float | None
     """Something has been odd for so long; None: nothing is."""

@@ -184,6 +184,24 @@ def test_a_view_that_stands_is_never_unsteady(how, rng):
     assert "unsteady" not in {fault for _, fault, _ in looks(watch(), frames)[0]}
 
 
+GALES = {
+    "a mast": lambda rng: np.roll(at(0), rng.integers(-10, 11, 2), (0, 1)),
+    "trees": lambda rng: storm(at(0), rng, 9.0),
+}
+
+
+@pytest.mark.parametrize("what", GALES)
+def test_nor_when_a_gale_goes_on_for_minutes(what, rng):
+    """It agrees ever less with the usual view; it was one view, and still is."""
+    frames = [noisy(at(0), rng) for _ in range(WARM)]
+    frames += [noisy(GALES[what](rng), rng) for _ in range(100)]
+    one, next_one = watch(), watch()
+    assert "unsteady" not in {fault for _, fault, _ in looks(one, frames)[0]}
+    assert next_one.restore(one.state(0, WARM + 100.0), 60_000, 0.0)
+    changed, _ = looks(next_one, frames[-30:], start_s=60.0)
+    assert "unsteady" not in {fault for _, fault, _ in changed}
+
+
 BEFORE_KNOWN = {how: STANDING[how] for how in STANDING if how != "smoke"}
 
 
