@@ -31,6 +31,8 @@ NEWEST_BYTES = 200_000
 """Of a list of alarms: some hundred of the last."""
 _READ_ONLY = msgspec.json.Decoder(Picture)
 _SIGHT = msgspec.json.Decoder(Sight)
+_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What a power failure leaves: cut off, or bytes in it that are no text."""
 
 
 class Note(NamedTuple):
@@ -130,7 +132,7 @@ class Untold:
 
 
 def _names(kept: bytes | None) -> list[str]:
-    with contextlib.suppress(msgspec.MsgspecError):
+    with contextlib.suppress(*_DAMAGED):
         return msgspec.json.decode(kept or b"[]", type=list[str])
     return []
 
@@ -141,7 +143,7 @@ def _read(folder: Path) -> list[Note]:
         for path in sorted((folder / UNTOLD_FOLDER).glob("*.json")):
             name, camera = f"{UNTOLD_FOLDER}/{path.name}", path.name.partition("~")[0]
             picture = None
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
+            with contextlib.suppress(OSError, *_DAMAGED):
                 picture = _READ_ONLY.decode(path.read_bytes())
             # One that names another file, or another camera, is none of ours.
             if picture and (
@@ -160,7 +162,7 @@ def _sights(folder: Path, camera: str, ids: Collection[str]) -> list[Sight]:
         file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
         for line in file.read(NEWEST_BYTES).splitlines():
             # What an operator said of an alarm stands there, too, and lines cut off.
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(*_DAMAGED):
                 sight = _SIGHT.decode(line)
                 if sight.id in ids and sight.camera == camera:
                     found[sight.id] = sight

@@ -157,11 +157,25 @@ def test_what_was_stored_is_not_told_again_by_a_run_that_finds_its_note(
     assert notes(tmp_path) == []
 
 
-@pytest.mark.parametrize("kept", [b"{", b'{"a": 1}', b"[1]", b"\xff"])
+@pytest.mark.parametrize("kept", [b"{", b'{"a": 1}', b"[1]", b"\xff", b'["\xff"]'])
 def test_a_damaged_list_of_what_was_stored_is_none(tmp_path, kept):
     untold = Untold(tmp_path, lambda: 0, lambda: 0, lambda *_kept: None, kept)
 
     assert untold.settle() is None
+
+
+@pytest.mark.parametrize("left", [b'{"camera"', b'{"camera": "\xff\xff"}', b"\0" * 9])
+async def test_what_a_power_failure_left_of_a_note_or_a_list_ends_nothing(
+    tmp_path, left
+):
+    name = f"{UNTOLD_FOLDER}/yard-1~x-1.jpg.json"
+    for path in (tmp_path / name, tmp_path / ALARMS_FOLDER / "yard-1.jsonl"):
+        path.parent.mkdir()
+        path.write_bytes(left)
+    untold = Untold(tmp_path, lambda: 0, lambda: 0, lambda *_kept: None, None)
+
+    assert await untold.notes() == [(name, "yard-1", None)]
+    assert await untold.sights("yard-1", {"a1"}) == []
 
 
 def test_what_cannot_be_told_any_more_is_said_once(tmp_path, caplog):
