@@ -129,10 +129,14 @@ class Background:
         weight = np.where(frozen, 0, weight)
         _learn(self.long_mean, self.long_spread, scores, weight, first)
 
-    def forget(self) -> None:
-        """Begin anew: another scene, or the same one in another light."""
+    def forget(self, but: NDArray[np.bool_] | None = None) -> None:
+        """Begin anew: another scene, or the same one in another light.
+
+        Args:
+            but: (labels, rows, columns), cells whose usual score is still asked for.
+        """
         for part in self.arrays().values():
-            part.fill(0)
+            part[... if but is None else ~but] = 0
         self.age_s, self.frames = 0.0, 0
 
     def doubt(self, label: int, cells: NDArray[np.bool_]) -> None:

@@ -170,7 +170,8 @@ class Watcher:
             faults: What is wrong with the camera now. With one of ``BLINDING`` nothing
                 is told, and open alarms neither rise nor fall; others are told with
                 each sight. A camera that moved learns its background anew, and one
-                that is unsteady has none.
+                that is unsteady has none but behind its open alarms: that may be the
+                smoke that moves in all of the view.
             frame: Id of the frame.
             second_look: Asked before a region is raised: its score in a closer look at
                 the same frame. Below the threshold it must be confirmed anew.
@@ -181,11 +182,13 @@ class Watcher:
         self._faults = tuple(sorted(faults))
         if BLINDING.intersection(faults):
             return self._go_blind(t_ms, mono_s, dt_s)
-        if began or (self._blind_s is not None and self._blind_s > LIVES_S):
+        if "moved" in began or (self._blind_s is not None and self._blind_s > LIVES_S):
             self._forget()
+        elif began:
+            self._drop()
         self._blind_s = None
         if "unsteady" in faults and self._scene is not None:
-            self._scene.background.forget()
+            self._scene.background.forget(self._scene.book.covered())
 
         if cells is not None:
             self._fit(cells.scores.shape)

@@ -92,6 +92,16 @@ def test_an_unsteady_camera_has_no_background_and_only_strong_sights_alarm():
     assert raised.t_ms - unsteady.t0_ms >= 180_000 + 4000
 
 
+def test_smoke_that_fills_the_view_of_its_alarm_does_not_end_it():
+    """What moves in all of a view may be the smoke itself."""
+    scene, faults = Scene().learned(), ("unsteady",)
+    (raised,) = scene.run(10, [("dark_smoke", 0.55)])
+    assert not scene.run(180, [("dark_smoke", 0.42)], faults=faults)
+    assert [one.id for one in scene.watcher.open] == [raised.id]
+    assert scene.watcher.learning
+    assert states(scene.run(120, faults=faults)) == [("dark_smoke", "cleared")]
+
+
 def test_what_was_half_confirmed_when_it_began_to_move_is_dropped():
     steady, unsteady = Scene().learned(), Scene().learned()
     for scene in (steady, unsteady):
