@@ -117,6 +117,8 @@ class Watch:
         self._unsteady_s: float | None = None
         self._strayed = False
         """It travelled before anybody knew where its private zones were drawn."""
+        self._patched = False
+        """A decoder filled in some of the last frame: its view was not compared."""
         self._latches: dict[Fault, _Latch] = {
             fault: _Latch(_AFTER_S[fault], 1 if fault in _AT_ONCE else _FRAMES)
             for fault in get_args(Fault)
@@ -139,12 +141,14 @@ class Watch:
     def placed(self) -> bool:
         """Whether what it sees is where it was when its zones were drawn.
 
-        Not with a fault of the view, not in a frame that shows another one, and after a
-        restart not before the old view was seen again. Nobody knows of a view that was
-        not learned yet: then it is taken for granted, unless it travels.
+        Not with a fault of the view, not in a frame that shows another one or was not
+        compared, and after a restart not before the old view was seen again. Nobody
+        knows of a view that was not learned yet: then it is taken for granted, unless
+        it travels.
         """
-        travels = self._strayed or (self._private and self._unsteady.moving)
-        return self._view.agrees and not self._faulty and not travels
+        if self._private and (self._unsteady.moving or self._strayed or self._patched):
+            return False
+        return self._view.agrees and not self._faulty
 
     @property
     def _faulty(self) -> bool:
@@ -246,7 +250,8 @@ class Watch:
         # Once said, it must be gone, not only less.
         smeared = grey >= (_GREY_DOUBT if self._latches["grey"].on else _GREY_SURE)
         blank = black or smeared
-        doubt = blank or grey >= _GREY_DOUBT or not still.advanced
+        self._patched = grey >= _GREY_DOUBT
+        doubt = blank or self._patched or not still.advanced
         odd = Oddities() if doubt else self._viewed(look, still.level)
         self._calm = still.calm
         signs: dict[Fault, dict[str, str] | None] = {

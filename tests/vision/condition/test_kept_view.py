@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.support.scenes import Scene, blurred, covered, infrared, looks, shifted
+from tests.support.scenes import (
+    Scene,
+    blurred,
+    concealed,
+    covered,
+    infrared,
+    looks,
+    shifted,
+)
 from vision.condition import Watch
 from vision.condition.kept_view import LARGEST, WELL_LIVES_S, unpack
 from vision.messages import Camera, Mount, Zone
@@ -124,6 +132,19 @@ def test_a_view_is_where_it_was_when_it_was_seen_again():
         late = Watch(camera)
         late.restore(watch.state(0, 2.0), 1000 * 86_400, 0.0)
         assert late.learning != lives
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_nobody_knows_where_a_frame_is_that_a_decoder_filled_in(share):
+    scene, watch = Scene(), Watch(PRIVATE)
+    looks(watch, [scene.frame() for _ in range(WARM)])
+    assert watch.placed
+    # Turned while key frames are lost: no fault has a name yet.
+    looks(watch, [concealed(ODD["moved"](scene), share)], start_s=float(WARM))
+    assert watch.faults == ()
+    assert not watch.placed
+    looks(watch, [scene.frame()], start_s=WARM + 1.0)
+    assert watch.placed
 
 
 def test_who_writes_the_private_zones_or_the_mount_anew_has_looked():
