@@ -18,6 +18,8 @@ passwords of a user and seven of the administrator ("Illegal Login Lock" in its
 manuals), Dahua after as many as somebody has set. Four tries in half an hour are fewer,
 and leave the door open for whoever mends the password. Spread like this they are back
 within half a minute with a camera that only restarts, within four with a slow one."""
+_QUICK = 3
+"""Of these, before the first half an hour."""
 FORGOTTEN_S = 1800.0
 """One that is lost for so long and then refuses has only started again."""
 LOCKING = "vision.source.refused"
@@ -25,12 +27,20 @@ LOCKING = "vision.source.refused"
 
 
 class Backoff:
-    """The tries of one camera by one process, of which the next knows nothing: pure."""
+    """The tries of one camera by one process: pure.
 
-    def __init__(self) -> None:
+    Args:
+        refused_s: When its login was refused to the process before, monotonic; None: it
+            was not. Then there is one try before the long wait: processes are replaced,
+            and sites reloaded, more often than a camera forgets.
+    """
+
+    def __init__(self, refused_s: float | None = None) -> None:
         self._failures = self._refusals = 0
         self._refused_s = -math.inf
         self._away = False
+        if refused_s is not None:
+            self._refused_s, self._refusals = refused_s, _QUICK
 
     def worked(self) -> None:
         """A frame came: what failed before is over."""

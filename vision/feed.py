@@ -152,7 +152,7 @@ class Feed:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        backoff = Backoff()
+        backoff = Backoff(time.monotonic() if self.camera.refused else None)
         while not self._stop.is_set():
             before = self.frames
             try:

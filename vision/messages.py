@@ -148,6 +148,8 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """Without a user's name or password."""
     username: str | None = None
     password: str | None = None
+    refused: bool = False
+    """The camera refused this very login to the process before: it has one try."""
     """Filled in by the gateway when it starts the process; never in a site file."""
     transport: Literal["tcp", "udp"] = "tcp"
     every_s: float = 1.0

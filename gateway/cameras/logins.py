@@ -3,7 +3,8 @@
 One whose secret cannot be read is refused and left out; the others are watched. It is
 asked again now and then, so that nobody must restart anything once it is mended. Nor
 where a camera refuses its login, which then is tried rarely (``vision.backoff``):
-another password in the same place, or a reload of the site, is tried at once.
+another password in the same place, or a reload of the site, is tried at once; the same
+one no more than once by each process that follows.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ class Logins:
         self._again = False
         for camera in self._members:
             try:
-                told = with_password(camera)
-                self._given[camera.name] = _mark(told)
-                found.append(told)
+                told, last = with_password(camera), self._given.get(camera.name)
+                mark = self._given[camera.name] = _mark(told)
+                refused = last == mark and self._by_camera(camera)
+                found.append(msgspec.structs.replace(told, refused=refused))
             except SecretError as exc:
                 reason = both("vision.said", error=exc)
                 self._standing.refuse(camera, reason, "password")
@@ -72,8 +74,10 @@ class Logins:
 
     def _refused(self, camera: SiteCamera) -> bool:
         """By its place, or by the camera."""
-        left_out = camera.name not in self.names
-        return left_out or "refused" in self._standing.faults_of(camera.name)
+        return camera.name not in self.names or self._by_camera(camera)
+
+    def _by_camera(self, camera: SiteCamera) -> bool:
+        return "refused" in self._standing.faults_of(camera.name)
 
     def _another(self, camera: SiteCamera) -> bool:
         """Whether its secret can be read, and is another than was tried."""

@@ -80,3 +80,17 @@ def test_without_a_login_to_give_nothing_can_be_locked():
     waits = [backoff.wait_s("vision.source.no_login", 0.0, 1.0) for _ in range(9)]
 
     assert max(waits) == CAP_S
+
+
+def test_a_login_refused_to_the_process_before_has_one_try():
+    """Processes are replaced every ten minutes where a camera beside it hangs."""
+    assert Backoff(0.0).wait_s(LOCKING, 1.0, 0.0) == HALF_AN_HOUR_S
+    lost = Backoff(0.0)
+    lost.wait_s(LOST, 1.0, 0.0)
+    assert lost.wait_s(LOCKING, 20.0, 0.0) == HALF_AN_HOUR_S
+    # One that was away for long has only started again, and one that worked is well.
+    assert lost.wait_s(LOST, 30.0, 0.0) < CAP_S
+    assert lost.wait_s(LOCKING, 30.0 + HALF_AN_HOUR_S, 0.0) < CAP_S
+    well = Backoff(0.0)
+    well.worked()
+    assert well.wait_s(LOCKING, 1.0, 0.0) < CAP_S

@@ -111,3 +111,39 @@ def test_another_password_and_a_reload_are_tried_at_once(tmp_path):
 
     # Nobody is disturbed while no camera refuses anything.
     assert run_virtual(main()) == (1, 1, 2, "right", 3)
+
+
+def test_who_was_refused_is_tried_once_by_each_process_that_follows(tmp_path):
+    """Else each reload, and each process that is replaced, has a round of its own."""
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    secret.chmod(0o600)
+
+    async def main():
+        cameras = (
+            a_camera("yard-1", username="watch", password_file=secret),
+            a_camera("yard-2"),
+        )
+        found = []
+        async with Watched(tmp_path, *cameras) as site:
+
+            def told():
+                found.append([c.refused for c in site.vision["main"].configure.cameras])
+
+            await asyncio.sleep(10)
+            told()
+            site.vision["main"].condition("yard-1", "refused")
+            await asyncio.sleep(2)
+            site.app.cameras.try_again()
+            await asyncio.sleep(2)
+            told()
+            site.vision["main"].condition("yard-1", "refused")
+            secret.write_text("right\n")
+            await asyncio.sleep(70)
+            told()
+        return found
+
+    first, reloaded, changed = run_virtual(main())
+
+    assert first == changed == [False, False]
+    assert reloaded == [True, False]
