@@ -154,9 +154,10 @@ class UsualView:
     def steady(self) -> bool:
         """Whether the view is known, and was always one while it was learned.
 
-        In a storm it agrees less and less with its usual, and still stands.
+        In a storm it agrees less and less with its usual, and still stands. What stood
+        before it went to infrared stands while it is learned anew.
         """
-        return self.ripe and self._stood
+        return self._stood
 
     def focus(self, look: Look, noise: float = 0.0) -> float:
         """Sharpness as a share of the usual; 1 where that is not known.
@@ -226,7 +227,9 @@ class UsualView:
         if self._infrared.step(look.colour) == was or was is None:
             return False
         if not (self._held and faulty):
+            stood = self._stood
             self._reset()
+            self._stood = stood
         return True
 
     def step(self, look: Look, noise: float = 0.0) -> Oddities:
@@ -257,7 +260,8 @@ class UsualView:
             self._usual += min(1.0, 3 * passed_s / RIPE_S) * (agree - self._usual)
             share = max(0.1, passed_s / RIPE_S)
             self._learn(look, edges, structure, sharpness, share, passed_s)
-            self._stood = self.ripe and self._usual >= _STEADY
+            if self.ripe:
+                self._stood = self._usual >= _STEADY
             return Oddities()
         self.agrees = agree >= self._left * self._usual
         if self._held and agree < _SHAKEN * self._usual:

@@ -202,6 +202,18 @@ def test_nor_when_a_gale_goes_on_for_minutes(what, rng):
     assert "unsteady" not in {fault for _, fault, _ in changed}
 
 
+def test_what_shakes_when_it_goes_to_infrared_has_not_strayed(rng):
+    """Its view is learned anew then; where it stands was known."""
+    one = watch(FLAT)
+    looks(one, [noisy(at(0), rng) for _ in range(WARM)])
+    dusk = [np.roll(at(0), rng.integers(-10, 11, 2), (0, 1)) for _ in range(60)]
+    dusk += [at(0)] * 30
+    grey = [noisy(view, rng).max(axis=2, keepdims=True) for view in dusk]
+    looks(one, [np.repeat(one, 3, axis=2) for one in grey], start_s=float(WARM))
+
+    assert one.placed
+
+
 BEFORE_KNOWN = {how: STANDING[how] for how in STANDING if how != "smoke"}
 
 
