@@ -47,6 +47,8 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
         broken = [c for c in broken if not c.child or c.name.startswith(("cut", "fli"))]
     # What reading files takes is bounded by their size; it is not counted twice.
     before = peak_bytes(resource.RUSAGE_SELF)
+    # Of all children there ever were: those of other tests may have been larger.
+    room = max(peak_bytes(resource.RUSAGE_CHILDREN), ROOM + 300_000_000)
     taken, worked, wrong, usable = {}, {}, [], []
 
     for case in broken:
@@ -83,7 +85,7 @@ def test_every_broken_model_is_refused_with_its_reason(tmp_path, seed, count, fi
     assert all(name.startswith(("flip", "smear", "cut")) for name in usable), usable
     assert len(broken) - len(usable) >= 40
     assert grown < 150_000_000
-    assert peak_bytes(resource.RUSAGE_CHILDREN) < ROOM + 300_000_000
+    assert peak_bytes(resource.RUSAGE_CHILDREN) <= room
     # Nobody waits for a processor here: on a busy machine the wall's time is longer.
     assert worked[busiest] < (LIMIT_S if BARS else 10 * LIMIT_S), busiest
 
